@@ -1,0 +1,33 @@
+# Starts from nothing but Python 3.11 or newer, make and the package registry.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+ENV := .venv/.installed
+
+.PHONY: demo test check lint fmt clean
+
+demo: $(ENV)  ## the whole job on the built-in street
+	$(BIN)/oddframe demo
+
+test: $(ENV)  ## every test
+	$(BIN)/python -m pytest
+
+check: $(ENV)  ## the quick tests, under two minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(ENV)  ## what must hold before a commit; changes nothing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fmt: $(ENV)  ## put into shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## remove the environment and what tools left behind
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(ENV): pyproject.toml constraints.txt
+	@echo "Installing into .venv; this takes a minute or two ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

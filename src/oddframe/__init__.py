@@ -1,0 +1,30 @@
+"""oddframe: learn what is normal from ordinary video, and say when, where and why something is not.
+
+    import oddframe
+    run = oddframe.fit("videos/normal", model="sdmae")
+    scores = run.score("videos/new.mp4")
+
+The names below are resolved on first use, so that importing the package costs nothing and does not load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oddframe.workflow import Run, fit, load_run
+
+__version__ = "0.1.0"
+__all__ = ["Run", "__version__", "fit", "load_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Look the public functions up in `oddframe.workflow` (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'oddframe' has no attribute {name!r}")
+    return getattr(import_module("oddframe.workflow"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

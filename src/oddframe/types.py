@@ -1,0 +1,137 @@
+"""The few value types that every room of oddframe speaks. Plain, frozen, documented shapes; no behaviour but lookup.
+
+Shape letters: N frames of a video, B frames of a batch, T frames of a window, H x W pixels, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = Literal["bgr", "rgb", "gray"]
+Resize = Literal["bilinear", "area", "bicubic"]
+Missing = Literal["current", "nearest", "drop"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a detector looks at to score one frame; decoding, resizing and batching are driven by it alone.
+
+    Attributes:
+        offsets: relative indices of the frames that form the input, in channel order; (-3, 0, 3) for SDMAE.
+        size: (height, width) in pixels that every frame is resized to, aspect ratio not kept.
+        target: relative indices of the frames the detector reproduces or predicts.
+        context: relative indices that only the training loss looks at (SDMAE: its motion gradient).
+        colour: channel order of a frame; "gray" has one channel.
+        resize: interpolation.
+        missing: what stands in for a frame beyond the ends of the video: the scored frame itself ("current"), the
+            nearest existing frame ("nearest"), or nothing: frames whose window is incomplete get no score ("drop").
+    """
+
+    offsets: tuple[int, ...]
+    size: tuple[int, int]
+    target: tuple[int, ...] = (0,)
+    context: tuple[int, ...] = ()
+    colour: Colour = "bgr"
+    resize: Resize = "bilinear"
+    missing: Missing = "current"
+
+    @property
+    def channels(self) -> int:
+        """Channels of one frame: 1 for grey, else 3."""
+        return 1 if self.colour == "gray" else 3
+
+    @property
+    def look_ahead(self) -> int:
+        """Frames after the scored one that must be seen before it can be scored (context not counted)."""
+        return max(0, *self.offsets, *self.target)
+
+    @property
+    def look_back(self) -> int:
+        """Frames before the scored one that are needed (context not counted)."""
+        return max(0, *(-o for o in self.offsets), *(-o for o in self.target))
+
+    def positions(self, index: int, offsets: tuple[int, ...], length: int) -> list[int]:
+        """Absolute frame numbers for `offsets` around frame `index` of a video of `length` frames.
+
+        Frames beyond the ends follow `missing`; with "drop" the caller has to leave such an `index` out
+        (see `scorable`).
+        """
+        found = []
+        for offset in offsets:
+            position = index + offset
+            if not 0 <= position < length:
+                position = index if self.missing == "current" else min(max(position, 0), length - 1)
+            found.append(position)
+        return found
+
+    def scorable(self, length: int) -> range:
+        """The frames of a video of `length` frames that get a score."""
+        if self.missing != "drop":
+            return range(length)
+        return range(self.look_back, max(self.look_back, length - self.look_ahead))
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video before or after decoding it.
+
+    `width` and `height` are as displayed (rotation applied); `frames` is None while unknown; `fps` is the average
+    rate and only descriptive: times always come from the container. `damage` lists what was wrong in the stream.
+    """
+
+    name: str
+    path: str
+    width: int
+    height: int
+    fps: float | None
+    frames: int | None = None
+    codec: str = ""
+    damage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """The scores of one video, raw and smoothed; everything after scoring reads these.
+
+    Attributes:
+        video: name of the video (unique within a run: file stem, or the path below the folder given).
+        frame: (N,) int64 frame indices, 0-based, increasing.
+        time: (N,) float64 seconds, from the container's time stamps.
+        components: name -> (N,) float64 raw component, higher = more anomalous; never weighted or normalised.
+        score: (N,) float64, components weighted and smoothed as the bundle says.
+        info: the video.
+        bundle: id of the bundle that made them.
+        map: optional (N, h, w) float16 anomaly map at the detector's own grid.
+    """
+
+    video: str
+    frame: NDArray[np.int64]
+    time: NDArray[np.float64]
+    components: dict[str, NDArray[np.float64]]
+    score: NDArray[np.float64]
+    info: VideoInfo
+    bundle: str = ""
+    map: NDArray[np.float16] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A stretch of video above the threshold.
+
+    Frames are 0-based and inclusive at both ends; seconds are time stamps of those frames; `score` is the smoothed
+    score at the peak; `box` is (left, top, right, bottom) in pixels of the displayed video, or None without a map.
+    """
+
+    video: str
+    start_frame: int
+    peak_frame: int
+    end_frame: int
+    start_s: float
+    peak_s: float
+    end_s: float
+    score: float
+    box: tuple[int, int, int, int] | None = None

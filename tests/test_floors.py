@@ -1,0 +1,78 @@
+"""The layout explains itself only while it holds: no import runs upward, and no file holds more than one idea."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "oddframe"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MOST_LINES = 500
+
+# From the ground up. A module imports from its own floor and from those below it.
+FLOORS: list[set[str]] = [
+    {"types", "errors"},
+    {"video"},
+    {"data"},
+    {"models", "features", "recipes"},
+    {"bundle"},
+    {"runtime"},
+    {"scoring", "training"},
+    {"evaluation"},
+    {"report", "benchmark"},
+    {"workflow"},
+    {"cli", "__main__"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room_of(path: Path) -> str:
+    """The room a file lies in: the first folder, or the module itself, below src/oddframe."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def rooms_imported(source: str) -> Iterator[str]:
+    """Rooms that a module's text imports from, wherever in the module the import stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"line {node.lineno}: write the import with its full name, not relative"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "oddframe" and rest and rest != "__version__":
+                yield rest.split(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_no_import_runs_upward(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        return  # the front door opens to every floor; test_import_time.py holds it to loading nothing
+    room = room_of(path)
+    assert room in FLOOR, f"say in FLOORS on which floor {room!r} lies"
+    for other in rooms_imported(path.read_text(encoding="utf-8")):
+        assert other in FLOOR, f"{path.name} imports oddframe.{other}: say in FLOORS on which floor it lies"
+        assert FLOOR[other] <= FLOOR[room], f"{room} imports {other}, which lies above it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_a_file_stays_short(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES, f"{lines} lines: one idea each?"
+
+
+def test_the_reader_of_imports_sees_every_form() -> None:
+    source = """
+import numpy, oddframe.video.decode as decode
+from oddframe import __version__, workflow
+from oddframe.types import Window
+def late():
+    from oddframe.cli import main
+"""
+    assert sorted(rooms_imported(source)) == ["cli", "types", "video", "workflow"]
