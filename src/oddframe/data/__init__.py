@@ -1,0 +1,1 @@
+"""Data sets, windows over decoded frames, the synthetic street and pseudo-anomalies."""

@@ -1,0 +1,139 @@
+"""SDMAE against values computed by the authors' released code, in float64, with weights and inputs from a formula."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from oddframe.models.sdmae import SDMAE, motion_weights, patchify, weighted_error
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "sdmae.json").read_text())
+CASES = [("p16", 16, (64, 128)), ("p8", 8, (32, 64))]
+
+
+def formula_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Weights without a random generator: a sine of the index, its phase from the key's CRC."""
+    state = {}
+    for name, value in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        j = zlib.crc32(name.encode()) % 1009
+        v = torch.sin(0.37 * torch.arange(value.numel(), dtype=torch.float64) + 0.11 * j + 0.5).reshape(value.shape)
+        if name in ("cls_token", "mask_token"):
+            v = 0.05 * v
+        elif name.endswith("running_mean"):
+            v = 0.1 * v
+        elif name.endswith("running_var"):
+            v = 1 + 0.25 * v
+        elif value.ndim >= 2:
+            v = v / math.sqrt(value.numel() / value.shape[0])
+        elif name.endswith("bias"):
+            v = 0.02 * v
+        else:
+            v = 1 + 0.1 * v
+        state[name] = v
+    return state
+
+
+class Case:
+    def __init__(self, name: str, patch: int, size: tuple[int, int], dtype: torch.dtype) -> None:
+        height, width = size
+        self.golden = GOLDEN[name]
+        self.patch = patch
+        self.model = SDMAE.from_preset("code", patch=patch, size=size, dropout=0.0).to(dtype).eval()
+        self.model.load_reference_state_dict(formula_state(self.model))
+        flat = torch.arange(2 * 9 * height * width, dtype=torch.float64)
+        self.x = torch.sin(0.013 * flat + 0.3).reshape(2, 9, height, width)
+        gradient = 20 * (1 + torch.sin(0.021 * flat[: 2 * 3 * height * width] + 1.0)).reshape(2, 3, height, width)
+        anomaly = torch.full((2, 1, height, width), -1.0, dtype=torch.float64)
+        anomaly[1, :, : height // 2, : width // 4] = 1
+        target = torch.cat((0.9 * self.x[:, 3:6] + 0.05, anomaly), 1)
+        rows = torch.arange(1, 3, dtype=torch.float64)[:, None]
+        columns = torch.arange(1, 33, dtype=torch.float64)[None]
+        self.noise = (0.6180339887498949 * columns + 0.137 * rows) % 1
+        self.weights = motion_weights(gradient.permute(0, 2, 3, 1), anomaly[:, 0].clamp(0, 1), patch, "code").to(dtype)
+        self.target = patchify(target.permute(0, 2, 3, 1), patch).to(dtype)
+        self.x = self.x.to(dtype)
+
+    def teacher_loss(self) -> torch.Tensor:
+        latent, _, restore = self.model.encode(self.x, self.noise)
+        return weighted_error(self.target, self.model.decode(latent, restore)[0], self.weights, "code")
+
+    def student_loss(self) -> torch.Tensor:
+        out = self.model(self.x, self.noise)
+        return ((out.student - out.teacher).square().mean(2) * out.mask).sum() / out.mask.sum()
+
+
+@pytest.fixture(params=[(*case, dtype) for case in CASES for dtype in (torch.float64, torch.float32)], ids=str)
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(*request.param)
+
+
+def close(got: torch.Tensor | float, wanted: float | list[float], case: Case) -> None:
+    double = case.x.dtype == torch.float64
+    got = torch.as_tensor(got).double().flatten()
+    wanted = torch.as_tensor(wanted, dtype=torch.float64).flatten()
+    torch.testing.assert_close(got, wanted, rtol=1e-9 if double else 2e-4, atol=1e-12 if double else 2e-4)
+
+
+def close_tensor(got: torch.Tensor, golden: dict, case: Case) -> None:
+    assert list(got.shape) == golden["shape"]
+    close(got.flatten()[:8], golden["first8"], case)
+    close(got.flatten()[-4:], golden["last4"], case)
+    close(got.mean(), golden["mean"], case)
+    close(got.std(correction=0), golden["std"], case)
+    close(got.abs().max(), golden["absmax"], case)
+
+
+@torch.no_grad()
+def test_forward(case: Case) -> None:
+    embedded = case.model.patch_embed(case.x).transpose(1, 2).reshape(2, 256, 4, 8)
+    close_tensor(embedded, case.golden["patch_embed"], case)
+    latent, mask, restore = case.model.encode(case.x, case.noise)
+    close_tensor(latent, case.golden["latent"], case)
+    assert mask[0].int().tolist() == case.golden["mask_row0"]
+    assert restore[0].tolist() == case.golden["ids_restore_row0"]
+    out = case.model(case.x, case.noise)
+    close_tensor(out.teacher, case.golden["teacher"], case)
+    close_tensor(out.student, case.golden["student"], case)
+
+
+@torch.no_grad()
+def test_losses_in_eval_mode(case: Case) -> None:
+    close(case.teacher_loss(), case.golden["loss_stage1_eval"], case)
+    close(case.student_loss(), case.golden["loss_stage2_eval"], case)
+
+
+def test_losses_and_gradients_in_train_mode(case: Case) -> None:
+    state = {name: value.clone() for name, value in case.model.state_dict().items()}
+    case.model.train()
+    loss = case.teacher_loss()
+    close(loss, case.golden["loss_stage1_train_nodrop"], case)
+    loss.backward()
+    parameters = dict(case.model.named_parameters())
+    for name, norm in case.golden["gradnorm_stage1"].items():
+        close(parameters[name].grad.norm(), norm, case)
+    assert all(p.grad is None for n, p in parameters.items() if "student" in n)
+
+    case.model.load_state_dict(state)
+    case.model.zero_grad()
+    loss = case.student_loss()
+    close(loss, case.golden["loss_stage2_train_nodrop"], case)
+    loss.backward()
+    for name, norm in case.golden["gradnorm_stage2"].items():
+        close(parameters[name].grad.norm(), norm, case)
+
+
+@torch.no_grad()
+def test_scores(case: Case) -> None:
+    out = case.model(case.x, case.noise)
+    error, gap = case.target - out.teacher, out.teacher - out.student
+    close(error.square().mean((1, 2)), case.golden["score_L2_T"], case)
+    close(gap.square().mean((1, 2)), case.golden["score_L2_TS"], case)
+    close(error.abs().mean((1, 2)), case.golden["score_L1_T"], case)
+    close(gap.abs().mean((1, 2)), case.golden["score_L1_TS"], case)
