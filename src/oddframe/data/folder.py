@@ -1,0 +1,173 @@
+"""A test set in a folder of one's own.
+
+    PATH/videos/NAME.mp4            or PATH/frames/NAME/*.jpg, or the videos directly in PATH; nested folders are fine
+    PATH/labels/NAME.npy            one 0/1 per frame; or
+    PATH/labels/NAME.txt            the same as text; or
+    PATH/labels/NAME.csv            columns frame,label, or start,end: anomalous intervals; or
+    PATH/intervals.csv              columns video,start_frame,end_frame; videos that it does not name are normal
+    PATH/masks/NAME.npz             optional (or pixel_masks/): `masks`, (N, H, W) of 0 and 1
+
+Frames are counted from 0; the last frame of an interval belongs to it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.data.labelled import LabelledSet, LabelledVideo, as_labels, labels_from_intervals
+from oddframe.errors import InputError
+from oddframe.video.decode import VideoReader, probe
+from oddframe.video.sources import VideoSource, find_videos, frame_files
+
+LABEL_SUFFIXES = (".npy", ".txt", ".csv")
+MASK_FOLDERS = ("masks", "pixel_masks")
+BOUNDS = (("start_frame", "end_frame"), ("start", "end"))
+
+Interval = tuple[int, int]
+
+
+def read_folder(path: str | Path) -> LabelledSet:
+    """Read a test set laid out as the head of this module says.
+
+    Raises:
+        InputError: no video, a video without labels, or a label file that cannot be right; the message names it.
+        VideoError: a video whose number of frames is needed cannot be opened.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    sources = _sources(root)
+    intervals = _interval_table(root / "intervals.csv", {source.name for source in sources})
+    notes = _stray_labels(root / "labels", {source.name for source in sources})
+    videos = []
+    for source in sources:
+        labels, note = _labels(root, source, intervals)
+        masks = (root / folder / f"{source.name}.npz" for folder in MASK_FOLDERS)
+        videos.append(LabelledVideo(source, labels, next((file for file in masks if file.is_file()), None)))
+        notes += note
+    return LabelledSet(root.resolve().name, tuple(videos), tuple(notes))
+
+
+def _sources(root: Path) -> list[VideoSource]:
+    for folder in ("videos", "frames"):
+        if (root / folder).is_dir():
+            return find_videos(root / folder)
+    beside = {root / name for name in ("labels", *MASK_FOLDERS)}
+    sources = [source for source in find_videos(root) if not beside & {source.path, *source.path.parents}]
+    if not sources:
+        raise InputError(f"{root}: no videos; looked in videos/, in frames/ and in the folder itself")
+    return sources
+
+
+def _labels(
+    root: Path, source: VideoSource, intervals: dict[str, list[Interval]] | None
+) -> tuple[NDArray[np.int8], list[str]]:
+    """The labels of one video, and what there is to note about them."""
+    files = [file for suffix in LABEL_SUFFIXES if (file := root / "labels" / f"{source.name}{suffix}").is_file()]
+    if len(files) > 1:
+        raise InputError(f"{files[0]}: {files[1].name} beside it labels the same video; keep one of them")
+    if not files and intervals is None:
+        raise InputError(
+            f"{source.path}: no labels; looked for labels/{source.name}{{{','.join(LABEL_SUFFIXES)}}} "
+            f"and intervals.csv in {root}"
+        )
+    length = len(frame_files(source.path)) if source.kind == "frames" else probe(source).frames
+    where = files[0] if files else root / "intervals.csv"
+    found = _read(files[0]) if files else (intervals or {}).get(source.name, [])
+    if isinstance(found, list):
+        if length is None:  # the container does not say: count
+            with VideoReader(source, size=(16, 16)) as frames:
+                length = sum(1 for _ in frames)
+        beyond = next((last for _, last in found if last >= length), None)
+        if beyond is not None:
+            raise InputError(f"{where}: frame {beyond} is beyond the end of {source.name}, which has {length} frames")
+        return labels_from_intervals(found, length), []
+    if length is None or length == len(found):
+        return found, []
+    mismatch = f"{where}: {len(found)} labels for {length} frames of {source.name}"
+    if source.kind == "frames":
+        raise InputError(f"{mismatch}; there must be one per frame")
+    return found, [f"{mismatch}, says the file's header; decoding will tell"]
+
+
+def _stray_labels(folder: Path, videos: set[str]) -> list[str]:
+    files = sorted(file for file in folder.rglob("*") if file.suffix in LABEL_SUFFIXES)
+    names = [(file, file.relative_to(folder).as_posix().removesuffix(file.suffix)) for file in files]
+    return [f"{file}: labels without a video of that name" for file, name in names if name not in videos]
+
+
+def _read(file: Path) -> NDArray[np.int8] | list[Interval]:
+    """What a label file of one video says: an array per frame, or intervals."""
+    try:
+        if file.suffix == ".npy":
+            return as_labels(np.load(file, allow_pickle=False), file)
+        if file.suffix == ".txt":
+            return as_labels([float(word) for word in re.split(r"[\s,]+", file.read_text("utf-8").strip())], file)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{file}: cannot be read as one 0 or 1 per frame ({error})") from error
+    columns, rows = _table(file)
+    if {"frame", "label"} <= set(columns):
+        labels = {_integer(row, "frame", file): _integer(row, "label", file) for row in rows}
+        if sorted(labels) != list(range(len(rows))):
+            raise InputError(f"{file}: column frame must hold every frame from 0 to {len(rows) - 1} once")
+        return as_labels([labels[frame] for frame in range(len(rows))], file)
+    first, last = _bounds(columns, file)
+    return [_interval(row, first, last, file) for row in rows]
+
+
+def _interval_table(file: Path, videos: set[str]) -> dict[str, list[Interval]] | None:
+    """The intervals of every video that `file` names, or None where it does not exist."""
+    if not file.is_file():
+        return None
+    table: dict[str, list[Interval]] = defaultdict(list)
+    columns, rows = _table(file)
+    first, last = _bounds(columns, file)
+    for row in rows:
+        name = row.get("video")
+        if name not in videos:
+            raise InputError(
+                f"{file}, line {row['line']}: no video {name!r} in this folder; write its name without suffix"
+            )
+        table[name].append(_interval(row, first, last, file))
+    return table
+
+
+def _table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a CSV in lower case, and its rows with the number of their `line`."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            columns = [name.strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            return columns, [{**row, "line": str(reader.line_num)} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file}: not a CSV in UTF-8 ({error})") from error
+
+
+def _bounds(columns: list[str], file: Path) -> tuple[str, str]:
+    """The two columns that hold the first and the last frame of an interval."""
+    for names in BOUNDS:
+        if set(names) <= set(columns):
+            return names
+    found = ", ".join(columns) or "none"
+    raise InputError(f"{file}: columns must be start,end or start_frame,end_frame or frame,label; they are: {found}")
+
+
+def _interval(row: dict[str, str], first_column: str, last_column: str, file: Path) -> Interval:
+    first, last = _integer(row, first_column, file), _integer(row, last_column, file)
+    if not 0 <= first <= last:
+        raise InputError(f"{file}, line {row['line']}: frames {first} to {last} are not an interval")
+    return first, last
+
+
+def _integer(row: dict[str, str], column: str, file: Path) -> int:
+    try:
+        return int(row[column])
+    except (ValueError, TypeError):
+        raise InputError(f"{file}, line {row['line']}: {column} is {row[column]!r}, not a whole number") from None

@@ -1,0 +1,89 @@
+"""Frame-level metrics of scores against 0/1 labels, in numpy; ties are treated exactly.
+
+Common to all: `labels` (N,) of 0 and 1, `scores` (N,) with higher = more anomalous. Infinite scores rank as such. A
+score that is not a number has no rank and is an InputError. What is undefined, because a class is missing, is nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oddframe.errors import InputError
+
+OneClass = Literal["skip", "pad"]
+
+
+def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the ROC curve: the chance that an anomalous frame scores above a normal one, ties counting half."""
+    negatives, positives = _counts_by_score(labels, scores)
+    pairs = positives.sum() * negatives.sum()
+    if not pairs:
+        return float("nan")
+    below = np.cumsum(negatives) - negatives
+    return float((positives * (below + negatives / 2)).sum() / pairs)
+
+
+def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the precision-recall curve as a sum of steps, one per distinct score; nan without anomalous frames."""
+    negatives, positives = _counts_by_score(labels, scores)
+    if not positives.sum():
+        return float("nan")
+    found = np.cumsum(positives[::-1])
+    raised = found + np.cumsum(negatives[::-1])
+    return float((positives[::-1] * found / raised).sum() / found[-1])
+
+
+def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Where false alarms and misses are equally frequent, on the ROC curve with straight lines between its points."""
+    negatives, positives = _counts_by_score(labels, scores)
+    if not positives.sum() or not negatives.sum():
+        return float("nan")
+    false_alarms = np.append(0, np.cumsum(negatives[::-1]) / negatives.sum())
+    misses = 1 - np.append(0, np.cumsum(positives[::-1]) / positives.sum())
+    after = int(np.argmax(false_alarms >= misses))
+    before = after - 1  # exists: the curve starts with no false alarm and all missed
+    gap, next_gap = misses[before] - false_alarms[before], false_alarms[after] - misses[after]
+    share = gap / (gap + next_gap)
+    return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
+
+
+def micro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> float:
+    """ROC AUC of the frames of all (labels, scores) together."""
+    return roc_auc(
+        np.concatenate([np.asarray(labels) for labels, _ in videos]),
+        np.concatenate([np.asarray(scores) for _, scores in videos]),
+    )
+
+
+def macro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]], one_class: OneClass = "skip") -> float:
+    """Mean of the ROC AUC of every video.
+
+    Args:
+        videos: (labels, scores) each.
+        one_class: what becomes of videos whose frames are all normal or all anomalous. "skip" leaves them out (nan if
+            none remains). "pad" is the rule of the code that SDMAE was released with: every video, whatever its labels,
+            gets one more frame with label 0 and score 0 and one with label 1 and score 1.
+    """
+    if one_class == "pad":
+        videos = [(np.append(labels, [0, 1]), np.append(scores, [0.0, 1.0])) for labels, scores in videos]
+    aucs = np.array([roc_auc(labels, scores) for labels, scores in videos])
+    defined = aucs[~np.isnan(aucs)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _counts_by_score(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Normal and anomalous frames at each distinct score, lowest score first."""
+    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if labels.ndim != 1 or labels.shape != scores.shape:
+        raise InputError(f"labels {labels.shape} and scores {scores.shape} are not one of each per frame")
+    if not np.isin(labels, (0, 1)).all():
+        raise InputError("labels must be 0 (normal) or 1 (anomalous)")
+    if np.isnan(scores).any():
+        raise InputError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers and cannot be ranked")
+    distinct, place = np.unique(scores, return_inverse=True)
+    positives = np.bincount(place[labels == 1], minlength=len(distinct))
+    return np.bincount(place[labels == 0], minlength=len(distinct)), positives

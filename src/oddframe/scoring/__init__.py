@@ -1,0 +1,1 @@
+"""From frames to scores, thresholds and events: stream, smooth, calibrate, events, and the score files between them."""

@@ -1,0 +1,86 @@
+"""From raw components to one score per frame: a weighted sum, then a temporal filter.
+
+Three Gaussian filters, all of `taps` weights and standard deviation `sigma`, both counted in frames:
+
+    code     the filter that SDMAE was released with: zero padding, weights that do not sum to one, centred one frame
+             off. It lags by one frame and pulls scores down at both ends of a video; kept because published numbers
+             depend on it.
+    centred  symmetric; looks (taps - 1) / 2 frames ahead.
+    causal   the past half of a Gaussian, over the scored frame and the taps - 1 before it; looks at nothing to come.
+
+Centred and causal divide by the weights that lie inside the video: a constant score stays what it is, ends included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.errors import InputError
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """A temporal filter; see the head of this module.
+
+    Raises:
+        InputError: fewer than one tap, an even number of them where the filter has a centre, or sigma not positive.
+    """
+
+    kind: Literal["none", "code", "centred", "causal"] = "causal"
+    taps: int = 37
+    sigma: float = 11.0
+
+    def __post_init__(self) -> None:
+        if self.taps < 1 or not self.sigma > 0:
+            raise InputError(f"smoothing needs taps >= 1 and sigma > 0, not taps {self.taps} and sigma {self.sigma}")
+        if self.kind in ("code", "centred") and self.taps % 2 == 0:
+            raise InputError(f"{self.kind} smoothing needs an odd number of taps, not {self.taps}")
+
+    @property
+    def causal(self) -> bool:
+        """Whether a smoothed score depends on no later frame."""
+        return self.kind in ("none", "causal")
+
+
+def smooth(score: NDArray[np.float64], how: Smoothing) -> NDArray[np.float64]:
+    """Filter the (N,) scores of one whole video; (N,) float64 comes back."""
+    score = np.array(score, dtype=np.float64)
+    if how.kind == "none" or not len(score):
+        return score
+    weights, pad = _filter(how)
+    filtered = np.correlate(np.pad(score, pad), weights, mode="valid")
+    if how.kind == "code":
+        return filtered
+    return filtered / np.correlate(np.pad(np.ones(len(score)), pad), weights, mode="valid")
+
+
+def _filter(how: Smoothing) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """Weights in the order of time, and the zeros that they need before and after the video."""
+    place = np.arange(how.taps)
+    if how.kind == "causal":
+        return _gaussian(place - (how.taps - 1), how.sigma), (how.taps - 1, 0)
+    half = how.taps // 2
+    centre = max(half - 1, 0) if how.kind == "code" else half  # the released code's centre is one frame early
+    return _gaussian(place - centre, how.sigma), (half, half)
+
+
+def _gaussian(x: NDArray[np.int64], sigma: float) -> NDArray[np.float64]:
+    return np.exp(-0.5 * (x / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+
+
+def combine(components: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -> NDArray[np.float64]:
+    """The weighted sum of (N,) components as (N,) float64; components without a weight play no part.
+
+    Raises:
+        InputError: no weights, or a weight for a component that the scores do not have.
+    """
+    missing = [name for name in weights if name not in components]
+    if missing or not weights:
+        wanted = ", ".join(missing) if missing else "no component at all"
+        raise InputError(f"the score asks for {wanted}; these scores have: {', '.join(components) or 'none'}")
+    return np.sum([weight * components[name] for name, weight in weights.items()], axis=0, dtype=np.float64)

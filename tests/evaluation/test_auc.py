@@ -1,0 +1,109 @@
+"""Metrics against scikit-learn, ties and all, and what happens where a class is missing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from oddframe.errors import InputError
+from oddframe.evaluation.auc import average_precision, equal_error_rate, macro_auc, micro_auc, roc_auc
+
+Case = tuple[np.ndarray, np.ndarray]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Both classes present; scores from a few levels, so that ties abound, or from all floats."""
+    size = draw(st.integers(2, 50))
+    labels = np.array(draw(st.lists(st.integers(0, 1), min_size=size, max_size=size)))
+    labels[:2] = 0, 1
+    levels = draw(st.sampled_from([st.sampled_from([0.0, 0.1, 0.5, 2.0]), st.floats(-1e6, 1e6)]))
+    return labels, np.array(draw(st.lists(levels, min_size=size, max_size=size)))
+
+
+@given(cases())
+def test_roc_auc_agrees_with_scikit_learn(case: Case) -> None:
+    assert roc_auc(*case) == pytest.approx(metrics.roc_auc_score(*case), abs=1e-12)
+
+
+@given(cases())
+def test_average_precision_agrees_with_scikit_learn(case: Case) -> None:
+    assert average_precision(*case) == pytest.approx(metrics.average_precision_score(*case), abs=1e-12)
+
+
+@given(cases())
+def test_equal_error_rate_lies_on_scikit_learns_roc_curve(case: Case) -> None:
+    rate = equal_error_rate(*case)
+    false, true, _ = metrics.roc_curve(*case, drop_intermediate=False)
+    # The curve crosses the diagonal of equal errors between the last point before it and the first one past it.
+    after = int(np.argmax(false >= 1 - true))
+    segment = slice(after - 1, after + 1)
+    crossing = np.interp(0, (false - (1 - true))[segment], false[segment])
+    assert rate == pytest.approx(crossing, abs=1e-12)
+
+
+@given(cases())
+def test_turning_scores_round_mirrors_the_auc(case: Case) -> None:
+    labels, scores = case
+    assert roc_auc(labels, -scores) == pytest.approx(1 - roc_auc(labels, scores), abs=1e-12)
+
+
+def test_the_extremes() -> None:
+    labels = [0, 0, 1, 1]
+    assert (roc_auc(labels, [1, 2, 3, 4]), equal_error_rate(labels, [1, 2, 3, 4])) == (1, 0)
+    assert (roc_auc(labels, [4, 3, 2, 1]), equal_error_rate(labels, [4, 3, 2, 1])) == (0, 1)
+    assert (roc_auc(labels, [7, 7, 7, 7]), equal_error_rate(labels, [7, 7, 7, 7])) == (0.5, 0.5)
+    assert average_precision(labels, [7, 7, 7, 7]) == 0.5
+
+
+def test_infinite_scores_have_a_rank() -> None:
+    assert roc_auc([0, 1, 0, 1], [-np.inf, 0, 1, np.inf]) == 0.75
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_is_nan(label: int) -> None:
+    assert math.isnan(roc_auc([label] * 3, [1, 2, 3]))
+    assert math.isnan(equal_error_rate([label] * 3, [1, 2, 3]))
+    assert math.isnan(average_precision([0] * 3, [1, 2, 3]))
+    assert average_precision([1] * 3, [1, 2, 3]) == 1
+    assert math.isnan(roc_auc([], []))
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(InputError, match="1 of 2 scores are not numbers"):
+        roc_auc([0, 1], [0.5, np.nan])
+    with pytest.raises(InputError, match="labels must be 0"):
+        roc_auc([0, 2], [0.5, 1])
+    with pytest.raises(InputError, match=r"labels \(3,\) and scores \(2,\)"):
+        roc_auc([0, 1, 1], [0.5, 1])
+
+
+TWO = ([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9])  # AUC 0.75
+NORMAL = ([0, 0], [0.2, 0.3])
+ANOMALOUS = ([1, 1], [0.05, 0.6])
+
+
+def test_micro_auc_pools_all_frames() -> None:
+    videos = [TWO, NORMAL, ANOMALOUS]
+    labels, scores = (np.concatenate([video[i] for video in videos]) for i in (0, 1))
+    assert micro_auc(videos) == pytest.approx(metrics.roc_auc_score(labels, scores))
+
+
+def test_macro_auc_skips_videos_of_one_class() -> None:
+    assert macro_auc([TWO, NORMAL, ANOMALOUS]) == 0.75
+    assert math.isnan(macro_auc([NORMAL, ANOMALOUS]))
+
+
+def test_macro_auc_pads_every_video() -> None:
+    padded = [roc_auc([*labels, 0, 1], [*scores, 0, 1]) for labels, scores in (TWO, NORMAL, ANOMALOUS)]
+    assert padded[1:] == [1, 1] and padded[0] > 0.75
+    assert macro_auc([TWO, NORMAL, ANOMALOUS], "pad") == pytest.approx(np.mean(padded))
+
+
+def test_a_score_above_one_outranks_the_padding() -> None:
+    assert macro_auc([([0, 0], [0.2, 3.0])], "pad") == pytest.approx(2 / 3)

@@ -1,0 +1,156 @@
+"""Thresholds from held-out normal video: what is promised holds there, and nothing is promised that cannot be known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddframe.errors import CalibrationError, InputError
+from oddframe.scoring.calibrate import Calibration, calibrate, supported_rate
+from oddframe.scoring.events import find_events
+from oddframe.types import FrameScores, VideoInfo
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def curve(seconds: float, seed: int = 0, fps: float = 5.0) -> Curve:
+    """Noise with a memory of a second or so."""
+    frames = int(seconds * fps)
+    noise = np.random.default_rng(seed).normal(size=frames + 9)
+    return np.arange(frames) / fps, 1 + 0.1 * np.convolve(noise, np.ones(10) / 10, mode="valid")
+
+
+def count(curves: list[Curve], made: Calibration) -> int:
+    """Alarms with the made thresholds, video by video."""
+    total = 0
+    for time, score in curves:
+        scores = FrameScores("a", np.arange(len(time)), time, {}, score, VideoInfo("a", "a", 8, 8, None))
+        total += len(find_events(scores, made.threshold, made.low, made.merge_s, made.min_s))
+    return total
+
+
+def test_two_hours_at_three_alarms_per_hour() -> None:
+    curves = [curve(1800, seed) for seed in range(4)]
+    made = calibrate(curves, alarms_per_hour=3)
+    assert made.seconds == pytest.approx(7200)
+    assert (made.rate, made.quantile, made.videos, made.note) == (3, None, 4, "")
+    assert made.lowest_rate == pytest.approx(0.5)
+    assert made.events == count(curves, made) == 6
+
+
+def test_the_threshold_is_the_smallest_that_keeps_the_promise() -> None:
+    curves = [curve(1800, seed) for seed in range(2)]
+    made = calibrate(curves, alarms_per_hour=5)
+    highest = np.sort(np.concatenate([score for _, score in curves]))
+    one_lower = highest[highest < made.threshold][-1]
+    median = made.scores["0.5"]
+    lower = calibrate(curves, alarms_per_hour=5, merge_s=2.0)
+    assert lower == made
+    scores = [FrameScores("a", np.arange(len(t)), t, {}, s, VideoInfo("a", "a", 8, 8, None)) for t, s in curves]
+    assert sum(len(find_events(s, one_lower, (one_lower + median) / 2)) for s in scores) == made.events + 1 == 6
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    rate=st.floats(4, 400),
+    merge_s=st.floats(0, 5),
+    min_s=st.floats(0, 3),
+    pieces=st.integers(1, 4),
+)
+def test_the_promised_rate_holds_on_the_held_out_video(
+    seed: int, rate: float, merge_s: float, min_s: float, pieces: int
+) -> None:
+    curves = [curve(1000 / pieces, seed + i) for i in range(pieces)]
+    made = calibrate(curves, alarms_per_hour=rate, merge_s=merge_s, min_s=min_s)
+    assert made.events == count(curves, made) <= rate * made.seconds / 3600
+    assert made.low <= made.threshold
+    everything = np.concatenate([score for _, score in curves])
+    assert (everything >= made.threshold).mean() <= 0.05
+
+
+def test_low_threshold_is_halfway_to_the_median() -> None:
+    made = calibrate([curve(3600)], alarms_per_hour=1)
+    assert made.low == pytest.approx((made.threshold + made.scores["0.5"]) / 2)
+
+
+def test_seven_minutes_cannot_support_one_alarm_per_hour() -> None:
+    with pytest.raises(CalibrationError) as caught:
+        calibrate([curve(420)], alarms_per_hour=1)
+    assert str(caught.value) == (
+        "7 minutes of normal video cannot support 1 alarm per hour; the lowest rate it supports is 8.6 per hour: "
+        "hold out more normal video or pass --alarms-per-hour 8.6"
+    )
+    assert calibrate([curve(420)], alarms_per_hour=8.6).events == 1
+
+
+def test_the_default_falls_back_to_the_lowest_rate_and_says_so() -> None:
+    made = calibrate([curve(420)])
+    assert made.rate == pytest.approx(60 / 7)
+    assert made.events == 1
+    assert made.note.startswith("7 minutes of normal video cannot support 1 alarm per hour; the lowest rate")
+    assert calibrate([curve(3600)]).rate == 1
+    assert calibrate([curve(3600)]).note == ""
+
+
+@given(seconds=st.floats(0.2, 1e6))
+def test_the_rate_that_a_refusal_names_is_accepted(seconds: float) -> None:
+    with pytest.raises(CalibrationError) as caught:
+        supported_rate(1800 / seconds, seconds)
+    named = float(str(caught.value).rsplit(" ", 1)[1])
+    assert supported_rate(named, seconds) == (named, "")
+
+
+def test_events_at_the_seam_of_two_videos_count_twice() -> None:
+    time = np.arange(3600) / 1.0
+    rising, falling = np.linspace(0, 1, 3600), np.linspace(1, 0, 3600)
+    assert calibrate([(time, rising), (time, falling)], alarms_per_hour=1).events == 2
+    both = calibrate([(time, rising), (time, falling)], alarms_per_hour=0.5)
+    assert both.events == 0 and both.threshold > 1
+
+
+def test_a_quantile_is_a_quantile_of_all_held_out_frames() -> None:
+    time = np.arange(500) / 5
+    made = calibrate([(time, np.arange(500.0)), (time, np.arange(500.0, 1000.0))], quantile=0.99)
+    assert made.threshold == pytest.approx(np.quantile(np.arange(1000), 0.99))
+    assert (made.rate, made.quantile, made.events) == (None, 0.99, 1)
+
+
+def test_a_quantile_beyond_the_frames_is_refused() -> None:
+    with pytest.raises(CalibrationError, match=r"500 held-out frames cannot support the quantile 0.9999; .* 0.998:"):
+        calibrate([curve(100)], quantile=0.9999)
+
+
+def test_constant_scores_raise_no_alarm() -> None:
+    made = calibrate([(np.arange(3600.0), np.full(3600, 0.25))], alarms_per_hour=100)
+    assert made.threshold > 0.25
+    assert made.events == 0
+
+
+@pytest.mark.parametrize("scores", [[], [(np.array([]), np.array([]))], [(np.array([3.0]), np.array([1.0]))]])
+def test_no_held_out_video_is_a_clear_error(scores: list[Curve]) -> None:
+    for quantile in (None, 0.5):
+        with pytest.raises(CalibrationError, match="no held-out normal video"):
+            calibrate(scores, quantile=quantile)
+
+
+def test_wrong_values_are_refused() -> None:
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match="alarms per hour must be more than 0"):
+            calibrate([curve(100)], alarms_per_hour=wrong)
+    with pytest.raises(InputError, match="between 0 and 1"):
+        calibrate([curve(100)], quantile=1.0)
+    with pytest.raises(InputError, match="not both"):
+        calibrate([curve(100)], quantile=0.9, alarms_per_hour=1)
+    with pytest.raises(InputError, match="not finite"):
+        calibrate([(np.arange(3.0), np.array([0.0, np.nan, 1.0]))])
+
+
+def test_calibration_survives_json() -> None:
+    made = calibrate([curve(420)])
+    assert Calibration.from_json(made.to_json()) == made
+    for broken in ("{", "[]", '{"threshold": 1}'):
+        with pytest.raises(InputError, match="not a calibration"):
+            Calibration.from_json(broken)

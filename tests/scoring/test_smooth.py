@@ -1,0 +1,118 @@
+"""Temporal filters: the released one against its own numbers, the other two against what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+
+from oddframe.errors import InputError
+from oddframe.scoring.smooth import Smoothing, combine, smooth
+
+AVENUE = Smoothing("code", 37, 11.0)
+SHANGHAI = Smoothing("code", 899, 282.0)
+
+scores = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e3, 1e3))
+widths = st.builds(lambda half, sigma: (2 * half + 1, sigma), st.integers(0, 30), st.floats(0.3, 40))
+
+
+def test_released_filter_reproduces_its_golden_values() -> None:
+    # fmt: off
+    filtered = smooth(0.02 + 0.01 * np.sin(0.17 * np.arange(60) + 1), AVENUE)
+    first = [
+        0.011508170720849652,
+        0.012237574740293019,
+        0.012924265179375236,
+        0.013560721166101946,
+        0.014140617920062956,
+    ]
+    middle = [0.01663836850997719, 0.016962320535886713, 0.017319741423346573, 0.017700326561548508]
+    last = [0.012261057894859862, 0.01133024567656816, 0.010401240420637899,
+            0.009483481693292132, 0.008585802192667953]
+    # fmt: on
+    assert len(filtered) == 60
+    assert_allclose(filtered[:5], first, rtol=1e-9)
+    assert_allclose(filtered[28:32], middle, rtol=1e-9)
+    assert_allclose(filtered[-5:], last, rtol=1e-9)
+
+
+def test_released_filter_lags_by_one_frame_and_loses_the_ends() -> None:
+    impulse = np.zeros(101)
+    impulse[50] = 1
+    assert np.argmax(smooth(impulse, AVENUE)) == 51
+    constant = smooth(np.ones(101), AVENUE)
+    assert_allclose([constant[0], constant[50], constant[-1]], [0.444, 0.906, 0.498], atol=6e-4)
+
+
+def test_released_filter_on_a_video_shorter_than_itself() -> None:
+    constant = smooth(np.ones(380), SHANGHAI)
+    assert len(constant) == 380
+    assert_allclose([constant[0], constant[190], constant[-1]], [0.411, 0.500, 0.412], atol=6e-4)
+
+
+@pytest.mark.parametrize("kind", ["centred", "causal"])
+@given(width=widths, length=st.integers(1, 60), value=st.floats(-1e3, 1e3))
+def test_normalised_filters_keep_a_constant_score(
+    kind: str, width: tuple[int, float], length: int, value: float
+) -> None:
+    assert_allclose(smooth(np.full(length, value), Smoothing(kind, *width)), value, rtol=1e-12)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["centred", "causal"])
+@given(score=scores, width=widths)
+def test_normalised_filters_stay_within_the_scores(kind: str, score: np.ndarray, width: tuple[int, float]) -> None:
+    filtered = smooth(score, Smoothing(kind, *width))  # type: ignore[arg-type]
+    assert filtered.shape == score.shape
+    assert (filtered >= score.min() - 1e-9).all() and (filtered <= score.max() + 1e-9).all()
+
+
+@given(score=scores, width=widths)
+def test_centred_filter_is_symmetric_in_time(score: np.ndarray, width: tuple[int, float]) -> None:
+    how = Smoothing("centred", *width)
+    assert_allclose(smooth(score[::-1], how), smooth(score, how)[::-1], atol=1e-9)
+
+
+@given(score=scores, width=widths, cut=st.integers(1, 60))
+def test_causal_filter_does_not_see_the_future(score: np.ndarray, width: tuple[int, float], cut: int) -> None:
+    how = Smoothing("causal", *width)
+    assert_allclose(smooth(score[:cut], how), smooth(score, how)[:cut], atol=1e-9)
+
+
+def test_causal_filter_is_the_past_half_of_a_gaussian() -> None:
+    impulse = np.zeros(40)
+    impulse[20] = 1
+    filtered = smooth(impulse, Smoothing("causal", 5, 2.0))
+    weights = np.exp(-0.5 * (np.arange(5) / 2.0) ** 2)
+    assert_allclose(filtered[20:25], weights / weights.sum(), rtol=1e-12)
+    assert not filtered[:20].any() and not filtered[25:].any()
+
+
+def test_no_smoothing_is_a_copy() -> None:
+    score = np.array([1.0, 5.0, 2.0])
+    same = smooth(score, Smoothing("none"))
+    assert (same == score).all() and same is not score
+
+
+def test_impossible_filters_are_refused() -> None:
+    with pytest.raises(InputError, match="odd number of taps, not 38"):
+        Smoothing("code", 38)
+    with pytest.raises(InputError, match="sigma 0"):
+        Smoothing("causal", 5, 0)
+    with pytest.raises(InputError, match="taps >= 1"):
+        Smoothing("causal", 0)
+    assert Smoothing("causal", 38).causal and not Smoothing("centred", 37).causal
+
+
+def test_combine_adds_weighted_components_and_ignores_the_rest() -> None:
+    components = {"teacher": np.array([1.0, 2.0]), "student": np.array([10.0, 20.0]), "class": np.array([9.0, 9.0])}
+    assert_allclose(combine(components, {"teacher": 0.5, "student": 0.1}), [1.5, 3.0])
+
+
+def test_combine_names_the_missing_component_and_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"asks for map_max; these scores have: difference"):
+        combine({"difference": np.zeros(3)}, {"map_max": 1.0})
+    with pytest.raises(InputError, match="no component at all"):
+        combine({"difference": np.zeros(3)}, {})
