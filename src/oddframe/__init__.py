@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oddframe.workflow import Run, fit, load_run
+    from oddframe.workflow.fit import fit
+    from oddframe.workflow.run import Run, load_run
 
 __version__ = "0.1.0"
 __all__ = ["Run", "__version__", "fit", "load_run"]

@@ -46,7 +46,9 @@ def training_batch(detector: Detector) -> Batch:
     clips = ClipSet([Video()], detector.window).batch(np.arange(4, 12), np.arange(8), 0)
     pasted = clips.pasted.copy()
     pasted[0, 4:9, 4:10] = 255
-    tensors = (torch.from_numpy(np.ascontiguousarray(a)) for a in (clips.frames, clips.target, clips.key, clips.context))
+    tensors = (
+        torch.from_numpy(np.ascontiguousarray(a)) for a in (clips.frames, clips.target, clips.key, clips.context)
+    )
     return Batch(*tensors, torch.from_numpy(pasted))
 
 

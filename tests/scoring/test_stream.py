@@ -65,9 +65,7 @@ def test_frame_difference_is_what_it_says() -> None:
     frames = video(6)
     got = collect(score_frames(TorchRuntime(FrameDifference((16, 32)), "cpu"), frames)).components["difference"]
     images = [frame.image.astype(float) for frame in frames]
-    wanted = [
-        np.abs(images[max(t - 1, 0) if t else 0] - images[t + 1 if t < 5 else t]).mean() for t in range(6)
-    ]
+    wanted = [np.abs(images[max(t - 1, 0) if t else 0] - images[t + 1 if t < 5 else t]).mean() for t in range(6)]
     np.testing.assert_allclose(got, wanted, rtol=1e-6)
 
 

@@ -12,7 +12,7 @@ def hash64(*values: ArrayLike) -> NDArray[np.int64]:
     The finaliser is splitmix64 (Steele, Lea, Flood, 2014), applied after every value; equal inputs give equal outputs on
     every machine.
     """
-    state = np.uint64(0x9E3779B97F4A7C15)
+    state: NDArray[np.uint64] = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
     with np.errstate(over="ignore"):
         for value in values:
             state = state ^ np.asarray(value, dtype=np.int64).astype(np.uint64)

@@ -6,7 +6,7 @@ It learns nothing. Every table of results shows it, because a method that does n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch, Detector, FrameErrors, Stage
@@ -17,11 +17,11 @@ class FrameDifference(Detector):
     """Component "difference": mean of |f(t-1) - f(t+1)| over pixels and channels, in grey levels (0..255)."""
 
     components = ("difference",)
-    score_weights: ClassVar = {"difference": 1.0}
 
     def __init__(self, size: tuple[int, int] = (80, 160)) -> None:
         super().__init__()
         self.window = Window(offsets=(-1, 1), size=size)
+        self.score_weights = {"difference": 1.0}
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:

@@ -26,15 +26,18 @@ Where this file departs from both:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from oddframe.errors import BundleError, RecipeError
+from oddframe.errors import RecipeError
 from oddframe.models.detector import Batch, Detector, FrameErrors, Stage
+from oddframe.models.layers.median import median3x3
+from oddframe.models.layers.noise import token_noise
+from oddframe.models.reference import load_exactly
 from oddframe.types import Window
 
 
@@ -97,7 +100,9 @@ class SDMAEConfig:
         height, width = self.size
         kept_columns = width / self.patch * (1 - self.mask_ratio)
         if height % self.patch or width % self.patch:
-            raise RecipeError(f"SDMAE: size {height}x{width} is not a multiple of patch {self.patch}; change one of them")
+            raise RecipeError(
+                f"SDMAE: size {height}x{width} is not a multiple of patch {self.patch}; change one of them"
+            )
         if abs(kept_columns - round(kept_columns)) > 1e-9 or not 0 < self.mask_ratio < 1:
             raise RecipeError(
                 f"SDMAE: mask_ratio {self.mask_ratio} keeps {kept_columns:g} columns of {width // self.patch} tokens; "
@@ -183,18 +188,22 @@ class Attention(nn.Module):
         return self.proj(out.transpose(1, 2).flatten(2))
 
 
-class MLP(nn.Module):
-    """Two pointwise convolutions (kept as such for the released key names, applied as matrices on the tokens)."""
-
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__()
-        expand, contract = nn.Conv2d(width, 2 * width, 1), nn.Conv2d(2 * width, width, 1)
-        self.net = nn.Sequential(expand, nn.GELU(), nn.Dropout(dropout), contract)
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution, applied to tokens (B, L, C) as the matrix that it is."""
 
     def forward(self, x_BLC: Tensor) -> Tensor:
-        expand, gelu, dropout, contract = self.net
-        hidden = dropout(gelu(F.linear(x_BLC, expand.weight.flatten(1), expand.bias)))
-        return F.linear(hidden, contract.weight.flatten(1), contract.bias)
+        return F.linear(x_BLC, self.weight.flatten(1), self.bias)
+
+
+class MLP(nn.Module):
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            Pointwise(width, 2 * width, 1), nn.GELU(), nn.Dropout(dropout), Pointwise(2 * width, width, 1)
+        )
+
+    def forward(self, x_BLC: Tensor) -> Tensor:
+        return self.net(x_BLC)
 
 
 class Block(nn.Module):
@@ -271,9 +280,12 @@ class SDMAE(Detector):
             raise RecipeError(f"SDMAE has no preset {preset!r}; there are: {', '.join(PRESETS)}")
         unknown = options.keys() - asdict(SDMAEConfig()).keys()
         if unknown:
-            raise RecipeError(f"SDMAE has no option {sorted(unknown)[0]!r}; there are: {', '.join(asdict(SDMAEConfig()))}")
+            raise RecipeError(
+                f"SDMAE has no option {sorted(unknown)[0]!r}; there are: {', '.join(asdict(SDMAEConfig()))}"
+            )
         listed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-        return cls(replace(SDMAEConfig(**PRESETS[preset]), **listed))
+        chosen: dict[str, Any] = {**PRESETS[preset], **listed}
+        return cls(SDMAEConfig(**chosen))
 
     # The network ------------------------------------------------------------------------------------------------
 
@@ -384,26 +396,10 @@ class SDMAE(Detector):
         return FrameErrors(components, map_BHW)
 
     def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
-        state = state.get("model", state)
         # Frozen 2x2 and 3x3 morphology kernels that the released network carries and never uses.
         unused = ("erosion", "dilation")
-        state = {name: value for name, value in state.items() if not name.startswith(unused)}
-        own = self.state_dict()
-        for name, value in own.items():
-            if name.endswith("num_batches_tracked"):
-                state.setdefault(name, value)
-            elif name not in state:
-                hint = ' (the main branch has none: use preset="code")' if name.startswith("class_head") else ""
-                raise BundleError(f"SDMAE checkpoint lacks {name}{hint}")
-            elif state[name].shape != value.shape:
-                raise BundleError(
-                    f"SDMAE checkpoint: {name} is {tuple(state[name].shape)}, this network needs {tuple(value.shape)}; "
-                    "check patch and widths"
-                )
-        extra = sorted(state.keys() - own.keys())
-        if extra:
-            raise BundleError(f"SDMAE checkpoint has {extra[0]}, which this network does not know; check the preset")
-        self.load_state_dict(state)
+        used = {name: value for name, value in state.get("model", state).items() if not name.startswith(unused)}
+        load_exactly(self, used, "SDMAE checkpoint", {"class_head": 'the main branch has none: use preset="code"'})
 
 
 class TeacherStage(Stage):
@@ -498,27 +494,6 @@ def unpatchify(values_BLP: Tensor, grid: tuple[int, int]) -> Tensor:
     return x.transpose(2, 3).flatten(3).flatten(1, 2)
 
 
-def median3x3(image_BHWC: Tensor) -> Tensor:
-    """Median of every pixel's 3x3 neighbourhood, edges replicated (the paper's noise removal); any dtype.
-
-    Minima and maxima alone: with every row of three sorted, the median of nine is the median of the largest low, the
-    median middle and the smallest high value. A sort of nine takes longer than the whole network.
-    """
-
-    def median(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-        return torch.maximum(torch.minimum(a, b), torch.minimum(torch.maximum(a, b), c))
-
-    x = torch.cat((image_BHWC[:, :, :1], image_BHWC, image_BHWC[:, :, -1:]), 2)
-    a, b, c = x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:]
-    low, middle, high = torch.minimum(torch.minimum(a, b), c), median(a, b, c), torch.maximum(torch.maximum(a, b), c)
-    (l0, l1, l2), (m0, m1, m2), (h0, h1, h2) = (
-        (y[:, :-2], y[:, 1:-1], y[:, 2:])
-        for y in (torch.cat((y[:, :1], y, y[:, -1:]), 1) for y in (low, middle, high))
-    )
-    largest_low, smallest_high = torch.maximum(torch.maximum(l0, l1), l2), torch.minimum(torch.minimum(h0, h1), h2)
-    return median(largest_low, median(m0, m1, m2), smallest_high)
-
-
 def motion_weights(gradient_BHWC: Tensor, pasted_BHW: Tensor, patch: int, gain: Literal["unit", "code"]) -> Tensor:
     """Token weights of Eq. 1-2: the largest gradient in each patch, averaged over channels, normalised over tokens.
 
@@ -533,23 +508,11 @@ def motion_weights(gradient_BHWC: Tensor, pasted_BHW: Tensor, patch: int, gain: 
     return torch.where(total_B1 > 0, m_BL / total_B1.clamp(min=1e-12), 1 / m_BL.shape[1])
 
 
-def weighted_error(wanted_BLE: Tensor, got_BLE: Tensor, weights_BL: Tensor, normaliser: Literal["paper", "code"]) -> Tensor:
+def weighted_error(
+    wanted_BLE: Tensor, got_BLE: Tensor, weights_BL: Tensor, normaliser: Literal["paper", "code"]
+) -> Tensor:
     """Eq. 3 and 4. "paper": batch mean of (1/n) sum_i w_i ||.||^2; "code": batch sum of sum_i w_i mean_e (.)^2."""
     squared_BLE = (wanted_BLE - got_BLE).square()
     if normaliser == "code":
         return (weights_BL * squared_BLE.mean(2)).sum()
     return (weights_BL * squared_BLE.sum(2)).mean(1).mean()
-
-
-def token_noise(key_B: Tensor, tokens: int, seed: int, draw: int) -> Tensor:
-    """(B, L) int64 noise, splitmix64 of (seed, draw, key, token): the same on every device and in every batch."""
-
-    def mix(x: Tensor) -> Tensor:
-        # int64 has no logical right shift: shift arithmetically, then mask the copied sign bits away.
-        x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
-        x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
-        return x ^ ((x >> 31) & 0x1FFFFFFFF)
-
-    golden = -0x61C8864680B583EB
-    base_B = mix(mix(key_B + golden) ^ (seed * 1_000_003 + draw))
-    return mix(base_B[:, None] + golden * torch.arange(1, tokens + 1, device=key_B.device))

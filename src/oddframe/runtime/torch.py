@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -22,9 +22,9 @@ def parse_precision(name: str) -> Precision:
     Raises:
         InputError: there is none.
     """
-    if name == "fp32" or name == "bf16":
-        return name
-    raise InputError(f"precision is {name!r}; choose fp32 or bf16")
+    if name not in get_args(Precision):
+        raise InputError(f"precision is {name!r}; choose {' or '.join(get_args(Precision))}")
+    return cast(Precision, name)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+"""What a trained detector is on disk: a folder that everything after `fit` takes.
+
+    model.safetensors   weights
+    bundle.json         recipe, window, versions, data fingerprint, training history, citation
+    calibration.json    thresholds from held-out normal video (see `oddframe.scoring.calibrate`)
+    CARD.md             the same for people
+
+Nothing in it is a pickle, so a bundle from a stranger cannot run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+
+import oddframe
+from oddframe.errors import BundleError
+from oddframe.models.detector import Detector
+from oddframe.models.registry import create, entry
+from oddframe.recipes import Recipe, parse_recipe
+
+FORMAT = 1
+WEIGHTS, META, CALIBRATION, CARD = "model.safetensors", "bundle.json", "calibration.json", "CARD.md"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained detector with its recipe and its history.
+
+    Attributes:
+        path: the folder.
+        id: 12 hexadecimal digits, a hash of weights and recipe; score files carry it.
+        history: what training left (see `oddframe.training.checkpoint.TrainingHistory`), as plain values.
+        data: fingerprint of the training video: names, frames, seconds.
+    """
+
+    path: Path
+    id: str
+    recipe: Recipe
+    detector: Detector
+    history: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+    @property
+    def calibration(self) -> Path:
+        """Where the calibration is, or will be, kept."""
+        return self.path / CALIBRATION
+
+
+def save_bundle(
+    path: Path, detector: Detector, recipe: Recipe, history: Mapping[str, Any], data: Mapping[str, Any]
+) -> Bundle:
+    """Write weights, then `bundle.json` that makes the folder a bundle; each appears whole or not at all."""
+    path.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in detector.state_dict().items()}
+    part = path / f".{WEIGHTS}.part"
+    save_file(weights, part)
+    identity = hashlib.sha256(part.read_bytes())
+    identity.update(recipe.model_dump_json().encode())
+    os.replace(part, path / WEIGHTS)
+    name = identity.hexdigest()[:12]
+    about = entry(recipe.model)
+    meta = {
+        "format": FORMAT,
+        "id": name,
+        "versions": {"oddframe": oddframe.__version__, "torch": torch.__version__},
+        "recipe": recipe.model_dump(mode="json"),
+        "window": asdict(detector.window),
+        "look_ahead": detector.look_ahead,
+        "data": dict(data),
+        "history": dict(history),
+        "paper": about.paper,
+        "citation": about.citation,
+    }
+    write_text(path / META, json.dumps(meta, indent=2) + "\n")
+    return Bundle(path, name, recipe, detector, history, data)
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Read a bundle; the detector comes in eval mode on the CPU.
+
+    Raises:
+        BundleError: not a bundle, made by a newer oddframe, or its weights do not fit its recipe.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise BundleError(f"{path}: there is no such bundle; `oddframe fit VIDEOS --out {path}` makes one")
+    if not (path / META).is_file() or not (path / WEIGHTS).is_file():
+        missing = META if not (path / META).is_file() else WEIGHTS
+        hint = (
+            "; training did not finish: go on with `oddframe fit ... --resume`"
+            if (path / "checkpoint.pt").exists()
+            else ""
+        )
+        raise BundleError(f"{path}: not a bundle, {missing} is missing{hint}")
+    try:
+        meta = json.loads((path / META).read_text(encoding="utf-8"))
+        if meta["format"] > FORMAT:
+            raise BundleError(
+                f"{path}: made by oddframe {meta['versions']['oddframe']}, newer than this one; upgrade oddframe"
+            )
+        recipe = parse_recipe(meta["recipe"], str(path / META))
+        detector = create(recipe.model, recipe.preset, **recipe.options)
+        detector.load_state_dict(load_file(path / WEIGHTS))
+        return Bundle(path, meta["id"], recipe, detector.eval(), meta["history"], meta["data"])
+    except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        raise BundleError(f"{path}: damaged bundle: {str(error).splitlines()[0]}; train or copy it again") from error
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Any]:
+    """Tensors of a foreign .pth/.pt/.safetensors file, without running any code that is in it.
+
+    Raises:
+        BundleError: the file is missing, is no checkpoint, or needs unpickling of objects.
+    """
+    if not path.is_file():
+        raise BundleError(f"{path}: there is no such checkpoint")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if found:
+            raise BundleError(
+                f"{path}: holds pickled Python objects ({found[1]}) besides tensors, and unpickling can run "
+                f"any code; where you trust the file, keep its tensors alone: "
+                f'torch.save(torch.load(FILE, weights_only=False)["model"], NEW)'
+            ) from error
+        raise BundleError(f"{path}: not a checkpoint that torch or safetensors can read") from error
+    if not isinstance(content, Mapping):
+        raise BundleError(f"{path}: holds a {type(content).__name__}, not a state dict")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,43 @@
+"""The command line: one small file per command, whose signature is its interface; heavy imports inside the functions.
+
+Exit status: 0 done, 3 done but videos were skipped, 2 wrong input, 1 a fault of oddframe.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from oddframe.cli import bench, calibrate, data, demo, evaluate, fit, import_checkpoint, listing, score
+from oddframe.errors import OddframeError
+
+app = typer.Typer(
+    help="Video anomaly detection: learn what is normal from ordinary video; say when, where and why something is not.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.command()(fit.fit)
+app.command()(score.score)
+app.command()(evaluate.evaluate)
+app.command()(calibrate.calibrate)
+app.command()(bench.bench)
+app.add_typer(data.app, name="data")
+app.command()(listing.models)
+app.command()(listing.recipes)
+app.command("import-checkpoint")(import_checkpoint.import_checkpoint)
+
+
+def main() -> None:
+    """Run the command line; wrong input becomes one line on standard error and exit status 2."""
+    try:
+        app()
+    except OddframeError as error:
+        print(f"oddframe: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("oddframe: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,78 @@
+"""What the commands share of talking to people: progress bars, tables, skipped files."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from oddframe.workflow.run import Skipped
+
+SKIPPED_STATUS = 3
+PLAIN_SECONDS = 10
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+PrecisionOption = Annotated[str, typer.Option(help="fp32 or bf16.")]
+
+
+class Bars:
+    """Progress on standard error: bars on a terminal, a plain line every ten seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.tasks: dict[str, TaskID] = {}
+        self.last = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Say that `done` of `total` steps of `what` are made."""
+        if self.console.is_terminal:
+            if what not in self.tasks:
+                self.tasks[what] = self.bars.add_task(what, total=total)
+            self.bars.update(self.tasks[what], completed=done, total=total)
+        elif time.monotonic() - self.last > PLAIN_SECONDS:
+            self.last = time.monotonic()
+            print(f"{what}: {done}" + (f" of {total}" if total else ""), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Bars]:
+    """Bars that are gone from the screen when the block ends."""
+    bars = Bars()
+    with bars.bars:
+        yield bars
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
+    """A table on standard output; columns named in `numbers` are aligned to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    wide = None if sys.stdout.isatty() else 200
+    Console(width=wide, highlight=False, markup=False).print(table)
+
+
+def exit_with(skipped: Sequence[Skipped]) -> None:
+    """Name the skipped videos on standard error and leave with status 3, if there are any."""
+    for source, reason in skipped:
+        print(f"skipped {source.name}: {reason}", file=sys.stderr)
+    if skipped:
+        raise typer.Exit(SKIPPED_STATUS)

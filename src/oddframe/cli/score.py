@@ -1,0 +1,71 @@
+"""oddframe score."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oddframe.cli.console import (
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    exit_with,
+    print_json,
+    print_table,
+    progress_bars,
+)
+
+
+def score(
+    run: Annotated[Path, typer.Argument(help="Bundle that `fit` left.")],
+    videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores, events, overlays and report.")],
+    alarms_per_hour: Annotated[
+        float | None, typer.Option(help="Another threshold: false alarms you will bear.")
+    ] = None,
+    quantile: Annotated[float | None, typer.Option(help="Another threshold: a quantile of held-out scores.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Another threshold: a value of your own.")] = None,
+    overlay: Annotated[bool, typer.Option(help="Write overlay videos.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Score again what OUT already holds.")] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    batch: Annotated[int | None, typer.Option(help="Frames per forward pass; changes the speed only.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score videos: when, where and how strongly something is not normal."""
+    from oddframe.runtime.torch import parse_precision
+    from oddframe.workflow import load_run
+    from oddframe.workflow.run import find_all
+
+    trained = load_run(run)
+    calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
+    with progress_bars() as bars:
+        scored = trained.score(
+            find_all(videos),
+            out,
+            force=force,
+            overlay=overlay,
+            calibration=calibration,
+            device=device,
+            precision=parse_precision(precision),
+            batch=batch,
+            progress=bars,
+        )
+    events = scored.events()
+    if as_json:
+        skipped = [{"video": source.name, "reason": reason} for source, reason in scored.skipped]
+        print_json({"threshold": calibration.threshold, "events": [asdict(e) for e in events], "skipped": skipped})
+        exit_with(scored.skipped)
+        return
+    rows = [[e.video, f"{e.start_s:.1f}", f"{e.peak_s:.1f}", f"{e.end_s:.1f}", f"{e.score:.4g}"] for e in events]
+    if rows:
+        print_table(["video", "start s", "peak s", "end s", "score"], rows, ["start s", "peak s", "end s", "score"])
+    print(f"{len(events)} events in {len(scored)} videos, threshold {calibration.threshold:.6g}")
+    for scores in scored:
+        for damage in scores.info.damage:
+            print(f"damaged {scores.video}: {damage}")
+    print(f"report  {out / 'report.html'}")
+    exit_with(scored.skipped)

@@ -1,0 +1,1 @@
+"""Tensor operations that belong to no single paper."""

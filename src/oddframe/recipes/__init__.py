@@ -1,0 +1,154 @@
+"""Recipes: complete, named configurations of a run, one YAML file per system and dataset in this folder.
+
+A recipe is everything `fit` needs to know besides the videos. It is checked when it is read: an unknown key or an
+impossible value is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from oddframe.errors import RecipeError
+
+FOLDER = Path(__file__).parent
+
+
+class Part(BaseModel):
+    """A part of a recipe: frozen, and no key it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PseudoPart(Part):
+    """Where pseudo-anomalies come from and how they are pasted; see `oddframe.data.pseudo`.
+
+    `source` is "world" (sprites of the built-in street), "ubnormal:PATH", "folder:PATH", or "none".
+    """
+
+    source: str = "world"
+    sequences: int = Field(48, ge=1)
+    probability: float = Field(0.25, ge=0, le=1)
+    min_area: float = Field(0.0005, ge=0, lt=1)
+    max_area: float = Field(0.008, gt=0, le=1)
+    blend: Literal["code", "alpha"] = "code"
+    place: Literal["source", "random"] = "source"
+    refresh: bool = True
+
+
+class TrainingPart(Part):
+    """How long and how fast; learning rate and epochs belong to the model's options."""
+
+    batch_size: int = Field(100, ge=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: float = Field(0.0, ge=0, lt=1)
+    grad_clip: float | None = Field(None, gt=0)
+    budget: str | None = None
+    seed: int = Field(0, ge=0)
+    holdout: float = Field(0.15, gt=0, lt=1)
+
+
+class SmoothingPart(Part):
+    """Temporal smoothing, in frames; see `oddframe.scoring.smooth`."""
+
+    kind: Literal["none", "code", "centred", "causal"] = "causal"
+    taps: int = Field(37, ge=1)
+    sigma: float = Field(11.0, gt=0)
+
+
+class ScoringPart(Part):
+    """How raw components become the bundle's score (None: the detector's own weights), and how scores become events."""
+
+    weights: dict[str, float] | None = None
+    smoothing: SmoothingPart = SmoothingPart()
+    merge_s: float = Field(2.0, ge=0)
+    min_s: float = Field(0.0, ge=0)
+
+
+class Recipe(Part):
+    """A complete configuration of one run."""
+
+    name: str
+    summary: str
+    model: str
+    preset: str = "paper"
+    options: dict[str, Any] = {}
+    pseudo: PseudoPart = PseudoPart()
+    training: TrainingPart = TrainingPart()
+    scoring: ScoringPart = ScoringPart()
+
+
+def recipe_names() -> list[str]:
+    """Names of the built-in recipes."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
+    """Read a built-in recipe by name, or a YAML file by path, and apply `key=value` changes.
+
+    Args:
+        name: "sdmae-small", or the path of a file.
+        changes: dotted keys and YAML values: "training.batch_size=8", "options.size=[80, 160]".
+
+    Raises:
+        RecipeError: no such recipe, an unknown key, or an impossible value; the message names it.
+    """
+    path = FOLDER / f"{name}.yaml"
+    if not path.exists():
+        path = Path(name)
+    if not path.is_file():
+        raise RecipeError(f"there is no recipe {name!r}; there are: {', '.join(recipe_names())} (or give a YAML file)")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not a YAML file: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
+    content.setdefault("name", path.stem)
+    for change in changes:
+        _apply(content, change)
+    return parse_recipe(content, str(path))
+
+
+def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
+    """Check a recipe's content; `where` names its origin in messages.
+
+    Raises:
+        RecipeError: an unknown key or an impossible value.
+    """
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(
+            f"{where}: {key}: {first['msg']}{_near(key) if first['type'] == 'extra_forbidden' else ''}"
+        ) from None
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    if not equals:
+        raise RecipeError(f"--set {change!r}: write key=value, for example training.batch_size=8")
+    *parents, last = key.strip().split(".")
+    place = content
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise RecipeError(f"--set {change!r}: {parent} has no keys below it")
+    place[last] = yaml.safe_load(value)
+
+
+def _near(key: str) -> str:
+    """What the unknown key may have been meant to be."""
+    known = list(Recipe.model_fields)
+    for name, part in (("training", TrainingPart), ("pseudo", PseudoPart), ("scoring", ScoringPart)):
+        known += [f"{name}.{field}" for field in part.model_fields]
+    matches = get_close_matches(key, known, 1) or [k for k in known if k.endswith(f".{key}")]
+    return f"; did you mean {matches[0]}?" if matches else f"; there are: {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""Making scores visible: overlay videos, a self-contained HTML report, pictures."""

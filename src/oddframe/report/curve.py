@@ -1,0 +1,80 @@
+"""A score curve made small enough to draw, and stretches of frames as stretches of time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MOST_POINTS = 2000
+
+
+def envelope(
+    time: NDArray[np.float64], score: NDArray[np.float64], points: int = MOST_POINTS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Thin a curve to at most `points` of its own points and keep every peak that would be seen.
+
+    Args:
+        time: (N,) increasing seconds.
+        score: (N,) values.
+        points: upper bound of the length of the result, at least 4.
+
+    Returns:
+        Time and score of the points kept: the lowest and the highest of each of `points / 2` stretches of equal
+        duration, in order of time. A curve that is short enough comes back as it is.
+    """
+    if len(score) <= points:
+        return time, score
+    edges = np.linspace(time[0], time[-1], points // 2 + 1)[1:-1]
+    starts = np.unique(np.r_[0, np.searchsorted(time, edges)])
+    stretch = np.zeros(len(score), dtype=np.int64)
+    stretch[starts[1:]] = 1
+    by_score = np.lexsort((score, np.cumsum(stretch)))
+    ends = np.r_[starts[1:], len(score)]
+    kept = np.unique(np.r_[by_score[starts], by_score[ends - 1]])
+    return time[kept], score[kept]
+
+
+def runs(flags: ArrayLike) -> list[tuple[int, int]]:
+    """First and last index of every unbroken run of true values in (N,) flags."""
+    padded = np.r_[False, np.asarray(flags, dtype=bool), False]
+    changes = np.flatnonzero(padded[1:] != padded[:-1])
+    return [(int(start), int(end) - 1) for start, end in zip(changes[::2], changes[1::2], strict=True)]
+
+
+def labelled_spans(labels: ArrayLike, frame: NDArray[np.int64], time: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Stretches of time, in seconds, in which the 0/1 `labels` of a video's frames are 1.
+
+    Args:
+        labels: one value per frame of the video; frames beyond its end count as 0.
+        frame: (N,) frames that were scored.
+        time: (N,) their seconds.
+    """
+    labels = np.asarray(labels)
+    inside = frame < len(labels)
+    flags = np.zeros(len(frame), dtype=bool)
+    flags[inside] = labels[frame[inside]] > 0
+    return [(float(time[start]), float(time[end])) for start, end in runs(flags)]
+
+
+def score_range(score: NDArray[np.float64], threshold: float) -> tuple[float, float]:
+    """Lower and upper end of an axis that shows the whole curve and the threshold, with a little air above."""
+    low = min(float(score.min(initial=threshold)), threshold)
+    high = max(float(score.max(initial=threshold)), threshold)
+    air = 0.08 * (high - low) or 0.5
+    return low - air / 2, high + air
+
+
+def nice_ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round values between `low` and `high` (steps of 1, 2 or 5 times a power of ten)."""
+    rough = (high - low) / max(count, 1)
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= 0.7 * rough)
+    first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
+    return [float(value * step) for value in np.arange(first, last + 1)]
+
+
+def time_ticks(seconds: float, count: int = 8) -> list[float]:
+    """At most about `count` round times from 0 to `seconds`."""
+    steps = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+    step = next((s for s in steps if seconds / s <= count), steps[-1] * np.ceil(seconds / steps[-1] / count))
+    return [float(value) for value in np.arange(0, seconds + step * 1e-6, step)]

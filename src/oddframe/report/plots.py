@@ -1,0 +1,173 @@
+"""Pictures for papers, pages and the README, drawn by matplotlib without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch, Rectangle
+from numpy.typing import ArrayLike
+
+from oddframe.evaluation.auc import roc_auc
+from oddframe.report.curve import envelope, labelled_spans, runs, score_range, time_ticks
+from oddframe.report.heat import Heat
+from oddframe.report.style import EVENT, INK, SCORE, THRESHOLD, TRUTH, clock
+from oddframe.report.thumbnails import grab_thumbnails
+from oddframe.scoring.files import replacing
+from oddframe.types import Event, FrameScores
+from oddframe.video.sources import VideoSource
+
+DPI = 150
+SHOTS = 4
+
+
+def plot_timeline(
+    path: Path, scores: FrameScores, threshold: float, events: Sequence[Event], labels: ArrayLike | None = None
+) -> None:
+    """A PNG of one video's score curve, threshold and events; `labels` (0/1 per frame) shade the truth."""
+    figure = _figure(9, 2.6)
+    _timeline(figure.add_subplot(), scores, threshold, events, labels)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def plot_roc(path: Path, labels: ArrayLike, scores: ArrayLike, title: str = "") -> None:
+    """A PNG of the ROC curve of (N,) scores against (N,) 0/1 labels, both classes present."""
+    labels, scores = np.asarray(labels) > 0, np.asarray(scores, dtype=np.float64)
+    order = np.argsort(-scores, kind="stable")
+    last_of_ties = np.r_[np.flatnonzero(np.diff(scores[order])), len(scores) - 1]
+    hits = np.r_[0, np.cumsum(labels[order])[last_of_ties]] / labels.sum()
+    alarms = np.r_[0, np.cumsum(~labels[order])[last_of_ties]] / (~labels).sum()
+    figure = _figure(4, 4)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.3)
+    axes.fill_between(alarms, hits, color=SCORE, alpha=0.1, linewidth=0)
+    axes.plot(alarms, hits, color=SCORE, linewidth=1.6, clip_on=False)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="false positive rate", ylabel="true positive rate")
+    axes.set_title(f"{title}  AUC {roc_auc(labels, scores):.3f}".strip(), loc="left", fontsize=10)
+    _bare(axes)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def demo_picture(
+    path: Path,
+    source: VideoSource,
+    scores: FrameScores,
+    threshold: float,
+    events: Sequence[Event],
+    labels: ArrayLike | None = None,
+) -> None:
+    """One picture that says what oddframe does: frames with their heat above the score they got.
+
+    The peaks of the strongest events and frames from the longest calm stretches stand in a row in order of time, joined
+    to their places on the timeline.
+
+    Args:
+        path: the .png file.
+        source: the video that was scored.
+        scores: its scores, with maps if the frames are to show heat.
+        threshold: as used for `events`.
+        events: what was found.
+        labels: 0/1 per frame of the video; shades the truth.
+    """
+    shown = _telling(scores, events, labels)
+    pictures = grab_thumbnails(source, [int(scores.frame[position]) for position in shown], width=480)
+    heat = Heat(scores, threshold) if scores.map is not None else None
+
+    width, gap, left, right = 10.0, 0.012, 0.052, 0.988  # inches; the rest in parts of the width
+    across = (right - left - gap * (len(shown) - 1)) / max(len(shown), 2)
+    down = across * width * scores.info.height / scores.info.width
+    height = down + 2.75
+    figure = _figure(width, height)
+    curve = figure.add_axes((left, 0.62 / height, right - left, 1.6 / height))
+    _timeline(curve, scores, threshold, events, labels)
+    for column, (position, number) in enumerate(shown.items()):
+        frame, time = int(scores.frame[position]), float(scores.time[position])
+        colour = EVENT if number else SCORE
+        shot = figure.add_axes((left + column * (across + gap), 1 - (down + 0.26) / height, across, down / height))
+        picture = heat.blend(pictures[frame], position) if heat else pictures[frame]
+        shot.imshow(picture[:, :, ::-1], extent=(0, scores.info.width, scores.info.height, 0), aspect="auto")
+        shot.set(xticks=[], yticks=[])
+        shot.spines[:].set(color=colour, linewidth=1.6)
+        what = f"event {number}" if number else "normal"
+        shot.set_title(f"{clock(time, 1)}  {what}", color=colour, fontsize=9, loc="left", pad=4)
+        box = events[number - 1].box if number else None
+        if box is not None:
+            corner, extent = box[:2], (box[2] - box[0], box[3] - box[1])
+            shot.add_patch(Rectangle(corner, *extent, fill=False, edgecolor=EVENT, linewidth=1.4))
+        place = (time, float(scores.score[position]))
+        thread = ConnectionPatch(
+            (0.5, 0), place, shot.transAxes, curve.transData, color=colour, linewidth=0.9, alpha=0.6, shrinkA=1
+        )
+        figure.add_artist(thread)
+        curve.plot(*place, "o", markersize=4, color=colour)
+    _save(figure, path)
+
+
+def _telling(scores: FrameScores, events: Sequence[Event], labels: ArrayLike | None) -> dict[int, int]:
+    """Positions to show, in order, each with the number of the event it is the peak of, or 0 for a calm frame."""
+    numbered = sorted(enumerate(events, start=1), key=lambda pair: -pair[1].score)[: SHOTS - 1]
+    shown = {int(np.searchsorted(scores.frame, event.peak_frame)): number for number, event in numbered}
+    calm = np.ones(len(scores.frame), dtype=bool)
+    for start, end in [*((e.start_s, e.end_s) for e in events), *_truth(scores, labels)]:
+        calm &= (scores.time < start) | (scores.time > end)
+    stretches = sorted(runs(calm), key=lambda ends: ends[0] - ends[1])[: SHOTS - len(shown)]
+    shown |= {(first + last) // 2: 0 for first, last in stretches}
+    return dict(sorted(shown.items()))
+
+
+def _timeline(
+    axes: Axes, scores: FrameScores, threshold: float, events: Sequence[Event], labels: ArrayLike | None
+) -> None:
+    low, high = score_range(scores.score, threshold)
+    for number, (start, end) in enumerate(_truth(scores, labels)):
+        axes.axvspan(start, end, color=TRUTH, alpha=0.18, linewidth=0, label="_" * (number > 0) + "labelled anomalous")
+    for number, event in enumerate(events):
+        axes.plot(
+            [event.start_s, event.end_s],
+            [low, low],
+            color=EVENT,
+            linewidth=5,
+            solid_capstyle="butt",
+            label="_" * (number > 0) + "event",
+        )
+    axes.axhline(threshold, color=THRESHOLD, linewidth=1.1, linestyle=(0, (5, 3)), label="threshold")
+    time, score = envelope(scores.time, scores.score)
+    axes.fill_between(time, score, low, color=SCORE, alpha=0.1, linewidth=0)
+    axes.plot(time, score, color=SCORE, linewidth=1.4, label="score")
+    duration = max(float(scores.time[-1]), 1e-9)
+    axes.set(xlim=(0, duration), ylim=(low, high), ylabel="score")
+    ticks = time_ticks(duration)
+    axes.set_xticks(ticks, [clock(tick, 1 if tick % 1 else 0) for tick in ticks])
+    axes.legend(loc="upper right", bbox_to_anchor=(1, -0.12), ncols=4, frameon=False, fontsize=8, handlelength=1.6)
+    _bare(axes)
+
+
+def _truth(scores: FrameScores, labels: ArrayLike | None) -> list[tuple[float, float]]:
+    return [] if labels is None else labelled_spans(labels, scores.frame, scores.time)
+
+
+def _bare(axes: Axes) -> None:
+    """Take away what is not data."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set(color=INK, alpha=0.35)
+    axes.tick_params(labelsize=8, color="#b4bac1", labelcolor=INK)
+    axes.xaxis.label.set(size=9, color=INK)
+    axes.yaxis.label.set(size=9, color=INK)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A figure of so many inches that draws itself with Agg and is not held by pyplot."""
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", facecolor="white")

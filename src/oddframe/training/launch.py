@@ -1,0 +1,171 @@
+"""Running the loop in one process or in several, and bringing home what ends it: a result, an error, or Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+import logging
+import mmap
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+
+from oddframe import errors
+from oddframe.errors import InputError
+
+# Here, so that it is in force in spawned processes before they find each other, which Lightning would announce.
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+
+
+def make_fabric(devices: int, accelerator: str, precision: str) -> Fabric:
+    """A Fabric on `devices` devices of this machine; more than one means one process each.
+
+    The processes are spawned, not forked: a fork of a process in which torch has worked can hang.
+
+    Raises:
+        InputError: the machine has no such devices.
+    """
+    if devices > 1 and hasattr(sys, "ps1"):
+        raise InputError(f"{devices} devices cannot be used from an interactive session; use one, or run a script")
+    try:
+        return Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            precision=PRECISIONS[precision],  # type: ignore[arg-type]
+            # A parameter that the loss does not reach is no error on one device, so it is none on several.
+            strategy=DDPStrategy(start_method="spawn", find_unused_parameters=True) if devices > 1 else "auto",
+            plugins=LightningEnvironment(),  # this machine alone, whatever cluster it belongs to
+        )
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot train on {devices} x {accelerator!r}: {reason}") from error
+
+
+def launch(fabric: Fabric, work: Callable[..., bool], *arguments: Any) -> bool:
+    """Run work(fabric, *arguments) in every process of `fabric` and return what the first one returned.
+
+    Several processes get copies of the arguments; changes to them stay there. Memory-mapped arrays are not copied but
+    opened again. An `OddframeError` in any process is raised here.
+    """
+    if fabric.world_size == 1:
+        return bool(fabric.launch(lambda fabric: work(fabric, *arguments)))
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP warns if every parameter is reached, in every process
+    with _interrupts_passed_on() as interrupts:
+        try:
+            return bool(fabric.launch(partial(_work_on_copies, work, _pack(arguments))))
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            if interrupts.asked:
+                return False
+            found = re.findall(r"^oddframe\.errors\.(\w+): (.*)", str(error), re.MULTILINE)
+            if not found:
+                raise
+            name, message = found[-1]
+            raise getattr(errors, name)(message) from error
+
+
+class Interrupts:
+    """A handler that only notes Ctrl-C, so that the step is finished; a second one, later, stops at once."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop at the next opportunity."""
+        return self._since is not None
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._since is not None and now - self._since > 1:
+            raise KeyboardInterrupt
+        self._since = self._since or now
+
+
+@contextmanager
+def noted_interrupts() -> Iterator[Interrupts]:
+    """Ctrl-C is noted, not raised, in here; outside the main thread, where it cannot be, nothing changes."""
+    with _handled(Interrupts()) as interrupts:
+        yield interrupts
+
+
+@contextmanager
+def _interrupts_passed_on() -> Iterator[Interrupts]:
+    """Ctrl-C in the process that waits goes to those that work (from a terminal it reaches them anyway)."""
+
+    class PassedOn(Interrupts):
+        def __call__(self, signum: int, frame: FrameType | None) -> None:
+            for child in set(multiprocessing.active_children()) - before:
+                if child.pid is not None:
+                    os.kill(child.pid, signal.SIGINT)
+            super().__call__(signum, frame)
+
+    before = set(multiprocessing.active_children())
+    with _handled(PassedOn()) as interrupts:
+        yield interrupts
+
+
+@contextmanager
+def _handled(interrupts: Interrupts) -> Iterator[Interrupts]:
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    previous = signal.signal(signal.SIGINT, interrupts)
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _work_on_copies(work: Callable[..., bool], packed: bytes, fabric: Fabric) -> bool:
+    warnings.filterwarnings("ignore", "Grad strides do not match")  # of no consequence, and the same for every user
+    result = work(fabric, *pickle.loads(packed))
+    fabric.barrier()
+    torch.distributed.destroy_process_group()  # a process that leaves while its group lives may abort on the way out
+    return result
+
+
+def _pack(arguments: tuple[Any, ...]) -> bytes:
+    """The arguments as bytes: through a pipe, because shared memory is scarce in containers."""
+    buffer = io.BytesIO()
+    try:
+        _Pickler(buffer).dump(arguments)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"several devices need a detector and data that can be copied to other processes: {error}"
+        ) from error
+    return buffer.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    """Sends memory-mapped arrays and contiguous parts of them as (file, place), not as gigabytes of content."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if not isinstance(value, np.memmap) or value.filename is None or not value.flags.c_contiguous:
+            return NotImplemented
+        whole: Any = value
+        while isinstance(whole.base, np.memmap):
+            whole = whole.base
+        if not isinstance(whole.base, mmap.mmap):
+            return NotImplemented  # the result of arithmetic, no longer in the file
+        offset = whole.offset + value.ctypes.data - whole.ctypes.data
+        return np.memmap, (value.filename, value.dtype, "r", offset, value.shape)

@@ -1,0 +1,101 @@
+"""What people see of a run: training.jsonl, TensorBoard on request, and a progress bar or plain lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from oddframe.errors import InputError
+from oddframe.training.checkpoint import TrainingHistory
+
+NAME = "training.jsonl"
+PLAIN_LINE_SECONDS = 10.0
+
+
+def check_tensorboard() -> None:
+    """Find out before work starts whether TensorBoard events can be written.
+
+    Raises:
+        InputError: TensorBoard is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise InputError("TensorBoard is not installed: pip install 'oddframe[tensorboard]', or train without it")
+
+
+class TrainingLog:
+    """The records of a run in files; those in `history` are written anew, so that a resumed run has no line twice."""
+
+    def __init__(self, folder: Path, history: TrainingHistory, tensorboard: bool) -> None:
+        partial = folder / f".{NAME}.partial"
+        partial.write_text("".join(json.dumps(record) + "\n" for record in history.records), encoding="utf-8")
+        os.replace(partial, folder / NAME)
+        self._lines = (folder / NAME).open("a", encoding="utf-8")
+        self._events: Any = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            last = history.records[-1]["step"] if history.records else 0
+            self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=last + 1)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Append one record; see `TrainingHistory.records`."""
+        self._lines.write(json.dumps(record) + "\n")
+        self._lines.flush()
+        if self._events is not None:
+            scalars = {"lr": record["lr"], "samples_per_s": record["samples_per_s"], **record["losses"]}
+            scalars |= {name: value for name, value in record.items() if name.startswith("heldout/")}
+            for name, value in scalars.items():
+                self._events.add_scalar(f"{record['stage']}/{name}", value, record["step"])
+
+    def close(self) -> None:
+        """Close the files."""
+        self._lines.close()
+        if self._events is not None:
+            self._events.close()
+
+
+class ProgressView:
+    """How far the run is: a bar where standard error is a terminal, else a plain line every ten seconds."""
+
+    def __init__(self, shown: bool) -> None:
+        self._shown = shown
+        self._next_line = 0.0
+        self._bar: Progress | None = None
+        if shown and sys.stderr.isatty():
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._task = self._bar.add_task("training", total=1.0, note="")
+            self._bar.start()
+
+    def show(self, stage: str, done: float, loss: float, samples_per_s: float, seconds_left: float) -> None:
+        """Show the stage, the fraction of the whole run that is done, the loss, the speed and the time left."""
+        note = f"loss {loss:.4g}  {samples_per_s:.3g} samples/s  {_clock(seconds_left)} left"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=stage, note=note)
+        elif self._shown and (time.monotonic() >= self._next_line or done >= 1):
+            self._next_line = time.monotonic() + PLAIN_LINE_SECONDS
+            print(f"training: {done:4.0%}  {stage}  {note}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,0 +1,163 @@
+"""What a run is asked to do, how long each stage of it lasts, and how far it has come: plain arithmetic, no torch.
+
+A stage's length is counted in steps, or in seconds where the budget is a time. Everything that changes in the course of
+a stage (learning rate, held-out measurements, log lines) hangs on its progress in [0, 1], and so scales with the budget
+by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import ceil, cos, floor, pi
+from typing import Literal
+
+from oddframe.errors import InputError, RecipeError
+
+HELDOUT_MARKS = 20
+LOG_LINES = 200
+
+Unit = Literal["seconds", "steps", "epochs"]
+Schedule = Literal["constant", "cosine"]
+
+_UNITS: dict[str, tuple[float, Unit]] = {
+    "s": (1.0, "seconds"),
+    "m": (60.0, "seconds"),
+    "min": (60.0, "seconds"),
+    "h": (3600.0, "seconds"),
+    "step": (1.0, "steps"),
+    "steps": (1.0, "steps"),
+    "epoch": (1.0, "epochs"),
+    "epochs": (1.0, "epochs"),
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long training takes in all; the stages share it in proportion to their epochs."""
+
+    amount: float
+    unit: Unit
+
+
+def parse_budget(text: str) -> Budget:
+    """Read "30m", "90s", "2h", "2000steps" or "5epochs" (a space before the unit is welcome).
+
+    Raises:
+        InputError: anything else, zero included.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
+    if match is None or match[2] not in _UNITS or float(match[1]) == 0:
+        raise InputError(
+            f"budget {text!r}: write a time (90s, 30m, 2h), a number of steps (2000steps) or of epochs (5epochs)"
+        )
+    factor, unit = _UNITS[match[2]]
+    return Budget(float(match[1]) * factor, unit)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What holds for all stages of a run; learning rates and relative lengths belong to the stages.
+
+    Attributes:
+        batch_size: samples per step, over all devices together.
+        precision: "bf16" computes in mixed precision, weights stay float32.
+        schedule: of the learning rate within each stage; "cosine" falls to zero.
+        warmup: fraction of each stage in which the learning rate rises linearly.
+        budget: None: every stage runs its own number of epochs.
+        grad_clip: largest norm of the gradient, or None.
+        checkpoint_seconds: a checkpoint is written this often; what a kill can cost.
+        tensorboard: write TensorBoard events beside the log.
+    """
+
+    batch_size: int = 16
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    budget: Budget | None = None
+    grad_clip: float | None = None
+    checkpoint_seconds: float = 30.0
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise RecipeError(f"training.batch_size is {self.batch_size}; it must be at least 1")
+        if self.precision not in ("fp32", "bf16"):
+            raise RecipeError(f"training.precision is {self.precision!r}; choose fp32 or bf16")
+        if self.schedule not in ("constant", "cosine"):
+            raise RecipeError(f"training.schedule is {self.schedule!r}; choose constant or cosine")
+        if not 0 <= self.warmup < 1:
+            raise RecipeError(f"training.warmup is {self.warmup}; it is a fraction of a stage, from 0 to below 1")
+        if self.grad_clip is not None and self.grad_clip <= 0:
+            raise RecipeError(f"training.grad_clip is {self.grad_clip}; it must be above 0, or null")
+
+
+@dataclass(frozen=True)
+class StageSpan:
+    """The length of one stage: a number of `steps`, or from `start` to `end` on the run's clock in seconds.
+
+    `marks` is how many times, evenly spread over the stage, the held-out samples are measured.
+    """
+
+    marks: int
+    steps: int | None = None
+    start: float = 0.0
+    end: float = 0.0
+
+    def progress(self, step: int, elapsed: float) -> float:
+        """How much of the stage is done, in [0, 1], after `step` steps of it and `elapsed` seconds of the run."""
+        if self.steps is not None:
+            return min(1.0, step / self.steps) if self.steps else 1.0
+        if step == 0:
+            return 0.0  # a stage that begins when its time is over still makes one step
+        if elapsed >= self.end:
+            return 1.0
+        return max(0.0, (elapsed - self.start) / (self.end - self.start))
+
+
+def span_of_stage(
+    stage: int, epochs: Sequence[int], steps_per_epoch: int, budget: Budget | None, elapsed: float
+) -> StageSpan:
+    """The length of stage number `stage`, which begins `elapsed` seconds into the run.
+
+    Args:
+        epochs: of every stage: its length without a budget, its share of the budget otherwise.
+
+    A stage of 0 epochs has no steps; every other stage has at least one. A stage that overran its time takes it from
+    the next.
+    """
+    if epochs[stage] == 0:
+        return StageSpan(marks=1, steps=0)
+    before, after = (share / sum(epochs) for share in (sum(epochs[:stage]), sum(epochs[: stage + 1])))
+    if budget is not None and budget.unit == "seconds":
+        return StageSpan(marks=HELDOUT_MARKS, start=elapsed, end=after * budget.amount)
+    if budget is None:
+        steps = epochs[stage] * steps_per_epoch
+    else:
+        total = budget.amount * (steps_per_epoch if budget.unit == "epochs" else 1)
+        steps = max(1, round(after * total) - round(before * total))
+    return StageSpan(marks=min(HELDOUT_MARKS, ceil(steps / steps_per_epoch)), steps=steps)
+
+
+def fraction_done(stage: int, epochs: Sequence[int], progress: float) -> float:
+    """How much of the whole run is done when stage number `stage` has come to `progress`."""
+    ends = [0, *accumulate(epochs)]
+    return (ends[stage] + progress * epochs[stage]) / ends[-1]
+
+
+def rate_factor(schedule: Schedule, warmup: float, progress: float) -> float:
+    """What the learning rate is multiplied with at `progress` in [0, 1] of a stage."""
+    if progress < warmup:
+        return 0.01 + 0.99 * progress / warmup  # from 1 %, so that the first step is not wasted
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + cos(pi * (progress - warmup) / (1 - warmup)))
+
+
+def crossed(before: float, after: float, *marks: int) -> bool:
+    """Whether (before, after] holds one of the points k/n, k = 1..n, for any n of `marks`."""
+    tolerance = 1e-9  # k/n * n is not always k
+    return any(floor(before * n + tolerance) < floor(after * n + tolerance) for n in marks)

@@ -1,0 +1,1 @@
+"""Video in, video out: finding, decoding, caching and writing."""

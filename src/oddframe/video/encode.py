@@ -1,0 +1,145 @@
+"""Writing H.264 video that plays everywhere: yuv420p, index first (faststart), true time stamps."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from oddframe.errors import InputError, SpaceError, VideoError
+
+_TICKS = 90_000  # per second; the usual video clock, divisible by the common frame rates
+_BT709 = 1  # ITU-T H.273 code point for primaries, transfer and matrix
+_LIMITED_RANGE = 1
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
+
+
+class VideoWriter:
+    """Writes frames to an .mp4 (or .mov, .mkv) file that appears whole when the `with` block ends well, or not at all.
+
+    Odd sizes are padded to even ones by repeating the last row or column, because yuv420p has no odd sizes.
+    """
+
+    def __init__(self, path: str | Path, size: tuple[int, int], fps: float | None) -> None:
+        """Start a file.
+
+        Args:
+            path: of the file; its folder has to exist.
+            size: (height, width) of the frames.
+            fps: rate of frames that are written without a time; None where every frame brings its own.
+
+        Raises:
+            InputError: the file cannot be created, or its suffix is not a container for H.264.
+        """
+        self.path = Path(path)
+        self._size = size
+        self._fps = fps
+        self._count = 0
+        self._last = -1
+        self._reformatter = VideoReformatter()
+        suffix = self.path.suffix.lower()
+        if suffix not in (".mp4", ".mov", ".mkv"):
+            raise InputError(f"{self.path}: cannot write {suffix or 'a file without suffix'}; use .mp4, .mov or .mkv")
+        self._part = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{suffix}")
+        options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
+        self._container = av.open(f"file:{self._part}", "w", options=options)
+        height, width = size
+        self._stream = self._container.add_stream(
+            "libx264", rate=Fraction(fps or 25).limit_denominator(1001), options={"preset": "veryfast", "crf": "23"}
+        )
+        self._stream.width, self._stream.height = width + width % 2, height + height % 2
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.color_range = _LIMITED_RANGE
+        self._stream.colorspace = self._stream.color_primaries = self._stream.color_trc = _BT709
+        self._stream.codec_context.time_base = Fraction(1, _TICKS)
+        with self._named_errors():
+            self._container.start_encoding()
+
+    def write(self, image: NDArray[np.uint8], time: float | None = None) -> None:
+        """Append a frame.
+
+        Args:
+            image: (H, W, 3) uint8 BGR of the writer's size.
+            time: seconds, increasing; None counts frames at the writer's `fps`.
+
+        Raises:
+            SpaceError: the disk is full.
+        """
+        if image.shape != (*self._size, 3):
+            raise ValueError(f"a frame has shape {image.shape}, the video {(*self._size, 3)}")
+        if time is None:
+            if self._fps is None:
+                raise ValueError("a writer without fps needs the time of every frame")
+            time = self._count / self._fps
+        height, width = self._size
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24"),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=_LIMITED_RANGE,
+            interpolation=_EXACT,
+            threads=1,
+        )
+        # Two frames never share a tick, whatever the rounding.
+        picture.pts = self._last = max(round(time * _TICKS), self._last + 1)
+        picture.time_base = Fraction(1, _TICKS)
+        with self._named_errors():
+            self._container.mux(self._stream.encode(picture))
+        self._count += 1
+
+    def close(self) -> None:
+        """Finish the file and give it its name.
+
+        Raises:
+            VideoError: no frame was written.
+            SpaceError: the disk is full.
+        """
+        if not self._count:
+            self.discard()
+            raise VideoError(f"{self.path}: no frame to write")
+        try:
+            with self._named_errors():
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+                os.replace(self._part, self.path)
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        with contextlib.suppress(av.FFmpegError):  # the disk is full: the file goes anyway
+            self._container.close()
+        self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Turn what FFmpeg or the system says into one line about this file."""
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            kind = SpaceError if error.errno == errno.ENOSPC else InputError
+            raise kind(f"{self.path}: cannot be written ({error.strerror})") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()

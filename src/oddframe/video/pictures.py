@@ -1,0 +1,200 @@
+"""Decoded pictures and their times, as they come: of a video file through PyAV, of a frame folder through OpenCV."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from oddframe.errors import VideoError
+from oddframe.video.sources import frame_files
+
+FRAME_FOLDER_FPS = 25.0
+"""Images carry no time stamps: a frame folder plays at this rate."""
+
+Picture = tuple[av.VideoFrame, float]
+"""A decoded picture, not yet resized or turned, and its time in seconds since the first."""
+
+
+class FilePictures:
+    """Pictures of a video file, packet by packet."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self.container, self.stream = open_video(path, threads)
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        self.codec = self.stream.codec.canonical_name
+        self.fps = float(rate) if rate else None
+        self.promised = self.stream.frames or None
+        self.clock = _Clock(self.stream, Fraction(1) / rate if rate else Fraction(1, 25))
+        self.by_dts = self.container.format.name == "avi"
+        self.slots = self.bad_packets = self.flawed = 0
+        self.stopped = ""
+
+    def decode(self) -> Generator[Picture]:
+        with self.container:
+            for packet in self._packets():
+                try:
+                    pictures = self.stream.decode(packet)
+                except av.error.EOFError:
+                    break
+                except av.FFmpegError:
+                    self.bad_packets += 1
+                    continue
+                for picture in pictures:
+                    self.flawed += picture.is_corrupt
+                    yield picture, self.clock(picture.dts if self.by_dts else picture.pts)
+
+    def _packets(self) -> Iterator[av.Packet | None]:
+        """The stream's packets; None, which flushes the decoder, stands for the end."""
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.size:
+                    # AVI leaves out the packet of a repeated frame; its time stamps count it.
+                    self.slots = packet.dts + 1 if self.by_dts and packet.dts is not None else self.slots + 1
+                    yield packet
+        except av.FFmpegError as error:
+            self.stopped = error.strerror or type(error).__name__
+        yield None
+
+    def damage(self, decoded: int) -> tuple[str, ...]:
+        lines = []
+        if self.bad_packets:
+            lines.append(f"{count_of(self.bad_packets, 'damaged packet')} skipped")
+        if self.flawed:
+            lines.append(f"{count_of(self.flawed, 'frame')} decoded with errors")
+        if self.stopped:
+            lines.append(f"reading stopped after {count_of(decoded, 'frame')}: {self.stopped}")
+        # Packets, not frames, are held against the header: some packets of a sound MPEG-4 file hold no frame.
+        if self.promised and self.slots < self.promised:
+            lines.append(f"header promises {count_of(self.promised, 'frame')}, {decoded} decoded")
+        if self.clock.backwards and not self.by_dts:
+            lines.append(f"{count_of(self.clock.backwards, 'time stamp')} out of order replaced")
+        return tuple(lines)
+
+
+class FolderPictures:
+    """Pictures of a frame folder. Colour images come as BGR, 16-bit ones cut to 8 bits, alpha dropped."""
+
+    def __init__(self, folder: Path, gray: bool) -> None:
+        self.files = frame_files(folder)
+        if not self.files:
+            raise VideoError(f"{folder}: the folder holds no frames")
+        self.codec = self.files[0].suffix[1:].lower()
+        self.fps = FRAME_FOLDER_FPS
+        self.promised = len(self.files)
+        self.flags, self.format = (cv2.IMREAD_GRAYSCALE, "gray") if gray else (cv2.IMREAD_COLOR, "bgr24")
+        self.unreadable: list[str] = []
+
+    def decode(self) -> Generator[Picture]:
+        for position, path in enumerate(self.files):
+            image = self._read(path)
+            if image is None:
+                self.unreadable.append(path.name)
+            else:
+                yield av.VideoFrame.from_ndarray(image, self.format), position / self.fps
+
+    def _read(self, path: Path) -> NDArray[np.uint8] | None:
+        # Read by NumPy, because cv2.imread cannot open every path on every system.
+        try:
+            data = np.fromfile(path, np.uint8)
+            return cv2.imdecode(data, self.flags) if data.size else None  # type: ignore[return-value]
+        except (OSError, cv2.error):
+            return None
+
+    def damage(self, decoded: int) -> tuple[str, ...]:
+        if not self.unreadable:
+            return ()
+        return (f"{count_of(len(self.unreadable), 'unreadable image')} skipped, first {self.unreadable[0]}",)
+
+
+class _Clock:
+    """Seconds since the first frame, strictly increasing, of a stream's time stamps.
+
+    A frame without a stamp, or with one that is not after the frame before, follows that frame by `step` seconds.
+    """
+
+    def __init__(self, stream: VideoStream, step: Fraction) -> None:
+        self.base = stream.time_base or Fraction(1, 90_000)
+        self.step = max(1, round(step / self.base))
+        self.origin: int | None = None
+        self.last = -self.step
+        self.backwards = 0
+
+    def __call__(self, stamp: int | None) -> float:
+        tick = self.last + self.step
+        if stamp is not None:
+            if self.origin is None:
+                self.origin = stamp - tick
+            if stamp - self.origin > self.last:
+                tick = stamp - self.origin
+            else:
+                self.backwards += 1
+        self.last = tick
+        return tick * self.base.numerator / self.base.denominator
+
+
+def open_video(path: Path, threads: int) -> tuple[InputContainer, VideoStream]:
+    """A video file and its first stream of moving pictures, ready to decode."""
+    try:
+        # "file:" keeps names such as cam:1.mp4 from being read as a protocol, the whitelist keeps play lists from
+        # reaching for other machines.
+        container = av.open(f"file:{path}", "r", options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(f"{path}: {_why_not(path, error)}") from error
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        kinds = " and ".join(sorted({s.type for s in container.streams}))
+        container.close()
+        raise VideoError(f"{path}: has no video stream" + (f", only {kinds}" if kinds else ""))
+    stream = streams[0]
+    if not hasattr(stream, "thread_count"):  # PyAV's stream takes its attributes from the decoder
+        container.close()
+        raise VideoError(f"{path}: no decoder for its video codec; re-encode it, for example to H.264")
+    stream.thread_count = threads
+    if threads != 1:
+        stream.thread_type = ThreadType.AUTO
+    return container, stream
+
+
+def count_packets(path: Path) -> int:
+    """Number of video packets in a file, about the number of its frames; found by reading it without decoding."""
+    container, stream = open_video(path, threads=1)
+    count = 0
+    with container, contextlib.suppress(av.FFmpegError):
+        for packet in container.demux(stream):
+            count += packet.size > 0
+    return count
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    """Why a file does not open, as far as its first bytes tell."""
+    if not path.exists():
+        return "no such file"
+    if not path.is_file():
+        return "not a file"
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as denied:
+        return f"cannot be read ({denied.strerror})"
+    if not head:
+        return "the file is empty (0 bytes)"
+    if head[4:8] == b"ftyp":
+        return "MP4 without a usable index (moov): recording or copying was cut off; get the whole file or repair it"
+    if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
+        return "this is a text file, not a video"
+    return f"not a video that FFmpeg can open ({getattr(error, 'strerror', None) or error})"
+
+
+def count_of(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,155 @@
+"""What counts as a video, and finding the videos in what people have: files, folders, frame folders, lists."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from oddframe.errors import InputError
+
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m2v",
+    ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".3gp", ".ogv",
+)  # fmt: skip
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """One video: a file, or a folder whose images are its frames. `name` is unique among the videos found together."""
+
+    name: str
+    path: Path
+    kind: Literal["file", "frames"]
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that puts "frame2" before "frame10"; digits before letters, case ignored."""
+    parts = re.split(r"(\d+)", text.casefold())
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The images directly in `folder` in natural order: the frames of a frame folder."""
+    return [path for path in _entries(folder) if _is_image(path)]
+
+
+def find_videos(path: str | Path) -> list[VideoSource]:
+    """Every video in `path`, in natural order.
+
+    Args:
+        path: a video file; a folder, searched recursively for video files and frame folders; a frame folder; or a CSV
+            whose column `video` (or `path`) names any of these, relative to the CSV. A folder with images and without
+            video files is a frame folder and is not searched further; a lone image beside subfolders with videos is
+            taken for a preview and ignored, and so are images beside video files. Hidden files are ignored.
+
+    Returns:
+        Sources named by their stem or, in nested folders, by their POSIX path below `path` without suffix; where two
+        would share a name they keep their suffixes.
+
+    Raises:
+        InputError: `path` or something that the CSV lists does not exist or holds no video.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return _named(_listed(path))
+    return _named(_found(path), path if path.is_dir() else path.parent)
+
+
+def _found(path: Path) -> list[VideoSource]:
+    """The sources of one existing path, not yet named."""
+    if path.is_file():
+        if _is_image(path):
+            raise InputError(f"{path}: a single image is not a video; give the folder that holds the frames")
+        return [VideoSource("", path, "file")]
+    found = list(_walk(path, set()))
+    if not found:
+        raise InputError(
+            f"{path}: no video found; looked for {', '.join(VIDEO_SUFFIXES)} files and for folders of "
+            f"{', '.join(FRAME_SUFFIXES)} frames"
+        )
+    return found
+
+
+def _walk(folder: Path, visited: set[str]) -> Iterator[VideoSource]:
+    """Videos and frame folders at and below `folder`; `visited` breaks cycles of links."""
+    real = os.path.realpath(folder)
+    if real in visited:
+        return
+    visited.add(real)
+    entries = _entries(folder)
+    videos = {entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()}
+    images = 0 if videos else sum(map(_is_image, entries))
+    if images > 1:
+        yield VideoSource("", folder, "frames")
+        return
+    below = False
+    for entry in entries:
+        if entry.is_dir():
+            for source in _walk(entry, visited):
+                below = True
+                yield source
+        elif entry in videos:
+            yield VideoSource("", entry, "file")
+    if images and not below:
+        yield VideoSource("", folder, "frames")
+
+
+def _listed(table: Path) -> list[VideoSource]:
+    """The sources that a CSV names, in its order."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file, skipinitialspace=True)
+            columns = rows.fieldnames or []
+            column = next((name for name in ("video", "path") if name in columns), None)
+            if column is None:
+                raise InputError(f"{table}: needs a column `video` (or `path`); it has: {', '.join(columns) or 'none'}")
+            entries = [(rows.line_num, (row[column] or "").strip()) for row in rows]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{table}: not a CSV in UTF-8 ({error.reason} at byte {error.start})") from error
+    sources: dict[Path, VideoSource] = {}
+    for line, entry in entries:
+        path = table.parent / entry
+        if not entry or not path.exists():
+            raise InputError(f"{table}, line {line}: no such video: {entry or '(empty)'}")
+        for source in _found(path):
+            if source.path in sources:
+                raise InputError(f"{table}, line {line}: {entry} is listed twice")
+            sources[source.path] = source
+    if not sources:
+        raise InputError(f"{table}: lists no video")
+    return list(sources.values())
+
+
+def _named(sources: Sequence[VideoSource], root: Path | None = None) -> list[VideoSource]:
+    """The same sources with names below `root`, by default the folder that all of them share."""
+    absolute = [Path(os.path.abspath(source.path)) for source in sources]
+    base = Path(os.path.abspath(root) if root else os.path.commonpath([path.parent for path in absolute]))
+    full = [path.relative_to(base).as_posix() if path != base else path.name for path in absolute]
+    short = [
+        name.removesuffix(source.path.suffix) if source.kind == "file" else name
+        for name, source in zip(full, sources, strict=True)
+    ]
+    count = Counter(short)
+    names = [brief if count[brief] == 1 else whole for brief, whole in zip(short, full, strict=True)]
+    return [VideoSource(name, source.path, source.kind) for name, source in zip(names, sources, strict=True)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except PermissionError as error:
+        raise InputError(f"{folder}: no permission to look into this folder") from error
+    return sorted(paths, key=lambda path: natural_key(path.name))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in FRAME_SUFFIXES and path.is_file()

@@ -1,0 +1,63 @@
+"""CARD.md: what a bundle is, for people."""
+
+from __future__ import annotations
+
+from oddframe.bundle import CARD, Bundle, write_text
+from oddframe.models.registry import entry
+from oddframe.scoring.calibrate import Calibration
+
+
+def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
+    """Write the bundle's CARD.md."""
+    about, recipe, detector = entry(bundle.recipe.model), bundle.recipe, bundle.detector
+    window = detector.window
+    parameters = sum(p.numel() for p in detector.parameters())
+    lines = [
+        f"# {about.title}",
+        "",
+        f"- System: `{recipe.model}`, preset `{recipe.preset}`, recipe `{recipe.name}`",
+        f"- Paper: {about.paper}",
+        f"- Parameters: {parameters:,}",
+        f"- Input: frames {', '.join(f't{o:+d}' if o else 't' for o in window.offsets)} at "
+        f"{window.size[0]} x {window.size[1]} (height x width)",
+        f"- Look-ahead: {detector.look_ahead} frames",
+        f"- Bundle: {bundle.id}",
+        "",
+        "## Trained on",
+        "",
+        *_training(bundle),
+        "",
+        "## Threshold",
+        "",
+        *_threshold(calibration),
+        "",
+        "## Limits",
+        "",
+        "It knows only what the training video shows as normal. Scores of other cameras, times of day or seasons are not",
+        "comparable with the threshold; calibrate again on normal video of the place of use.",
+    ]
+    if about.citation:
+        lines += ["", "## Citation", "", about.citation]
+    write_text(bundle.path / CARD, "\n".join(lines) + "\n")
+
+
+def _training(bundle: Bundle) -> list[str]:
+    if "videos" not in bundle.data:
+        return [f"Imported from `{bundle.data['checkpoint']}`, trained elsewhere."]
+    videos = bundle.data["videos"]
+    seconds = sum(sum(parts.values()) for parts in bundle.history["seconds"].values())
+    return [
+        f"{len(videos)} videos, {sum(v['frames'] for v in videos):,} frames, of which "
+        f"{bundle.data['heldout_seconds']:.0f} s held out; {seconds / 60:.1f} minutes of training, "
+        f"seed {bundle.recipe.training.seed}.",
+        *(f"Skipped: {v['name']} ({v['reason']})." for v in bundle.data["skipped"]),
+    ]
+
+
+def _threshold(calibration: Calibration | None) -> list[str]:
+    if calibration is None:
+        return ["None yet: `oddframe calibrate` finds one on normal video."]
+    c = calibration
+    asked = f"the {c.quantile:g} quantile" if c.quantile is not None else f"at most {c.rate:.3g} alarms per hour"
+    text = f"{c.threshold:.6g} (low {c.low:.6g}), {asked} of {c.seconds / 60:.1f} minutes of held-out normal video."
+    return [text, *([c.note + "."] if c.note else [])]

@@ -1,0 +1,216 @@
+"""From normal video to a calibrated bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oddframe.bundle import META, read_checkpoint, save_bundle
+from oddframe.data.clips import ClipSet, split_holdout
+from oddframe.data.pseudo import (
+    ObjectSequence,
+    Paster,
+    sequences_from_folder,
+    sequences_from_ubnormal,
+    sequences_from_world,
+)
+from oddframe.errors import InputError, RecipeError
+from oddframe.models.registry import create
+from oddframe.recipes import PseudoPart, Recipe, load_recipe
+from oddframe.runtime.torch import TorchRuntime
+from oddframe.scoring.calibrate import supported_rate
+from oddframe.scoring.stream import ScoreRule, collect, score_frames
+from oddframe.training.fit import train
+from oddframe.training.stages import TrainingPlan, parse_budget
+from oddframe.video.cache import CachedVideo, build_cache, default_cache_root
+from oddframe.video.decode import Frame
+from oddframe.video.sources import find_videos
+from oddframe.workflow.card import write_card
+from oddframe.workflow.run import Run
+
+CacheProgress = Callable[[int, int], None]
+
+
+def fit(
+    videos: str | Path,
+    *,
+    model: str = "sdmae",
+    recipe: str | Recipe | None = None,
+    out: str | Path = "run",
+    changes: Iterable[str] = (),
+    budget: str | None = None,
+    alarms_per_hour: float | None = None,
+    quantile: float | None = None,
+    devices: int = 1,
+    accelerator: str = "auto",
+    workers: int = 2,
+    resume: bool = False,
+    tensorboard: bool = False,
+    progress: bool = False,
+    cache_progress: CacheProgress | None = None,
+) -> Run:
+    """Learn what is normal from `videos`, find a threshold on a held-out part of them, and leave a bundle in `out`.
+
+    Args:
+        videos: normal video only: a folder of videos or of frame folders, a video, or a CSV of paths.
+        model: takes the model's small recipe, where `recipe` names none.
+        recipe: a built-in recipe, a YAML file, or a `Recipe`.
+        changes: `key=value` changes to the recipe, such as "training.batch_size=8".
+        budget: "30m", "2000steps", "5epochs"; None as the recipe says. The stages and the schedule scale with it.
+        alarms_per_hour, quantile: how the threshold is chosen; see `Run.calibration`.
+        devices: processes to train with, one device each; `accelerator` "auto", "cpu" or "cuda".
+        workers: processes that decode the training videos.
+        resume: go on with an interrupted run in `out`.
+
+    Raises:
+        InputError: no usable video, or an `out` that holds another run.
+        RecipeError: unknown model, recipe or option.
+        CalibrationError: the held-out video cannot support the threshold asked for; found before training starts.
+    """
+    out = Path(out)
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or f"{model}-small", changes)
+    plan = training_plan(recipe, budget, tensorboard)
+    if not resume and (out / META).exists():
+        raise InputError(f"{out}: already holds a bundle; choose another --out, or pass --resume to go on with it")
+    torch.manual_seed(recipe.training.seed)
+    detector = create(recipe.model, recipe.preset, **recipe.options)
+    window = detector.window
+
+    sources = find_videos(videos)
+    cached, skipped = build_cache(sources, window, default_cache_root(), workers, cache_progress)
+    if not cached:
+        raise InputError(f"{videos}: not one video can be used; the first: {skipped[0][1]}")
+    gap = window.look_ahead + window.look_back
+    training, heldout = split_holdout(
+        [len(v.frames) for v in cached], recipe.training.holdout, gap, recipe.training.seed
+    )
+    seconds = sum(_seconds(video, part) for video, part in zip(cached, heldout, strict=True))
+    if quantile is None:
+        supported_rate(alarms_per_hour, seconds)
+
+    paster = make_paster(recipe.pseudo, window.size, recipe.training.seed)
+    history = train(
+        detector,
+        ClipSet(cached, window, training, paster),
+        ClipSet(cached, window, heldout, paster),
+        plan,
+        out,
+        devices=devices,
+        accelerator=accelerator,
+        resume=resume,
+        progress=progress,
+    )
+    fingerprint = {
+        "videos": [{"name": v.source.name, "frames": len(v.frames)} for v in cached],
+        "skipped": [{"name": source.name, "reason": reason} for source, reason in skipped],
+        "heldout": [[part.start, part.stop] for part in heldout],
+        "heldout_seconds": round(seconds, 3),
+    }
+    run = Run(save_bundle(out, detector, recipe, asdict(history), fingerprint), skipped)
+    runtime = TorchRuntime(detector, "auto" if accelerator == "auto" else accelerator)
+    run.calibrate(
+        list(heldout_curves(runtime, run.rule, cached, heldout)), alarms_per_hour=alarms_per_hour, quantile=quantile
+    )
+    return run
+
+
+def training_plan(recipe: Recipe, budget: str | None, tensorboard: bool) -> TrainingPlan:
+    """The recipe's part of the plan, `budget` taking the place of its own."""
+    part = recipe.training
+    length = budget or part.budget
+    return TrainingPlan(
+        batch_size=part.batch_size,
+        precision=part.precision,
+        seed=part.seed,
+        schedule=part.schedule,
+        warmup=part.warmup,
+        budget=parse_budget(length) if length else None,
+        grad_clip=part.grad_clip,
+        tensorboard=tensorboard,
+    )
+
+
+def make_paster(pseudo: PseudoPart, size: tuple[int, int], seed: int) -> Paster | None:
+    """What pastes pseudo-anomalies into training clips, or None for a recipe without.
+
+    Raises:
+        RecipeError: a source of another form.
+        InputError: the source holds no object sequences.
+    """
+    kind, _, path = pseudo.source.partition(":")
+    sequences: Sequence[ObjectSequence]
+    if kind == "none":
+        return None
+    if kind == "world":
+        sequences = sequences_from_world(seed, size, pseudo.sequences)
+    elif kind == "ubnormal" and path:
+        sequences = sequences_from_ubnormal(Path(path))
+    elif kind == "folder" and path:
+        sequences = sequences_from_folder(Path(path))
+    else:
+        raise RecipeError(f"pseudo.source is {pseudo.source!r}; write world, ubnormal:PATH, folder:PATH or none")
+    return Paster(
+        sequences,
+        size,
+        probability=pseudo.probability,
+        min_area=pseudo.min_area,
+        max_area=pseudo.max_area,
+        blend=pseudo.blend,
+        place=pseudo.place,
+        refresh=pseudo.refresh,
+        seed=seed,
+    )
+
+
+def heldout_curves(
+    runtime: TorchRuntime, rule: ScoreRule, videos: Sequence[CachedVideo], ranges: Sequence[range]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """(time, score) of every held-out block, scored as if it were a video of its own."""
+    for video, block in zip(videos, ranges, strict=True):
+        if block:
+            whole = collect(score_frames(runtime, _frames(video, block)))
+            yield whole.time, rule(whole.components)
+
+
+def _frames(video: CachedVideo, block: range) -> Iterator[Frame]:
+    for number, position in enumerate(block):
+        yield Frame(number, float(video.time[position]), np.ascontiguousarray(video.frames[position]))
+
+
+def _seconds(video: CachedVideo, block: range) -> float:
+    if len(block) < 2:
+        return 0.0
+    time = video.time[block.start : block.stop]
+    return float(time[-1] - time[0] + np.median(np.diff(time)))
+
+
+def import_checkpoint(
+    model: str, file: str | Path, out: str | Path, *, recipe: str, changes: Iterable[str] = ()
+) -> Run:
+    """Make a bundle of a checkpoint that was trained with the authors' released code.
+
+    Args:
+        model: name of the system.
+        file: .pth, .pt or .safetensors with the released key names, alone or under the key "model".
+        recipe: a recipe of that model whose sizes fit the checkpoint; the preset becomes "code" unless `changes` say
+            otherwise.
+
+    Raises:
+        BundleError: the file cannot be read safely, or does not fit the network.
+    """
+    chosen = load_recipe(recipe, ["preset=code", *changes])
+    if chosen.model != model:
+        raise RecipeError(f"recipe {recipe} is for {chosen.model}, not for {model}")
+    out = Path(out)
+    if (out / META).exists():
+        raise InputError(f"{out}: already holds a bundle; choose another --out")
+    detector = create(chosen.model, chosen.preset, **chosen.options)
+    detector.load_reference_state_dict(read_checkpoint(Path(file)))
+    bundle = save_bundle(out, detector, chosen, {}, {"checkpoint": Path(file).name})
+    write_card(bundle, None)
+    return Run(bundle)

@@ -1,0 +1,363 @@
+"""A trained detector at work: videos in, scores and events out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.bundle import Bundle, load_bundle, write_text
+from oddframe.errors import CalibrationError, InputError, VideoError
+from oddframe.report.html import ReportVideo, write_report
+from oddframe.report.overlay import write_overlay
+from oddframe.report.thumbnails import grab_thumbnails
+from oddframe.runtime.torch import Precision, TorchRuntime
+from oddframe.scoring.calibrate import Calibration, calibrate
+from oddframe.scoring.events import find_events, write_events
+from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
+from oddframe.scoring.smooth import Smoothing
+from oddframe.scoring.stream import ScoreRule, score_video
+from oddframe.types import Event, FrameScores
+from oddframe.video.decode import VideoReader
+from oddframe.video.sources import VideoSource, find_videos
+from oddframe.workflow.card import write_card
+
+HELDOUT = "heldout.npz"
+Skipped = tuple[VideoSource, str]
+Progress = Callable[[str, int, int | None], None]
+"""Called with a video's name, frames done, and frames in all where the file says so."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of one or more videos, under one threshold.
+
+    Attributes:
+        videos: scores, in the order of the videos.
+        calibration: thresholds used by `events`.
+        skipped: videos that could not be scored, and why.
+    """
+
+    videos: tuple[FrameScores, ...]
+    calibration: Calibration
+    skipped: tuple[Skipped, ...] = ()
+
+    def __iter__(self) -> Iterator[FrameScores]:
+        return iter(self.videos)
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def events(self) -> list[Event]:
+        """All events, video by video, in order of time."""
+        return [event for scores in self.videos for event in self.events_of(scores)]
+
+    def events_of(self, scores: FrameScores) -> list[Event]:
+        """The events of one of the videos."""
+        c = self.calibration
+        return find_events(scores, c.threshold, c.low, c.merge_s, c.min_s)
+
+
+class Run:
+    """A trained detector, as `fit` leaves it and `load_run` finds it.
+
+    Attributes:
+        bundle: detector, recipe and history.
+        skipped: training videos that could not be used, and why; empty for a loaded run.
+    """
+
+    def __init__(self, bundle: Bundle, skipped: Sequence[Skipped] = ()) -> None:
+        self.bundle = bundle
+        self.skipped = tuple(skipped)
+
+    @property
+    def path(self) -> Path:
+        """The bundle's folder."""
+        return self.bundle.path
+
+    @property
+    def rule(self) -> ScoreRule:
+        """How this run makes one score per frame."""
+        scoring, detector = self.bundle.recipe.scoring, self.bundle.detector
+        return ScoreRule(scoring.weights or detector.score_weights, Smoothing(**scoring.smoothing.model_dump()))
+
+    def calibration(
+        self,
+        *,
+        alarms_per_hour: float | None = None,
+        quantile: float | None = None,
+        threshold: float | None = None,
+    ) -> Calibration:
+        """The thresholds that `fit` chose, or others from the same held-out normal video.
+
+        Args:
+            alarms_per_hour: false alarms per hour of normal video that are acceptable.
+            quantile: instead, a quantile (0..1) of the held-out scores.
+            threshold: instead, a value of your own, which promises nothing.
+
+        Raises:
+            CalibrationError: the run was never calibrated, or its held-out video cannot support what is asked for.
+        """
+        if not self.bundle.calibration.is_file():
+            raise CalibrationError(
+                f"{self.path}: has no calibration (imported checkpoints have none); "
+                f"make one with `oddframe calibrate {self.path} NORMAL_VIDEOS`"
+            )
+        stored = Calibration.from_json(self.bundle.calibration.read_text(encoding="utf-8"))
+        if threshold is not None:
+            low = min(threshold, (threshold + stored.scores["0.5"]) / 2)
+            note = "the threshold was given by hand; how many false alarms it brings is not known"
+            return replace(stored, threshold=threshold, low=low, rate=None, quantile=None, note=note)
+        if alarms_per_hour is None and quantile is None:
+            return stored
+        return self._calibrate(self._heldout(), alarms_per_hour, quantile)
+
+    def calibrate(
+        self,
+        curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+        *,
+        alarms_per_hour: float | None = None,
+        quantile: float | None = None,
+    ) -> Calibration:
+        """Find thresholds on (time, score) curves of normal video, and keep both in the bundle.
+
+        Raises:
+            CalibrationError: too little video for what is asked for.
+        """
+        with open(self.path / f".{HELDOUT}.part", "wb") as file:
+            arrays: dict[str, Any] = {}
+            for number, (time, score) in enumerate(curves):
+                arrays |= {f"time/{number}": time, f"score/{number}": score}
+            np.savez(file, **arrays)
+        Path(file.name).replace(self.path / HELDOUT)
+        # First a threshold that any held-out video supports: what was asked for may not be had, and training is not lost.
+        for wish in ((None, None), (alarms_per_hour, quantile)):
+            chosen = self._calibrate(curves, *wish)
+            write_text(self.bundle.calibration, chosen.to_json() + "\n")
+            write_card(self.bundle, chosen)
+        return chosen
+
+    def calibrate_on(
+        self,
+        videos: str | Path,
+        *,
+        alarms_per_hour: float | None = None,
+        quantile: float | None = None,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> tuple[Calibration, tuple[Skipped, ...]]:
+        """Find thresholds on normal video that the run was not trained on, and keep them in the bundle.
+
+        Returns:
+            The calibration, and the videos that could not be scored.
+
+        Raises:
+            InputError: not one of the videos can be scored.
+            CalibrationError: too little video for what is asked for.
+        """
+        scores, skipped, _ = self._score_all(find_videos(videos), None, False, device, "fp32", None, progress)
+        curves = [(one.time, one.score) for one in scores]
+        return self.calibrate(curves, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
+
+    def _calibrate(
+        self,
+        curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+        rate: float | None,
+        quantile: float | None,
+    ) -> Calibration:
+        scoring = self.bundle.recipe.scoring
+        return calibrate(curves, alarms_per_hour=rate, quantile=quantile, merge_s=scoring.merge_s, min_s=scoring.min_s)
+
+    def _heldout(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        with np.load(self.path / HELDOUT) as stored:
+            return [(stored[f"time/{i}"], stored[f"score/{i}"]) for i in range(len(stored.files) // 2)]
+
+    def score(
+        self,
+        videos: str | Path | Sequence[VideoSource],
+        out: str | Path | None = None,
+        *,
+        force: bool = False,
+        overlay: bool = True,
+        calibration: Calibration | None = None,
+        labels: Mapping[str, NDArray[np.int8]] | None = None,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        batch: int | None = None,
+        progress: Progress | None = None,
+    ) -> Scored:
+        """Score a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
+
+        Args:
+            videos: what to score.
+            out: folder for score files, events, overlays and report (see `write_outputs`); None writes nothing and keeps
+                everything in memory.
+            force: score again what `out` already holds; else videos that this very bundle has scored are taken from there.
+            overlay: also write overlay videos.
+            calibration: thresholds; None takes the bundle's own.
+            labels: video name -> (N,) 0/1 per frame, shown in the report where the truth is known.
+            device, precision: see `oddframe.runtime.torch.TorchRuntime`.
+            batch: frames per forward pass; changes the speed, not the scores.
+
+        Raises:
+            InputError: nothing to score, or not one of the videos can be scored.
+            CalibrationError: the bundle has no calibration and none was given.
+        """
+        calibration = calibration or self.calibration()
+        sources = find_videos(videos) if isinstance(videos, str | Path) else videos
+        folder = None if out is None else Path(out) / "scores"
+        scores, skipped, used = self._score_all(sources, folder, force, device, precision, batch, progress)
+        scored = Scored(scores, calibration, skipped)
+        if out is not None:
+            write_outputs(Path(out), self.bundle, scored, used, overlay, force, labels or {})
+        return scored
+
+    def _score_all(
+        self,
+        sources: Sequence[VideoSource],
+        folder: Path | None,
+        force: bool,
+        device: str,
+        precision: Precision,
+        batch: int | None,
+        progress: Progress | None,
+    ) -> tuple[tuple[FrameScores, ...], tuple[Skipped, ...], tuple[VideoSource, ...]]:
+        """Scores, what was skipped, and what was not."""
+        runtime = TorchRuntime(self.bundle.detector, device, precision)
+        scores: list[FrameScores] = []
+        used: list[VideoSource] = []
+        skipped: list[Skipped] = []
+        for source in sources:
+            try:
+                scores.append(self._score_source(source, runtime, folder, force, batch, progress))
+                used.append(source)
+            except VideoError as error:
+                skipped.append((source, str(error)))
+        if not scores:
+            first = skipped[0][1]
+            raise InputError(
+                first if len(skipped) == 1 else f"not one of {len(skipped)} videos can be scored; first: {first}"
+            )
+        return tuple(scores), tuple(skipped), tuple(used)
+
+    def _score_source(
+        self,
+        source: VideoSource,
+        runtime: TorchRuntime,
+        folder: Path | None,
+        force: bool,
+        batch: int | None,
+        progress: Progress | None,
+    ) -> FrameScores:
+        """Scores of one video, from `folder` if this bundle has scored it before."""
+        if folder is not None and not force and score_path(folder, source.name).is_file():
+            done = load_scores(score_path(folder, source.name))
+            if done.bundle == self.bundle.id and Path(done.info.path).resolve() == source.path.resolve():
+                return done
+        window, detector = runtime.detector.window, runtime.detector
+        with VideoReader(source, window.size, window.colour, window.resize) as reader:
+            done_frames, total = 0, reader.info.frames
+
+            def count(frames: int) -> None:
+                nonlocal done_frames
+                done_frames += frames
+                if progress is not None:
+                    progress(source.name, done_frames, total)
+
+            def run(spool: Any) -> FrameScores:
+                return score_video(
+                    runtime, reader, source.name, self.rule,
+                    bundle=self.bundle.id, batch=batch, spool=spool, progress=count,
+                )  # fmt: skip
+
+            if folder is None:
+                maps: list[NDArray[np.float16]] = []
+                scores = run(maps)
+                return replace(scores, map=np.concatenate(maps)) if maps else scores
+            if detector.map_grid is None:
+                save_scores(run(None), folder)
+            else:
+                with MapSpool(folder, detector.map_grid) as spool:
+                    save_scores(run(spool), folder, spool)
+            return load_scores(score_path(folder, source.name))
+
+
+def write_outputs(
+    out: Path,
+    bundle: Bundle,
+    scored: Scored,
+    sources: Sequence[VideoSource],
+    overlay: bool,
+    force: bool,
+    labels: Mapping[str, NDArray[np.int8]],
+) -> None:
+    """Write what people look at: `events.jsonl`, `overlays/NAME.mp4` and `report.html`, beside `scores/`.
+
+    Overlays of an unchanged score and threshold are kept unless `force`.
+    """
+    write_events(out / "events.jsonl", scored.events())
+    videos = []
+    for scores, source in zip(scored, sources, strict=True):
+        events = scored.events_of(scores)
+        picture = out / "overlays" / f"{scores.video}.mp4"
+        if overlay:
+            _overlay(picture, source, scores, scored.calibration, events, bundle.id, force)
+        thumbnails = grab_thumbnails(source, [event.peak_frame for event in events])
+        link = picture.relative_to(out).as_posix() if picture.is_file() else None
+        videos.append(ReportVideo(scores, events, thumbnails, labels.get(scores.video), link))
+    card = {
+        "Detector": f"{bundle.recipe.model}, preset {bundle.recipe.preset}",
+        "Recipe": bundle.recipe.name,
+        "Bundle": f"{bundle.path.name} ({bundle.id})",
+        "Look-ahead": f"{bundle.detector.look_ahead} frames",
+    }
+    write_report(out / "report.html", title="Events", videos=videos, calibration=scored.calibration, card=card)
+
+
+def _overlay(
+    path: Path,
+    source: VideoSource,
+    scores: FrameScores,
+    calibration: Calibration,
+    events: list[Event],
+    bundle: str,
+    force: bool,
+) -> None:
+    """An overlay video, and beside it the state it was made from, so that it is made again only when that changes."""
+    state = json.dumps({"bundle": bundle, "threshold": calibration.threshold, "events": len(events)})
+    stamp = path.with_name(f".{path.stem}.json")
+    if not force and path.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == state:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_overlay(path, source, scores, calibration.threshold, events)
+    write_text(stamp, state)
+
+
+def find_all(paths: Sequence[Path]) -> list[VideoSource]:
+    """The videos of several paths together, each once.
+
+    Raises:
+        InputError: a path without video, or two videos of the same name.
+    """
+    found: dict[str, VideoSource] = {}
+    for source in (source for path in paths for source in find_videos(path)):
+        other = found.setdefault(source.name, source)
+        if other.path.resolve() != source.path.resolve():
+            raise InputError(
+                f"{other.path} and {source.path} would both be called {source.name}; score them one after the other"
+            )
+    return list(found.values())
+
+
+def load_run(path: str | Path) -> Run:
+    """A run that `fit` left in a folder.
+
+    Raises:
+        BundleError: not a bundle, or a damaged one.
+    """
+    return Run(load_bundle(path))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from oddframe.report.plots import demo_picture, plot_roc, plot_timeline
+from oddframe.report.style import EVENT, SCORE, TRUTH, bgr
+
+THRESHOLD = 1.0
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return picture
+
+
+def pixels_of(picture: NDArray[np.uint8], colour: str, opacity: float = 1.0) -> int:
+    """Pixels of a colour as it looks on white."""
+    wanted = 255 + (np.array(bgr(colour)) - 255) * opacity
+    return int((np.abs(picture - wanted).max(axis=2) < 6).sum())
+
+
+def test_timeline_shows_curve_events_and_truth(scene, tmp_path: Path) -> None:
+    plot_timeline(tmp_path / "with.png", scene.scores, THRESHOLD, scene.events, scene.labels)
+    plot_timeline(tmp_path / "without.png", scene.scores, THRESHOLD, [])
+    with_, without = read(tmp_path / "with.png"), read(tmp_path / "without.png")
+    assert pixels_of(with_, SCORE) > 500
+    assert pixels_of(with_, EVENT) > 500
+    assert pixels_of(with_, TRUTH, 0.18) > 5000
+    assert pixels_of(without, SCORE) > 500
+    assert pixels_of(without, EVENT) == 0
+    assert pixels_of(without, TRUTH, 0.18) == 0
+
+
+def test_roc_depends_on_the_order_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 200)
+    scores = np.round(labels + rng.normal(0, 1, 200), 1)  # with ties
+    shuffle = rng.permutation(200)
+    plot_roc(tmp_path / "a.png", labels, scores, "gate")
+    plot_roc(tmp_path / "b.png", labels[shuffle], np.exp(scores[shuffle]), "gate")
+    plot_roc(tmp_path / "c.png", labels, -scores, "gate")
+    a, b, c = (read(tmp_path / f"{name}.png") for name in "abc")
+    assert (a == b).all()
+    assert (a != c).any()
+
+
+def test_the_area_under_the_roc_is_shaded(tmp_path: Path) -> None:
+    labels = np.repeat([0, 1], 50)
+    plot_roc(tmp_path / "all.png", labels, labels)
+    plot_roc(tmp_path / "half.png", labels, labels * 0)
+    whole, half = (pixels_of(read(tmp_path / name), SCORE, 0.1) for name in ("all.png", "half.png"))
+    assert half == pytest.approx(whole / 2, rel=0.05)
+
+
+def test_demo_picture_shows_calm_and_event_frames_above_the_curve(scene, tmp_path: Path) -> None:
+    demo_picture(tmp_path / "d.png", scene.source, scene.scores, THRESHOLD, scene.events, scene.labels)
+    picture = read(tmp_path / "d.png")
+    height, width = picture.shape[:2]
+    assert width == 1500
+    # Calm, event, calm: the frames' borders say which is which.
+    thirds = [picture[: height // 2, i * width // 3 : (i + 1) * width // 3] for i in range(3)]
+    assert [pixels_of(third, SCORE) > pixels_of(third, EVENT) for third in thirds] == [True, False, True]
+    hot = thirds[1].astype(int)
+    assert ((hot[..., 2] - hot[..., 0]) > 60).sum() > 2000
+
+
+def test_demo_picture_of_a_video_without_event_or_map(scene, tmp_path: Path) -> None:
+    calm = replace(scene.scores, map=None, score=np.zeros(len(scene.time)))
+    demo_picture(tmp_path / "d.png", scene.source, calm, THRESHOLD, [])
+    assert pixels_of(read(tmp_path / "d.png"), EVENT) == 0
+
+
+def test_a_video_of_one_frame(scene, tmp_path: Path) -> None:
+    s = scene.scores
+    one = replace(s, frame=s.frame[:1], time=s.time[:1], score=s.score[:1], map=s.map[:1])
+    demo_picture(tmp_path / "d.png", scene.source, one, THRESHOLD, [])
+    plot_timeline(tmp_path / "t.png", one, THRESHOLD, [], [1])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["d.png", "t.png"]

@@ -1,0 +1,77 @@
+"""Every recipe builds its detector; wrong recipes are refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oddframe.errors import RecipeError
+from oddframe.models.registry import create
+from oddframe.recipes import load_recipe, recipe_names
+from oddframe.training.stages import TrainingPlan, parse_budget
+
+
+def test_the_recipes_of_the_issue_are_there() -> None:
+    assert {"sdmae-avenue", "sdmae-shanghaitech", "sdmae-ped2", "sdmae-ubnormal", "sdmae-small"} <= set(recipe_names())
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_builds(name: str) -> None:
+    recipe = load_recipe(name)
+    detector = create(recipe.model, recipe.preset, **recipe.options)
+    assert recipe.name == name and recipe.summary
+    assert set(recipe.scoring.weights or detector.score_weights) <= {*detector.components, "map_max"}
+    TrainingPlan(batch_size=recipe.training.batch_size, schedule=recipe.training.schedule)
+    if recipe.training.budget:
+        parse_budget(recipe.training.budget)
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "size"),
+    [("sdmae-avenue", 16, (320, 640)), ("sdmae-shanghaitech", 8, (160, 320)), ("sdmae-ubnormal", 8, (160, 320))],
+)
+def test_published_settings(name: str, patch: int, size: tuple[int, int]) -> None:
+    recipe = load_recipe(name)
+    config = create(recipe.model, recipe.preset, **recipe.options).config
+    assert (config.patch, config.size, config.learning_rate, config.optimiser) == (patch, size, 1e-4, "adam")
+    assert (config.teacher_epochs, config.student_epochs, recipe.training.batch_size) == (100, 40, 100)
+    assert (recipe.pseudo.probability, recipe.pseudo.blend) == (0.25, "code")
+
+
+def test_changes_reach_the_recipe() -> None:
+    recipe = load_recipe("sdmae-small", ["training.batch_size=4", "options.size=[40, 80]", "preset=code"])
+    assert (recipe.training.batch_size, recipe.options["size"], recipe.preset) == (4, [40, 80], "code")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.bach_size=4", "did you mean training.batch_size"),
+        ("batch_size=4", "did you mean training.batch_size"),
+        ("training.batch_size=many", "training.batch_size: "),
+        ("training.batch_size", "write key=value"),
+        ("model.x=1", "model has no keys below it"),
+    ],
+)
+def test_a_wrong_change_names_the_key(change: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("sdmae-small", [change])
+
+
+def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("summary: mine\nmodel: sdmae\n")
+    assert load_recipe(str(path)).name == "mine"
+    path.write_text("just text")
+    with pytest.raises(RecipeError, match="a mapping"):
+        load_recipe(str(path))
+    with pytest.raises(RecipeError, match=r"there are: .*sdmae-small"):
+        load_recipe("sdmae-smal")
+
+
+def test_unknown_models_and_presets() -> None:
+    with pytest.raises(RecipeError, match="there are: sdmae"):
+        create("sdma")
+    with pytest.raises(RecipeError, match="paper, code"):
+        create("sdmae", "papper")

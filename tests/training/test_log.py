@@ -1,0 +1,93 @@
+"""What people see of a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_toys import Toy, ToySet
+
+from oddframe.errors import InputError
+from oddframe.training import log
+from oddframe.training.checkpoint import TrainingHistory
+from oddframe.training.fit import train
+from oddframe.training.log import ProgressView, TrainingLog
+from oddframe.training.stages import TrainingPlan
+
+
+def record(step: int) -> dict[str, Any]:
+    return {"stage": "all", "step": step, "lr": 0.1, "samples_per_s": 5.0, "losses": {"loss": 1.0}, "heldout/loss": 2.0}
+
+
+def test_a_resumed_log_has_no_line_twice_and_no_half_line(tmp_path: Path) -> None:
+    first = TrainingLog(tmp_path, TrainingHistory(), tensorboard=False)
+    for step in (1, 2, 3):
+        first.write(record(step))
+    first.close()
+    with (tmp_path / log.NAME).open("a") as file:
+        file.write('{"stage": "a')  # killed while it wrote
+    second = TrainingLog(tmp_path, TrainingHistory([record(1), record(2)]), tensorboard=False)
+    second.write(record(3))
+    second.close()
+    lines = [json.loads(line) for line in (tmp_path / log.NAME).read_text().splitlines()]
+    assert lines == [record(1), record(2), record(3)]
+    assert [path.name for path in tmp_path.iterdir()] == [log.NAME]
+
+
+def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
+    view = ProgressView(shown=True)
+    for step in range(1, 101):
+        view.show("teacher", step / 100, loss=0.5, samples_per_s=120.0, seconds_left=3725.4)
+    view.close()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "training:   1%  teacher  loss 0.5  120 samples/s  1:02:05 left",
+        "training: 100%  teacher  loss 0.5  120 samples/s  1:02:05 left",
+    ]
+
+
+def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    view = ProgressView(shown=True)
+    view.show("student", 0.25, loss=0.5, samples_per_s=120.0, seconds_left=65)
+    view.close()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert all(part in shown.err for part in ("student", "25%", "120 samples/s", "1:05 left"))
+
+
+def test_nothing_is_shown_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    view = ProgressView(shown=False)
+    view.show("teacher", 1.0, loss=0.5, samples_per_s=120.0, seconds_left=0)
+    view.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_tensorboard_that_is_not_there_is_missed_before_work_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "find_spec", lambda name: None)
+    plan = TrainingPlan(batch_size=8, tensorboard=True)
+    with pytest.raises(InputError, match="TensorBoard is not installed"):
+        train(Toy(), ToySet(32), None, plan, tmp_path / "out", accelerator="cpu", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is None, reason="TensorBoard is not installed")
+def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    plan = TrainingPlan(batch_size=8, tensorboard=True)
+    history = train(Toy(), ToySet(32), ToySet(8), plan, tmp_path, accelerator="cpu", progress=False)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    losses = [(event.step, pytest.approx(event.value)) for event in events.Scalars("decoder/loss")]
+    wanted = [(line["step"], line["losses"]["loss"]) for line in history.records if line["stage"] == "decoder"]
+    assert losses == wanted
+    assert len(events.Scalars("decoder/heldout/loss")) == 2

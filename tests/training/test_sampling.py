@@ -1,0 +1,106 @@
+"""Which samples a step sees."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from training_toys import ToySet
+
+from oddframe.models.detector import Batch
+from oddframe.training.sampling import Sampler, as_batch, fetched_ahead
+
+
+@given(
+    samples=st.integers(4, 200),
+    batch=st.integers(1, 20),
+    world=st.integers(1, 4),
+    first=st.integers(0, 9),
+    seed=st.integers(0, 2**31),
+)
+def test_devices_share_each_batch_of_a_permutation(samples: int, batch: int, world: int, first: int, seed: int) -> None:
+    alone = Sampler(seed, 1, first, samples, batch * world)
+    seen = []
+    for step in range(alone.steps_per_epoch):
+        shares = [Sampler(seed, 1, first, samples, batch * world, rank, world) for rank in range(world)]
+        parts = [share.at(step) for share in shares]
+        assert {len(part[0]) for part in parts} == {shares[0].global_batch // world}
+        assert {part[2] for part in parts} == {first}
+        seen += [sample for part in parts for sample in part[0].tolist()]
+        if shares[0].global_batch == alone.global_batch:
+            whole, keys, _ = alone.at(step)
+            key_of = dict(zip(whole.tolist(), keys.tolist(), strict=True))
+            assert {s: k for part in parts for s, k in zip(*map(np.ndarray.tolist, part[:2]), strict=True)} == key_of
+    assert len(set(seen)) == len(seen)
+    assert len(seen) > samples - batch * world
+
+
+def test_orders_and_keys_differ_between_epochs_stages_and_seeds() -> None:
+    settings = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
+    draws = [Sampler(seed, stage, epoch, 50, 50).at(0) for seed, stage, epoch in settings]
+    assert len({tuple(samples.tolist()) for samples, _, _ in draws}) == len(settings)
+    assert len({key for _, keys, _ in draws for key in keys.tolist()}) == len(settings) * 50
+    assert all((keys >= 0).all() for _, keys, _ in draws)
+
+
+def test_keys_say_nothing_about_the_order() -> None:
+    keys = Sampler(0, 0, 0, 10_000, 10_000).at(0)[1]
+    assert abs(np.corrcoef(keys.astype(float), np.arange(10_000))[0, 1]) < 0.05
+
+
+def test_epochs_follow_each_other() -> None:
+    sampler = Sampler(0, 0, 5, samples=10, batch_size=4)
+    assert [sampler.at(step)[2] for step in range(5)] == [5, 5, 6, 6, 7]
+    assert set(sampler.at(0)[0]) & set(sampler.at(1)[0]) == set()
+
+
+def test_a_set_smaller_than_the_batch_is_one_batch() -> None:
+    sampler = Sampler(0, 0, 0, samples=5, batch_size=16, rank=1, world=2)
+    assert (sampler.global_batch, sampler.steps_per_epoch, len(sampler.at(0)[0])) == (4, 1, 2)
+
+
+def test_batches_hold_the_clips_without_a_copy() -> None:
+    clips = ToySet(4).batch(np.arange(3), np.arange(3), 0)
+    batch = as_batch(clips)
+    assert batch.frames.data_ptr() == clips.frames.ctypes.data
+    assert batch.key.dtype == torch.int64
+    assert batch.context is None
+    assert batch.pasted is None
+
+
+def numbered(step: int) -> Batch:
+    return Batch(torch.zeros(1), torch.zeros(1), torch.tensor([step]))
+
+
+def test_batches_come_in_order_and_ahead_of_time() -> None:
+    called = []
+    third = threading.Event()
+
+    def fetch(step: int) -> Batch:
+        called.append(step)
+        if step == 9:
+            third.set()
+        return numbered(step)
+
+    with closing(fetched_ahead(fetch, 7, devices=1000)) as batches:
+        assert next(batches).key.item() == 7
+        assert third.wait(5), "two batches are prepared beyond the one in use"
+        assert [next(batches).key.item() for _ in range(20)] == list(range(8, 28))
+    assert called[-1] <= 29
+
+
+def test_an_error_in_fetching_is_raised_at_its_place() -> None:
+    def fetch(step: int) -> Batch:
+        if step == 2:
+            raise ValueError("no such step")
+        return numbered(step)
+
+    batches = fetched_ahead(fetch, 0, devices=1)
+    assert [next(batches).key.item() for _ in range(2)] == [0, 1]
+    with pytest.raises(ValueError, match="no such step"):
+        next(batches)

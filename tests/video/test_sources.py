@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddframe.errors import InputError
+from oddframe.video.sources import find_videos, frame_files, natural_key
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def found(path: Path) -> list[tuple[str, str]]:
+    return [(source.name, source.kind) for source in find_videos(path)]
+
+
+def test_natural_order_counts_digits_as_numbers() -> None:
+    names = ["f10", "f9", "F1", "f2b", "f2a", "10", "9", "f"]
+    assert sorted(names, key=natural_key) == ["9", "10", "f", "F1", "f2a", "f2b", "f9", "f10"]
+
+
+@given(st.lists(st.text(max_size=8), max_size=8))
+def test_natural_key_orders_any_text(names: list[str]) -> None:
+    ordered = sorted(names, key=natural_key)
+    assert sorted(ordered[::-1], key=natural_key) == sorted(ordered, key=natural_key)
+
+
+def test_a_single_file_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
+    touch(tmp_path / "a.MP4", tmp_path / "b.dat")
+    assert found(tmp_path / "a.MP4") == [("a", "file")]
+    assert found(tmp_path / "b.dat") == [("b", "file")]
+
+
+def test_a_folder_of_videos_is_searched_recursively_in_natural_order(tmp_path: Path) -> None:
+    touch(tmp_path / "10.mp4", tmp_path / "9.avi", tmp_path / "sub/x.MKV", tmp_path / ".hidden.mp4", tmp_path / "a.txt")
+    touch(tmp_path / "thumbnail.jpg", tmp_path / "10.jpg")
+    assert found(tmp_path) == [("9", "file"), ("10", "file"), ("sub/x", "file")]
+
+
+def test_videos_that_would_share_a_name_keep_their_suffix(tmp_path: Path) -> None:
+    touch(tmp_path / "a.mp4", tmp_path / "a.avi", tmp_path / "b.mp4")
+    assert [name for name, _ in found(tmp_path)] == ["a.avi", "a.mp4", "b"]
+
+
+def test_a_frame_folder_is_one_video_with_its_frames_in_natural_order(tmp_path: Path) -> None:
+    folder = tmp_path / "Test.001"
+    touch(*(folder / f"{n}.tif" for n in (10, 9, 100)), folder / "labels.txt", folder / "masks/1.bmp")
+    assert found(folder) == [("Test.001", "frames")]
+    assert [path.name for path in frame_files(folder)] == ["9.tif", "10.tif", "100.tif"]
+
+
+def test_a_folder_may_mix_videos_and_frame_folders(tmp_path: Path) -> None:
+    touch(*(tmp_path / folder / f"{n}.png" for folder in ("cam2", "cam10") for n in (1, 2)), tmp_path / "cam1.mp4")
+    assert found(tmp_path) == [("cam1", "file"), ("cam2", "frames"), ("cam10", "frames")]
+
+
+def test_a_lone_image_beside_videos_in_subfolders_is_a_preview_but_alone_it_is_a_video(tmp_path: Path) -> None:
+    touch(tmp_path / "set/preview.png", tmp_path / "set/a/1.jpg", tmp_path / "set/a/2.jpg", tmp_path / "one/1.bmp")
+    assert found(tmp_path / "set") == [("a", "frames")]
+    assert found(tmp_path / "one") == [("one", "frames")]
+
+
+def test_a_cycle_of_links_ends(tmp_path: Path) -> None:
+    touch(tmp_path / "in/a.mp4")
+    os.symlink(tmp_path, tmp_path / "in/loop")
+    assert found(tmp_path) == [("in/a", "file")]
+
+
+def test_a_csv_lists_files_and_folders_relative_to_itself_in_its_order(tmp_path: Path) -> None:
+    touch(tmp_path / "v/b.mp4", tmp_path / "v/a.mp4", tmp_path / "frames/1.png", tmp_path / "frames/2.png")
+    table = tmp_path / "list.csv"
+    table.write_text("\ufefflabel, video\n0, v/b.mp4\n1, frames\n0, v/a.mp4\n", encoding="utf-8")
+    assert found(table) == [("v/b", "file"), ("frames", "frames"), ("v/a", "file")]
+    table.write_text(f"path\n{tmp_path / 'v' / 'b.mp4'}\n")
+    assert found(table) == [("b", "file")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file\na.mp4\n", "needs a column `video`.*it has: file"),
+        ("", "needs a column `video`.*it has: none"),
+        ("video\n", "lists no video"),
+        ("video\na.mp4\nmissing.mp4\n", "line 3: no such video: missing.mp4"),
+        ("video,label\n,1\n", r"line 2: no such video: \(empty\)"),
+        ("video\na.mp4\n./a.mp4\n", "line 3: ./a.mp4 is listed twice"),
+    ],
+)
+def test_a_bad_csv_is_refused_with_the_line(tmp_path: Path, content: str, message: str) -> None:
+    touch(tmp_path / "a.mp4")
+    table = tmp_path / "list.csv"
+    table.write_text(content)
+    with pytest.raises(InputError, match=message):
+        find_videos(table)
+
+
+def test_a_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes(b"video\n\xff\xfe.mp4\n")
+    with pytest.raises(InputError, match="not a CSV in UTF-8"):
+        find_videos(tmp_path / "list.csv")
+
+
+def test_what_is_not_there_or_holds_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: no such file or folder"):
+        find_videos(tmp_path / "nowhere")
+    touch(tmp_path / "notes.txt", tmp_path / "photo.jpg")
+    with pytest.raises(InputError, match="a single image is not a video"):
+        find_videos(tmp_path / "photo.jpg")
+    (tmp_path / "photo.jpg").unlink()
+    with pytest.raises(InputError, match=r"no video found; looked for \.mp4.*\.tif"):
+        find_videos(tmp_path)
