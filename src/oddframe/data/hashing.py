@@ -1,4 +1,4 @@
-"""Counter-based hashing: randomness as a pure function of what it belongs to, so that order and batching cannot matter."""
+"""Counter-based hashing: randomness as a pure function of what it belongs to; order and batching cannot matter."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 def hash64(*values: ArrayLike) -> NDArray[np.int64]:
     """Mix integers (broadcast against each other) into non-negative 63-bit integers.
 
-    The finaliser is splitmix64 (Steele, Lea, Flood, 2014), applied after every value; equal inputs give equal outputs on
-    every machine.
+    The finaliser is splitmix64 (Steele, Lea, Flood, 2014), applied after every value; equal inputs give equal outputs
+    on every machine.
     """
     state: NDArray[np.uint64] = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
     with np.errstate(over="ignore"):

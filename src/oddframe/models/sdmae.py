@@ -5,7 +5,7 @@ Detectors", CVPR 2024, arXiv:2306.12041. Equation numbers below are the paper's.
 
 A light convolutional-transformer auto-encoder sees half of the tokens of three stacked frames (t-3, t, t+3) and
 rebuilds the middle one together with a map of the (synthetic) anomaly; tokens that move weigh more (Eq. 1-3). A student
-that branches off after the first decoder block learns to imitate the full decoder (Eq. 4). Where the video is abnormal,
+that branches off after the first decoder block learns to imitate the decoder (Eq. 4). Where the video is abnormal,
 the rebuilt frame is wrong and student and teacher disagree; a head on the class token says so directly (Eq. 5). The
 three are fused into one map (Eq. 6).
 
@@ -17,8 +17,8 @@ Where this file departs from both:
 - The motion gradient is taken between frames already resized to the network's input; the released code takes it at the
   video's own size and resizes the result. It saves a second decoding and storing a gradient per frame.
 - A frame without any motion has uniform token weights; Eq. 2 divides 0 by 0 there, and the released training stops.
-- Which tokens are hidden is a hash of (seed, frame index, draw), not a fresh random draw: the paper's scores change from
-  run to run, these do not, nor do they depend on the batch. `draws` > 1 averages over several masks.
+- Which tokens are hidden is a hash of (seed, frame index, draw), not a fresh random draw: scores do not change from run
+  to run, nor depend on the batch. `draws` > 1 averages over several masks.
 - The student stage has an optimiser of its own over the student's parameters alone; frozen weights cannot drift.
 - The paper gives neither the size of the classification head nor the weight of its loss: one linear layer, weight 1.
 """
@@ -26,7 +26,7 @@ Where this file departs from both:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
 import torch
@@ -63,8 +63,8 @@ class SDMAEConfig:
             dropout ("train", as the code does).
         error: "l2" or "l1" (code on ShanghaiTech) for the components "teacher" and "student".
         fusion: weights of teacher error, teacher-student gap and class probability in the map (Eq. 6), or None.
-        map_filter: odd (time, height, width) of the mean filter over the map volume, or None; its extents are not in the
-            paper, 9x9x9 is what the code keeps unused.
+        map_filter: odd (time, height, width) of the mean filter over the map volume, or None; its extents are not in
+            the paper, 9x9x9 is what the code keeps unused.
         draws: number of masks averaged when scoring.
         optimiser: "adam" (paper) or "adamw" (code: betas (0.9, 0.95), decay on matrices only).
     """
@@ -100,14 +100,9 @@ class SDMAEConfig:
         height, width = self.size
         kept_columns = width / self.patch * (1 - self.mask_ratio)
         if height % self.patch or width % self.patch:
-            raise RecipeError(
-                f"SDMAE: size {height}x{width} is not a multiple of patch {self.patch}; change one of them"
-            )
+            raise RecipeError(f"SDMAE: size {height}x{width} is not a multiple of patch {self.patch}; change one")
         if abs(kept_columns - round(kept_columns)) > 1e-9 or not 0 < self.mask_ratio < 1:
-            raise RecipeError(
-                f"SDMAE: mask_ratio {self.mask_ratio} keeps {kept_columns:g} columns of {width // self.patch} tokens; "
-                "choose a ratio that keeps a whole number of them"
-            )
+            raise RecipeError(f"SDMAE: mask_ratio {self.mask_ratio} must keep whole columns, not {kept_columns:g}")
         if self.encoder_width % self.heads or self.decoder_width % self.heads:
             raise RecipeError(f"SDMAE: widths must be multiples of heads={self.heads}")
 
@@ -198,9 +193,8 @@ class Pointwise(nn.Conv2d):
 class MLP(nn.Module):
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            Pointwise(width, 2 * width, 1), nn.GELU(), nn.Dropout(dropout), Pointwise(2 * width, width, 1)
-        )
+        expand, contract = Pointwise(width, 2 * width, 1), Pointwise(2 * width, width, 1)
+        self.net = nn.Sequential(expand, nn.GELU(), nn.Dropout(dropout), contract)
 
     def forward(self, x_BLC: Tensor) -> Tensor:
         return self.net(x_BLC)
@@ -278,16 +272,13 @@ class SDMAE(Detector):
         """
         if preset not in PRESETS:
             raise RecipeError(f"SDMAE has no preset {preset!r}; there are: {', '.join(PRESETS)}")
-        unknown = options.keys() - asdict(SDMAEConfig()).keys()
+        known = [option.name for option in fields(SDMAEConfig)]
+        unknown = sorted(options.keys() - set(known))
         if unknown:
-            raise RecipeError(
-                f"SDMAE has no option {sorted(unknown)[0]!r}; there are: {', '.join(asdict(SDMAEConfig()))}"
-            )
+            raise RecipeError(f"SDMAE has no option {unknown[0]!r}; there are: {', '.join(known)}")
         listed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
         chosen: dict[str, Any] = {**PRESETS[preset], **listed}
         return cls(SDMAEConfig(**chosen))
-
-    # The network ------------------------------------------------------------------------------------------------
 
     def encode(self, x_B9HW: Tensor, noise_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode the visible tokens: latent (B, 1 + K, C), mask (B, L), and the order that restores positions (B, L).
@@ -308,7 +299,7 @@ class SDMAE(Detector):
         return self.norm(x_BNC), (restore_BL >= kept).to(x_BLC.dtype), restore_BL
 
     def decode(self, latent_BNC: Tensor, restore_BL: Tensor) -> tuple[Tensor, Tensor]:
-        """The teacher's reconstruction (B, L, E) and the tokens after its first block (B, 1 + L, C), the student's input."""
+        """The teacher's reconstruction (B, L, E), and the student's input (B, 1 + L, C)."""
         x_BNC = self.decoder_embed(latent_BNC)
         cls_B1C, visible_BKC = x_BNC[:, :1], x_BNC[:, 1:]
         hidden = self.mask_token.to(x_BNC.dtype).expand(len(x_BNC), restore_BL.shape[1] - visible_BKC.shape[1], -1)
@@ -330,8 +321,6 @@ class SDMAE(Detector):
         teacher_BLE, branch_BNC = self.decode(latent_BNC, restore_BL)
         logit_B = self.class_head(latent_BNC[:, 0])[:, 0] if self.config.class_head else None
         return Output(teacher_BLE, self.imitate(branch_BNC), mask_BL, logit_B)
-
-    # Input, target, weights --------------------------------------------------------------------------------------
 
     def input(self, batch: Batch) -> Tensor:
         """(B, 9, H, W) in [-1, 1] from the uint8 frames of the window."""
@@ -364,8 +353,6 @@ class SDMAE(Detector):
         rows, columns = self.config.grid
         return token_noise(key_B, rows * columns, self.config.seed, draw)
 
-    # Training and scoring ----------------------------------------------------------------------------------------
-
     def stages(self) -> list[Stage]:
         return [TeacherStage(self), StudentStage(self)]
 
@@ -380,10 +367,7 @@ class SDMAE(Detector):
         teacher_BLE, target_BLE = out.teacher.float(), self.target(batch).float()
         error_BLE, gap_BLE = target_BLE - teacher_BLE, teacher_BLE - out.student.float()
         measure = torch.square if self.config.error == "l2" else torch.abs
-        components = {
-            "teacher": measure(error_BLE).mean((1, 2)),
-            "student": measure(gap_BLE).mean((1, 2)),
-        }
+        components = {"teacher": measure(error_BLE).mean((1, 2)), "student": measure(gap_BLE).mean((1, 2))}
         if out.class_logit is not None:
             components["class"] = out.class_logit.float().sigmoid()
         if self.config.fusion is None:
@@ -403,7 +387,7 @@ class SDMAE(Detector):
 
 
 class TeacherStage(Stage):
-    """Stage 1: encoder and decoder learn to rebuild clean frame and anomaly map (Eq. 3), the head to classify (Eq. 5)."""
+    """Stage 1: encoder and decoder learn to rebuild frame and anomaly map (Eq. 3), the head to classify (Eq. 5)."""
 
     name = "teacher"
 
@@ -466,7 +450,7 @@ class StudentStage(Stage):
 
 
 def make_optimiser(config: SDMAEConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """Adam (paper) or AdamW with decay on everything of two or more dimensions, class and mask token included (code)."""
+    """Adam (paper), or AdamW with decay on all of two or more dimensions, class and mask token included (code)."""
     if config.optimiser == "adam":
         return torch.optim.Adam(parameters, lr=config.learning_rate, betas=config.betas)
     groups = [

@@ -34,8 +34,8 @@ class BenchResult:
         forward: the network alone, on windows already decoded.
         post: the map filter alone.
         arithmetic_floor: frames/s at which this machine's matrix products could do the network's arithmetic.
-        shares: part of the time each stage takes of the work of one frame (the stages overlap, so the end-to-end time is
-            less than their sum).
+        shares: part of the time each stage takes of the work of one frame (the stages overlap: end to end takes less
+            than their sum).
         gflop: 10^9 floating-point operations per frame, two per multiply-add.
         matrix_gflops: 10^9 operations per second in a large matrix product at the same precision.
         peak_mib: peak memory of the process.
@@ -74,7 +74,7 @@ def bench(
 ) -> BenchResult:
     """Measure a run on the first `frames` frames of a video.
 
-    The parts are measured in turn, `rounds` times each after one warm-up, so that a drift of the machine's speed hits all.
+    The parts are measured in turn, `rounds` times each after one warm-up: a drift of the machine's speed hits all.
 
     Args:
         video: one video file or frame folder.

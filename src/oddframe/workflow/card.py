@@ -33,8 +33,8 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         "",
         "## Limits",
         "",
-        "It knows only what the training video shows as normal. Scores of other cameras, times of day or seasons are not",
-        "comparable with the threshold; calibrate again on normal video of the place of use.",
+        "It knows only what the training video shows as normal. The threshold holds for that camera, time of day and",
+        "season; calibrate again on normal video of the place of use.",
     ]
     if about.citation:
         lines += ["", "## Citation", "", about.citation]

@@ -95,7 +95,7 @@ def default_protocols(run: Run) -> list[Protocol]:
 
 
 def alike(protocol: Protocol) -> Protocol:
-    """The same protocol for a system with other components: smoothing and normalisation stay, its own score is taken."""
+    """The same protocol for a system with other components: smoothing and normalisation stay."""
     return replace(protocol, weights=None)
 
 

@@ -135,7 +135,7 @@ class Run:
                 arrays |= {f"time/{number}": time, f"score/{number}": score}
             np.savez(file, **arrays)
         Path(file.name).replace(self.path / HELDOUT)
-        # First a threshold that any held-out video supports: what was asked for may not be had, and training is not lost.
+        # First a threshold that any held-out video supports: if what was asked for cannot be had, training is not lost.
         for wish in ((None, None), (alarms_per_hour, quantile)):
             chosen = self._calibrate(curves, *wish)
             write_text(self.bundle.calibration, chosen.to_json() + "\n")
@@ -195,9 +195,9 @@ class Run:
 
         Args:
             videos: what to score.
-            out: folder for score files, events, overlays and report (see `write_outputs`); None writes nothing and keeps
-                everything in memory.
-            force: score again what `out` already holds; else videos that this very bundle has scored are taken from there.
+            out: folder for score files, events, overlays and report (see `write_outputs`); None keeps everything in
+                memory and writes nothing.
+            force: score again what `out` already holds; else videos that this bundle has scored are taken from there.
             overlay: also write overlay videos.
             calibration: thresholds; None takes the bundle's own.
             labels: video name -> (N,) 0/1 per frame, shown in the report where the truth is known.
