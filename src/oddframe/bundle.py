@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import oddframe
+from oddframe.atomic import replacing, write_text
 from oddframe.errors import BundleError
 from oddframe.models.detector import Detector
 from oddframe.models.registry import create, entry
@@ -61,13 +61,11 @@ def save_bundle(
     path: Path, detector: Detector, recipe: Recipe, history: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Bundle:
     """Write weights, then `bundle.json` that makes the folder a bundle; each appears whole or not at all."""
-    path.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in detector.state_dict().items()}
-    part = path / f".{WEIGHTS}.part"
-    save_file(weights, part)
-    identity = hashlib.sha256(part.read_bytes())
+    with replacing(path / WEIGHTS) as temporary:
+        save_file(weights, temporary)
+        identity = hashlib.sha256(temporary.read_bytes())
     identity.update(recipe.model_dump_json().encode())
-    os.replace(part, path / WEIGHTS)
     name = identity.hexdigest()[:12]
     about = entry(recipe.model)
     meta = {
@@ -141,10 +139,3 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise BundleError(f"{path}: holds a {type(content).__name__}, not a state dict")
     return content
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

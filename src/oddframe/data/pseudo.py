@@ -35,7 +35,7 @@ from oddframe.errors import InputError
 
 __all__ = ["ObjectSequence", "Paster", "sequences_from_folder", "sequences_from_ubnormal", "sequences_from_world"]
 
-Blend = Literal["code", "alpha"]
+Blend = Literal["code", "alpha", "grey"]
 Place = Literal["source", "random"]
 
 CODE_AREA = 5000 / 3 / (640 * 320)  # the released code's limit: 5000 mask samples over three channels of 640x320
@@ -73,8 +73,9 @@ class Paster:
         min_area: share of the frame; an object ends where it gets smaller.
         max_area: share of the frame; an object ends where it gets larger.
         blend: "code" adds the object in grey, slightly blurred, to the frame with the mask cut out; "alpha" lays it
-            over in colour with a soft edge.
+            over in colour with a soft edge; "grey" does so without colour, for video that has none.
         place: "source" where it was in its own frame; "random" moved, mirrored and scaled, once for each pasting.
+        scale: smallest and largest factor of size with "random".
         refresh: other objects in every epoch.
         seed: of everything random.
 
@@ -91,6 +92,7 @@ class Paster:
         max_area: float = CODE_AREA,
         blend: Blend = "code",
         place: Place = "source",
+        scale: tuple[float, float] = (0.7, 1.4),
         refresh: bool = True,
         seed: int = 0,
     ) -> None:
@@ -100,12 +102,13 @@ class Paster:
         self._limits = min_area, max_area
         self._blend = blend
         self._place = place
+        self._scale = scale if place == "random" else (1.0, 1.0)
         self._refresh = refresh
         self._seed = seed
         sources = sorted({sequence.source for sequence in sequences})
         self._by_source = [[k for k, s in enumerate(sequences) if s.source == source] for source in sources]
         self._schedules: dict[tuple[int, int], _Schedule] = {}
-        if not any(self._length(sequence, 1.0) for sequence in sequences):
+        if not any(self._length(sequence, zoom) for sequence in sequences for zoom in self._scale):
             raise InputError(
                 f"none of {len(sequences)} object sequences begins with {min_area:.2%} to {max_area:.2%} of the frame; "
                 "widen pseudo.min_area and pseudo.max_area or use other sequences"
@@ -173,9 +176,8 @@ class Paster:
             number = source[int(chance[1] * len(source))]
             sequence = self._sequences[number]
             matrix = resize_matrix(sequence.canvas, self._size)
-            zoom = 1.0
+            zoom = float(self._scale[0] * (self._scale[1] / self._scale[0]) ** chance[2])
             if self._place == "random":
-                zoom = float(0.7 * 2.0 ** chance[2])  # 0.7 to 1.4
                 matrix = self._moved(sequence, matrix, zoom, chance[3:])
             length = min(self._length(sequence, zoom), self._inside(sequence, matrix))
             if length:
@@ -222,7 +224,9 @@ def _blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.ui
         part *= alpha == 0
         part[:] = cv2.add(part, np.repeat(np.asarray(grey, np.uint8)[..., None], colours, axis=2)).reshape(part.shape)
         return
-    shown = picture[..., :3] if colours == 3 else cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY)[..., None]
+    shown = picture[..., :3]
+    if colours == 1 or how == "grey":
+        shown = np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
     part[:] = (part * (255 - alpha.astype(np.uint16)) + 127) // 255 + shown
 
 

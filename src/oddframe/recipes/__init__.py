@@ -36,8 +36,9 @@ class PseudoPart(Part):
     probability: float = Field(0.25, ge=0, le=1)
     min_area: float = Field(0.0005, ge=0, lt=1)
     max_area: float = Field(0.008, gt=0, le=1)
-    blend: Literal["code", "alpha"] = "code"
+    blend: Literal["code", "alpha", "grey"] = "code"
     place: Literal["source", "random"] = "source"
+    scale: tuple[float, float] = (0.7, 1.4)
     refresh: bool = True
 
 

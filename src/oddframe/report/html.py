@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oddframe import __version__
+from oddframe.atomic import replacing
 from oddframe.report.curve import labelled_spans
 from oddframe.report.style import clock, significant
 from oddframe.report.svg import timeline
 from oddframe.scoring.calibrate import Calibration
-from oddframe.scoring.files import replacing
 from oddframe.types import Event, FrameScores
 
 JPEG_QUALITY = 82

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 from numpy.typing import ArrayLike
 
+from oddframe.atomic import replacing
 from oddframe.evaluation.auc import roc_auc
 from oddframe.report.curve import envelope, labelled_spans, runs, score_range, time_ticks
 from oddframe.report.heat import Heat
 from oddframe.report.style import EVENT, INK, SCORE, THRESHOLD, TRUTH, clock
 from oddframe.report.thumbnails import grab_thumbnails
-from oddframe.scoring.files import replacing
 from oddframe.types import Event, FrameScores
 from oddframe.video.sources import VideoSource
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from oddframe.atomic import replacing
 from oddframe.errors import InputError
-from oddframe.scoring.files import replacing
 from oddframe.types import Event, FrameScores, VideoInfo
 
 

@@ -12,8 +12,6 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -21,26 +19,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oddframe.atomic import replacing
 from oddframe.errors import InputError
 from oddframe.types import FrameScores, VideoInfo
 
 VERSION = 1
 PREFIX = "component/"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path`, which takes its place when the block ends without an exception.
-
-    Missing folders are made; after an exception neither the temporary file nor a changed `path` is left.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class MapSpool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from oddframe.atomic import replacing
 from oddframe.errors import BundleError
 
 NAME = "checkpoint.pt"
@@ -76,18 +77,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "model": checkpoint.model,
         "optimiser": checkpoint.optimiser,
     }
-    partial = (
-        folder / f".{NAME}.partial"
-    )  # one fixed name: a kill leaves at most one behind, and the next save takes it
-    try:
-        with partial.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, folder / NAME)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with replacing(folder / NAME) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:

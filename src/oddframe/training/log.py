@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from oddframe.atomic import write_text
 from oddframe.errors import InputError
 from oddframe.training.checkpoint import TrainingHistory
 
@@ -34,9 +34,7 @@ class TrainingLog:
     """The records of a run in files; those in `history` are written anew, so that a resumed run has no line twice."""
 
     def __init__(self, folder: Path, history: TrainingHistory, tensorboard: bool) -> None:
-        partial = folder / f".{NAME}.partial"
-        partial.write_text("".join(json.dumps(record) + "\n" for record in history.records), encoding="utf-8")
-        os.replace(partial, folder / NAME)
+        write_text(folder / NAME, "".join(json.dumps(record) + "\n" for record in history.records))
         self._lines = (folder / NAME).open("a", encoding="utf-8")
         self._events: Any = None
         if tensorboard:

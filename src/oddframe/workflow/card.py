@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oddframe.bundle import CARD, Bundle, write_text
+from oddframe.atomic import write_text
+from oddframe.bundle import CARD, Bundle
 from oddframe.models.registry import entry
 from oddframe.scoring.calibrate import Calibration
 

@@ -59,7 +59,8 @@ def evaluate_run(
     Args:
         data: "NAME:PATH" (see `oddframe.data.labelled.open_labelled`), or a set already open.
         protocols: names; none: `honest` and all of the model's own that its components allow.
-        out: folder for score files and report, reused when called again; None keeps the scores in memory.
+        out: folder for score files, the one that `Run.score` takes; what it already holds is not scored again. None
+            keeps the scores in memory.
 
     Raises:
         InputError: unusable data, unknown protocol, or a video that cannot be decoded.
@@ -68,20 +69,15 @@ def evaluate_run(
     chosen = [get_protocol(name) for name in protocols] or default_protocols(run)
     sources = [video.source for video in labelled.videos]
     labels = {video.source.name: video.labels for video in labelled.videos}
-    calibration = run.calibration() if run.bundle.calibration.is_file() else None
-    scored = run.score(
-        sources, out, overlay=False, calibration=calibration, labels=labels, device=device, precision=precision,
-        progress=progress,
-    )  # fmt: skip
-    if scored.skipped:
-        raise InputError(f"{scored.skipped[0][1]}; a test set must be whole for its figures to mean anything")
+    folder = None if out is None else Path(out) / "scores"
+    scores, skipped, _ = run.score_all(sources, folder, False, device, precision, None, progress)
+    if skipped:
+        raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
     smoothing = run.rule.smoothing
     baseline = baseline_scores(run, labelled, smoothing)
     rows = []
     for protocol in chosen:
-        rows.append(
-            Row(run.bundle.recipe.model, evaluate(scored.videos, labels, protocol, run.rule.weights, smoothing))
-        )
+        rows.append(Row(run.bundle.recipe.model, evaluate(scores, labels, protocol, run.rule.weights, smoothing)))
         rows.append(Row(BASELINE, evaluate(baseline, labels, alike(protocol), {"difference": 1.0}, smoothing)))
     return Evaluation(labelled.name, run.bundle.id, tuple(rows), labelled.notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from oddframe.atomic import write_text
 from oddframe.bundle import META, read_checkpoint, save_bundle
 from oddframe.data.clips import ClipSet, split_holdout
 from oddframe.data.pseudo import (
@@ -33,6 +35,7 @@ from oddframe.video.sources import find_videos
 from oddframe.workflow.card import write_card
 from oddframe.workflow.run import Run
 
+RECIPE = "recipe.json"
 CacheProgress = Callable[[int, int], None]
 
 
@@ -77,6 +80,7 @@ def fit(
     plan = training_plan(recipe, budget, tensorboard)
     if not resume and (out / META).exists():
         raise InputError(f"{out}: already holds a bundle; choose another --out, or pass --resume to go on with it")
+    check_recipe(recipe, out, resume)
     torch.manual_seed(recipe.training.seed)
     detector = create(recipe.model, recipe.preset, **recipe.options)
     window = detector.window
@@ -94,6 +98,7 @@ def fit(
         supported_rate(alarms_per_hour, seconds)
 
     paster = make_paster(recipe.pseudo, window.size, recipe.training.seed)
+    write_text(out / RECIPE, recipe.model_dump_json(indent=2) + "\n")
     history = train(
         detector,
         ClipSet(cached, window, training, paster),
@@ -117,6 +122,22 @@ def fit(
         list(heldout_curves(runtime, run.rule, cached, heldout)), alarms_per_hour=alarms_per_hour, quantile=quantile
     )
     return run
+
+
+def check_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
+    """A run is resumed under the recipe that it was begun with, or not at all.
+
+    Raises:
+        InputError: the recipe in `out` is another; the message names the first part that differs.
+    """
+    if not resume or not (out / RECIPE).is_file():
+        return
+    begun, wanted = json.loads((out / RECIPE).read_text(encoding="utf-8")), recipe.model_dump(mode="json")
+    different = [key for key in wanted if begun.get(key) != wanted[key]]
+    if different:
+        raise InputError(
+            f"{out}: was begun with another {different[0]}; resume with the same recipe, or choose another --out"
+        )
 
 
 def training_plan(recipe: Recipe, budget: str | None, tensorboard: bool) -> TrainingPlan:
@@ -162,6 +183,7 @@ def make_paster(pseudo: PseudoPart, size: tuple[int, int], seed: int) -> Paster 
         max_area=pseudo.max_area,
         blend=pseudo.blend,
         place=pseudo.place,
+        scale=pseudo.scale,
         refresh=pseudo.refresh,
         seed=seed,
     )

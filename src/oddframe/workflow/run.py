@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.bundle import Bundle, load_bundle, write_text
+from oddframe.atomic import replacing, write_text
+from oddframe.bundle import Bundle, load_bundle
 from oddframe.errors import CalibrationError, InputError, VideoError
 from oddframe.report.html import ReportVideo, write_report
 from oddframe.report.overlay import write_overlay
@@ -129,12 +130,11 @@ class Run:
         Raises:
             CalibrationError: too little video for what is asked for.
         """
-        with open(self.path / f".{HELDOUT}.part", "wb") as file:
-            arrays: dict[str, Any] = {}
-            for number, (time, score) in enumerate(curves):
-                arrays |= {f"time/{number}": time, f"score/{number}": score}
+        arrays: dict[str, Any] = {}
+        for number, (time, score) in enumerate(curves):
+            arrays |= {f"time/{number}": time, f"score/{number}": score}
+        with replacing(self.path / HELDOUT) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
-        Path(file.name).replace(self.path / HELDOUT)
         # First a threshold that any held-out video supports: if what was asked for cannot be had, training is not lost.
         for wish in ((None, None), (alarms_per_hour, quantile)):
             chosen = self._calibrate(curves, *wish)
@@ -160,7 +160,7 @@ class Run:
             InputError: not one of the videos can be scored.
             CalibrationError: too little video for what is asked for.
         """
-        scores, skipped, _ = self._score_all(find_videos(videos), None, False, device, "fp32", None, progress)
+        scores, skipped, _ = self.score_all(find_videos(videos), None, False, device, "fp32", None, progress)
         curves = [(one.time, one.score) for one in scores]
         return self.calibrate(curves, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
 
@@ -211,13 +211,13 @@ class Run:
         calibration = calibration or self.calibration()
         sources = find_videos(videos) if isinstance(videos, str | Path) else videos
         folder = None if out is None else Path(out) / "scores"
-        scores, skipped, used = self._score_all(sources, folder, force, device, precision, batch, progress)
+        scores, skipped, used = self.score_all(sources, folder, force, device, precision, batch, progress)
         scored = Scored(scores, calibration, skipped)
         if out is not None:
             write_outputs(Path(out), self.bundle, scored, used, overlay, force, labels or {})
         return scored
 
-    def _score_all(
+    def score_all(
         self,
         sources: Sequence[VideoSource],
         folder: Path | None,
@@ -227,7 +227,14 @@ class Run:
         batch: int | None,
         progress: Progress | None,
     ) -> tuple[tuple[FrameScores, ...], tuple[Skipped, ...], tuple[VideoSource, ...]]:
-        """Scores, what was skipped, and what was not."""
+        """Scores, what was skipped and why, and the sources of the scores; see `score` for the arguments.
+
+        Args:
+            folder: for score files; None keeps the scores in memory.
+
+        Raises:
+            InputError: not one of the videos can be scored.
+        """
         runtime = TorchRuntime(self.bundle.detector, device, precision)
         scores: list[FrameScores] = []
         used: list[VideoSource] = []

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from oddframe import __version__
+from oddframe.atomic import replacing
 from oddframe.data.world.render import RenderedFrame, World
 from oddframe.data.world.things import PSEUDO_KINDS, TEST_KINDS
 from oddframe.errors import InputError
@@ -102,7 +101,7 @@ def render_world(
         else:
             events += _write_test(out / "testing", name, frames, world)
     if tests:
-        with _whole(out / "testing" / "events.csv") as path:
+        with replacing(out / "testing" / "events.csv") as path:
             _write_csv(path, ("video", "kind", "start_frame", "end_frame"), events)
     about = {
         "seed": seed,
@@ -116,7 +115,7 @@ def render_world(
         "pseudo_kinds": list(PSEUDO_KINDS),
         "versions": {"oddframe": __version__, "numpy": np.__version__},
     }
-    with _whole(out / "world.json") as path:
+    with replacing(out / "world.json") as path:
         path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return out
 
@@ -157,12 +156,12 @@ def _write_test(
 ) -> list[tuple[str, str, int, int]]:
     """One test video with labels, masks and tracks; the events in it."""
     truth = _write_video(folder / "videos" / f"{name}.mp4", frames, world)
-    with _whole(folder / "labels" / f"{name}.npy") as path, path.open("wb") as file:
+    with replacing(folder / "labels" / f"{name}.npy") as path, path.open("wb") as file:
         np.save(file, np.array([frame.label for frame in truth], np.int8))
-    with _whole(folder / "masks" / f"{name}.npz") as path, path.open("wb") as file:
+    with replacing(folder / "masks" / f"{name}.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, masks=np.stack([frame.mask for frame in truth]))
     rows = [(f.index, o.number, o.kind, int(o.anomalous), *o.box) for f in truth for o in f.objects]
-    with _whole(folder / "tracks" / f"{name}.csv") as path:
+    with replacing(folder / "tracks" / f"{name}.csv") as path:
         _write_csv(path, ("frame", "object", "kind", "anomalous", "left", "top", "right", "bottom"), rows)
     return [(name, *event) for event in find_planted(truth)]
 
@@ -183,15 +182,3 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place once everything is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

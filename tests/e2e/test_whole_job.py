@@ -1,0 +1,212 @@
+"""The commands a user types, on a small street: fit, score, evaluate, bench, calibrate; and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import oddframe
+from oddframe.cli import main
+from oddframe.data.world import render_world
+from oddframe.scoring.files import load_scores
+
+TINY = "options={size: [32, 64], patch: 8, encoder_width: 16, decoder_width: 16, heads: 2, learning_rate: 0.003}"
+FIT = ("--set", TINY, "--set", "training.batch_size=8", "--set", "pseudo.sequences=9", "--budget", "12steps")
+
+
+@dataclass
+class Answer:
+    status: int
+    out: str
+    err: str
+
+
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    def run(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["oddframe", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        text = capsys.readouterr()
+        return Answer(int(left.value.code or 0), text.out, text.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render_world(tmp_path_factory.mktemp("street"), videos=5, test_videos=2, seconds=5, seed=3, size=(72, 128))
+
+
+@pytest.fixture(scope="module")
+def trained(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ODDFRAME_CACHE", str(tmp_path_factory.mktemp("cache")))
+        out = tmp_path_factory.mktemp("runs") / "run"
+        changes = [FIT[1], FIT[3], FIT[5]]
+        run = oddframe.fit(street / "training" / "videos", out=out, changes=changes, budget="12steps")
+        assert not run.skipped and run.path == out
+    return out
+
+
+def test_fit_leaves_a_whole_bundle(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert {"model.safetensors", "bundle.json", "calibration.json", "heldout.npz", "CARD.md", "training.jsonl"} <= names
+    assert not [name for name in names if name.endswith(".part")]
+    calibration = json.loads((trained / "calibration.json").read_text())
+    assert calibration["videos"] == 1 and calibration["seconds"] == pytest.approx(5, abs=0.2)
+    assert "CVPR 2024" in (trained / "CARD.md").read_text()
+    history = json.loads((trained / "bundle.json").read_text())["history"]
+    assert {record["stage"] for record in history["records"]} == {"teacher", "student"}
+
+
+@pytest.mark.slow
+def test_fit_is_repeatable(street: Path, trained: Path, tmp_path: Path, ask: Ask) -> None:
+    answer = ask("fit", street / "training" / "videos", "--out", tmp_path / "again", *FIT)
+    assert answer.status == 0 and "threshold" in answer.out
+    first, again = (json.loads((path / "bundle.json").read_text())["id"] for path in (trained, tmp_path / "again"))
+    assert first == again
+
+
+def test_score_writes_everything_and_skips_what_is_done(
+    street: Path, trained: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    answer = ask("score", trained, street / "testing" / "videos", "--out", out, "--quantile", "0.9")
+    assert answer.status == 0, answer.err
+    scores = load_scores(out / "scores" / "01.npz")
+    assert list(scores.components) == ["teacher", "student", "class", "map_max"]
+    assert scores.map is not None and scores.map.shape == (len(scores.frame), 4, 8)
+    assert (out / "overlays" / "01.mp4").stat().st_size > 1000 and "<svg" in (out / "report.html").read_text()
+    assert (out / "scores" / "01.csv").read_text().startswith("frame,time_s,score,teacher")
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert all(event["start_s"] <= event["peak_s"] <= event["end_s"] for event in events)
+
+    changed = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.suffix in (".npz", ".mp4")}
+    again = ask("score", trained, street / "testing" / "videos", "--out", out, "--quantile", "0.9", "--json")
+    assert json.loads(again.out)["events"] == events or len(json.loads(again.out)["events"]) == len(events)
+    assert all(path.stat().st_mtime_ns == before for path, before in changed.items())
+    ask("score", trained, street / "testing" / "videos", "--out", out, "--quantile", "0.9", "--force", "--no-overlay")
+    assert all(path.stat().st_mtime_ns != before for path, before in changed.items() if path.suffix == ".npz")
+
+
+def test_scores_in_memory_equal_those_in_files(street: Path, trained: Path, tmp_path: Path) -> None:
+    run = oddframe.load_run(trained)
+    video = street / "testing" / "videos" / "02.mp4"
+    memory = run.score(video)
+    files = run.score(video, tmp_path / "out", overlay=False)
+    assert len(memory) == 1 and memory.events() == files.events()
+    np.testing.assert_allclose(memory.videos[0].score, files.videos[0].score, rtol=1e-5)
+    assert memory.videos[0].map is not None and memory.videos[0].map.shape == files.videos[0].map.shape
+
+
+def test_a_broken_file_in_a_folder_is_skipped_by_name(street: Path, trained: Path, tmp_path: Path, ask: Ask) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "good.mp4").write_bytes((street / "testing" / "videos" / "01.mp4").read_bytes())
+    (folder / "broken.mp4").write_text("this is no video")
+    answer = ask("score", trained, folder, "--out", tmp_path / "out", "--no-overlay")
+    assert answer.status == 3
+    assert "skipped broken: " in answer.err and "Traceback" not in answer.err
+    assert (tmp_path / "out" / "scores" / "good.npz").is_file()
+    alone = ask("score", trained, folder / "broken.mp4", "--out", tmp_path / "out2")
+    assert alone.status == 2 and alone.err.count("\n") == 1 and "broken.mp4" in alone.err
+
+
+def test_evaluate_shows_protocols_and_baseline(street: Path, trained: Path, ask: Ask) -> None:
+    answer = ask("evaluate", trained, "--data", f"folder:{street / 'testing'}", "--json")
+    assert answer.status == 0, answer.err
+    rows = json.loads(answer.out)["rows"]
+    protocols = {row["protocol"] for row in rows}
+    assert {"honest", "paper/sdmae/ped2", "code/sdmae/avenue"} <= protocols
+    assert {row["system"] for row in rows} == {"sdmae", "frame_difference"} and len(rows) == 2 * len(protocols)
+    assert all(row["causal"] for row in rows if row["protocol"] == "honest")
+    table = ask("evaluate", trained, "--data", f"folder:{street / 'testing'}", "--protocol", "honest")
+    assert table.status == 0 and "frame_difference" in table.out and "micro AUC" in table.out
+
+
+def test_bench_reports_stages_and_floors(street: Path, trained: Path, ask: Ask) -> None:
+    answer = ask("bench", trained, street / "testing" / "videos" / "01.mp4", "--frames", 16, "--rounds", 1, "--json")
+    assert answer.status == 0, answer.err
+    result = json.loads(answer.out)
+    assert sum(result["shares"].values()) == pytest.approx(1)
+    assert result["frames"] == 16 and result["gflop"] > 0
+    assert result["end_to_end"] < 1.5 * min(result["decode"], result["forward"])
+
+
+def test_thresholds_are_refused_that_the_video_cannot_support(trained: Path, street: Path, ask: Ask) -> None:
+    video = street / "testing" / "videos" / "01.mp4"
+    answer = ask("score", trained, video, "--out", "unused", "--alarms-per-hour", 1)
+    assert answer.status == 2 and "cannot support 1 alarm per hour" in answer.err and not Path("unused").exists()
+
+
+def test_a_threshold_is_refused_before_training(street: Path, tmp_path: Path, ask: Ask) -> None:
+    answer = ask("fit", street / "training" / "videos", "--out", tmp_path / "run", *FIT, "--alarms-per-hour", 1)
+    assert answer.status == 2 and "cannot support" in answer.err and not (tmp_path / "run").exists()
+
+
+def test_import_and_calibrate(street: Path, trained: Path, tmp_path: Path, ask: Ask) -> None:
+    from oddframe.models.sdmae import SDMAE
+
+    torch.manual_seed(0)
+    released = SDMAE.from_preset("code", size=(32, 64), patch=8, encoder_width=16, decoder_width=16, heads=2)
+    torch.save({"model": released.state_dict(), "epoch": 1}, tmp_path / "released.pth")
+    answer = ask("import-checkpoint", "sdmae", tmp_path / "released.pth", "--out", tmp_path / "run", "--set", TINY)
+    assert answer.status == 0, answer.err
+    video = street / "testing" / "videos" / "01.mp4"
+    uncalibrated = ask("score", tmp_path / "run", video, "--out", tmp_path / "out")
+    assert uncalibrated.status == 2 and "oddframe calibrate" in uncalibrated.err
+    assert ask("calibrate", tmp_path / "run", street / "training" / "videos").status == 0
+    scored = oddframe.load_run(tmp_path / "run").score(video)
+    assert list(scored.videos[0].components) == ["teacher", "student"] and scored.videos[0].map is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fit", "nowhere", "--out", "r"), "nowhere: no such file or folder"),
+        (("fit", ".", "--out", "r", "--recipe", "sdmae-huge"), "there are: "),
+        (("fit", ".", "--out", "r", "--budget", "soon"), "write a time"),
+        (("score", "nowhere", "v.mp4", "--out", "o"), "there is no such bundle"),
+        (("evaluate", "nowhere", "--data", "folder:."), "there is no such bundle"),
+        (("import-checkpoint", "sdmae", "none.pth", "--out", "r"), "there is no such checkpoint"),
+        (("data", "info", "nowhere"), "nowhere: no such file or folder"),
+    ],
+)
+def test_wrong_input_gets_one_line_and_status_2(
+    arguments: tuple[str, ...], message: str, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = ask(*arguments)
+    assert answer.status == 2 and message in answer.err and answer.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_lists(ask: Ask) -> None:
+    listed = json.loads(ask("models", "--json").out)
+    assert {model["model"]: model["parameters"] for model in listed}["sdmae"] == 3_042_560 + 257
+    assert "sdmae-small" in ask("recipes").out
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_every_real_video_is_scored_or_refused_with_a_line(
+    shared_data: Path, trained: Path, tmp_path: Path, ask: Ask
+) -> None:
+    answer = ask("score", trained, shared_data / "videos", "--out", tmp_path / "out", "--no-overlay", "--json")
+    assert answer.status == 3 and "Traceback" not in answer.err
+    skipped = {Path(item["video"]).name for item in json.loads(answer.out)["skipped"]}
+    assert skipped == {"truncated_no_moov", "empty", "text", "audio_only"}
+    done = {path.stem for path in (tmp_path / "out" / "scores").rglob("*.npz")}
+    assert len(done) == 13 + 8
