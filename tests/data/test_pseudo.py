@@ -162,3 +162,27 @@ def test_apply_is_quick_enough_for_the_training_loop(sequences: list[ObjectSeque
     for k in range(400):
         paster.apply(k % 20, frames, window(k + 3), k + 3, 0, k)
     assert (time.process_time() - begun) / 400 < 1e-3
+
+
+def test_grey_blending_leaves_grey_video_grey(sequences: list[ObjectSequence]) -> None:
+    frames = np.repeat(background(3, 1), 3, axis=3)
+    pasted = 0
+    for key in range(30):
+        changed = Paster(sequences, SIZE, 1.0, blend="grey", place="random").apply(0, frames, window(40), 40, 0, key)
+        assert changed is not None
+        pasted += int((changed[0] != frames).any())
+        assert (changed[0] == changed[0][..., :1]).all()
+    assert pasted
+
+
+def test_scale_bounds_the_size_of_what_is_pasted() -> None:
+    steady = square([16] * 200)
+
+    def sides(scale: tuple[float, float]) -> NDArray[np.float64]:
+        paster = Paster([steady], SIZE, 1.0, 0.0, 1.0, place="random", scale=scale)
+        masks = [paster.apply(v, background(), window(5), 5, 0, 0) for v in range(60)]
+        return np.sqrt([m[1].sum() / 255 for m in masks if m is not None])
+
+    small = sides((0.4, 0.6))
+    assert small.max() < 16 * 0.6 + 1 and np.median(small) > 16 * 0.4 - 1
+    assert np.median(sides((1.0, 1.5))) > small.max()

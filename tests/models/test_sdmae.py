@@ -6,15 +6,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from scipy.ndimage import median_filter
 
+from oddframe.data.windows import Chunk
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
 from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
 from oddframe.models.sdmae import SDMAE, motion_weights, patchify, unpatchify
+from oddframe.runtime.torch import TorchRuntime
+from oddframe.workflow.bench import flops
 
 SHAPES = json.loads((Path(__file__).parent / "golden" / "sdmae-shapes.json").read_text())
 TINY = {"patch": 4, "size": (16, 32), "encoder_width": 16, "decoder_width": 16, "heads": 2}
@@ -203,3 +207,11 @@ def test_the_two_readings_of_eq_3_differ_by_a_constant() -> None:
     tokens, elements, samples = 32, 64, 4
     ratio = paper.stages()[0].loss(batch())["loss"] / code.stages()[0].loss(batch())["loss"]
     torch.testing.assert_close(ratio.item(), elements / tokens / samples)
+
+
+@pytest.mark.parametrize(("patch", "size", "gflop"), [(16, (320, 640), 5.336), (8, (160, 320), 4.313)])
+def test_cost_of_a_frame(patch: int, size: tuple[int, int], gflop: float) -> None:
+    runtime = TorchRuntime(SDMAE.from_preset("code", patch=patch, size=size), "cpu")
+    one = np.zeros((1, 1), np.int64)
+    chunk = Chunk(np.zeros((1, *size, 3), np.uint8), one.repeat(3, 1), one, one[0], np.zeros(1))
+    assert flops(runtime, chunk) / 1e9 == pytest.approx(gflop, rel=2e-3)
