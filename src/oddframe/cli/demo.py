@@ -13,7 +13,7 @@ from oddframe.cli.console import JsonOption, print_json, progress_bars
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another street, other people, other anomalies.")] = 0,
-    budget: Annotated[str, typer.Option(help="Time to train.")] = "70s",
+    budget: Annotated[str, typer.Option(help="Time to train.")] = "130s",
     as_json: JsonOption = False,
 ) -> None:
     """The whole job on a synthetic street: render it, learn what is normal, find what is not, show it."""

@@ -61,7 +61,7 @@ def demo(
     *,
     seed: int = 0,
     recipe: str = "sdmae-small",
-    budget: str = "70s",
+    budget: str = "130s",
     progress: Progress | None = None,
     train_progress: bool = False,
 ) -> DemoResult:
