@@ -452,12 +452,12 @@ class StudentStage(Stage):
 def make_optimiser(config: SDMAEConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Adam (paper), or AdamW with decay on all of two or more dimensions, class and mask token included (code)."""
     if config.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=config.learning_rate, betas=config.betas)
+        return torch.optim.Adam(parameters, lr=config.learning_rate, betas=config.betas, fused=True)
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
 def normalise(frames: Tensor) -> Tensor:
