@@ -19,13 +19,16 @@ def world(
     test_videos: Annotated[int | None, typer.Option(min=1, help="Test videos (default: as many).")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same street.")] = 0,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Anomaly to plant; may be given more than once (default: all).")
+    ] = None,
 ) -> None:
     """Render a synthetic street: normal video to train on, and labelled test video with planted anomalies."""
-    from oddframe.data.world import render_world
+    from oddframe.data.world import TEST_KINDS, render_world
 
     with progress_bars() as bars:
         render_world(
-            out, videos=videos, seconds=seconds, seed=seed, test_videos=test_videos,
+            out, videos=videos, seconds=seconds, seed=seed, test_videos=test_videos, kinds=kind or TEST_KINDS,
             progress=lambda done, total: bars("rendering", done, total),
         )  # fmt: skip
     print(f"train on   {out / 'training' / 'videos'}")

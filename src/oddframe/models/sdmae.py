@@ -492,9 +492,7 @@ def motion_weights(gradient_BHWC: Tensor, pasted_BHW: Tensor, patch: int, gain: 
     return torch.where(total_B1 > 0, m_BL / total_B1.clamp(min=1e-12), 1 / m_BL.shape[1])
 
 
-def weighted_error(
-    wanted_BLE: Tensor, got_BLE: Tensor, weights_BL: Tensor, normaliser: Literal["paper", "code"]
-) -> Tensor:
+def weighted_error(wanted_BLE: Tensor, got_BLE: Tensor, weights_BL: Tensor, normaliser: str) -> Tensor:
     """Eq. 3 and 4. "paper": batch mean of (1/n) sum_i w_i ||.||^2; "code": batch sum of sum_i w_i mean_e (.)^2."""
     squared_BLE = (wanted_BLE - got_BLE).square()
     if normaliser == "code":

@@ -49,6 +49,7 @@ def render_world(
     seconds: float = 20,
     seed: int = 0,
     test_videos: int | None = None,
+    kinds: Sequence[str] = TEST_KINDS,
     size: tuple[int, int] = (180, 320),
     fps: float = 12.5,
     progress: Progress | None = None,
@@ -61,6 +62,7 @@ def render_world(
         seconds: length of each video.
         seed: which world; the same seed gives the same frames.
         test_videos: number of test videos, as many as for training where None.
+        kinds: of anomalies to plant, out of `TEST_KINDS`.
         size: (height, width) in pixels.
         fps: frames a second.
         progress: called with (frames done, frames in all).
@@ -69,19 +71,25 @@ def render_world(
         `out`.
 
     Raises:
-        InputError: for a number of videos, a length, a size or a rate that makes no video.
+        InputError: for a number of videos, a length, a size or a rate that makes no video, or an unknown kind.
     """
     tests = videos if test_videos is None else test_videos
     if videos < 0 or tests < 0 or videos + tests == 0:
         raise InputError(f"cannot render {videos} training and {tests} test videos: ask for at least one video")
     if not (seconds * fps >= 1 and fps > 0):
         raise InputError(f"cannot render {seconds} seconds at {fps} frames a second: that is less than one frame")
+    unknown = [kind for kind in kinds if kind not in TEST_KINDS]
+    if unknown or not kinds:
+        raise InputError(f"cannot plant {', '.join(unknown) or 'nothing'}; there are: {', '.join(TEST_KINDS)}")
     if min(size) < 32:
         raise InputError(f"cannot render frames of {size[1]}x{size[0]} pixels: the smallest side is 32")
     world = World(seed, size, fps)
     plans = [
         *((f"{k + 1:02d}", k, ()) for k in range(videos)),
-        *((f"{k + 1:02d}", TEST_OFFSET + k, kinds) for k, kinds in enumerate(plant_kinds(tests, seconds, seed))),
+        *(
+            (f"{k + 1:02d}", TEST_OFFSET + k, planted)
+            for k, planted in enumerate(plant_kinds(tests, seconds, seed, kinds))
+        ),
     ]
     total, done = len(plans) * max(round(seconds * fps), 1), 0
 
@@ -120,8 +128,8 @@ def render_world(
     return out
 
 
-def plant_kinds(videos: int, seconds: float, seed: int) -> list[tuple[str, ...]]:
-    """Which anomalies each test video gets: one to three, about half its time, all kinds in turn; every sixth none."""
+def plant_kinds(videos: int, seconds: float, seed: int, kinds: Sequence[str] = TEST_KINDS) -> list[tuple[str, ...]]:
+    """Which anomalies each test video gets: one to three, about half its time, `kinds` in turn; every sixth none."""
     rng = np.random.default_rng((seed, 0x9A7))
     waiting: list[str] = []
     plans: list[tuple[str, ...]] = []
@@ -132,7 +140,7 @@ def plant_kinds(videos: int, seconds: float, seed: int) -> list[tuple[str, ...]]
         chosen: list[str] = []
         while len(chosen) < 3:
             if not waiting:
-                waiting = [str(kind) for kind in rng.permutation(TEST_KINDS)]
+                waiting = [str(kind) for kind in rng.permutation(kinds)]
             if chosen and sum(SECONDS[kind] for kind in (*chosen, waiting[0])) > 0.55 * seconds:
                 break
             chosen.append(waiting.pop(0))
