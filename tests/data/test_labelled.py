@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from oddframe.data.labelled import as_labels, labels_from_intervals, open_labelled
+from oddframe.data.labelled import as_labels, labels_from_intervals
+from oddframe.data.readers import open_labelled
 from oddframe.errors import InputError
 
 

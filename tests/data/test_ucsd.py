@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from oddframe.data.labelled import open_labelled
+from oddframe.data.readers import open_labelled
 from oddframe.data.ucsd import read_ranges, read_ucsd
 from oddframe.errors import InputError
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from oddframe.workflow.run import Skipped
+    from oddframe.workflow.scored import Skipped
 
 SKIPPED_STATUS = 3
 PLAIN_SECONDS = 10

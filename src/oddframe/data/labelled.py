@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,28 +34,6 @@ class LabelledSet:
     name: str
     videos: tuple[LabelledVideo, ...]
     notes: tuple[str, ...] = ()
-
-
-def open_labelled(spec: str) -> LabelledSet:
-    """The test set that "NAME:PATH" means, as in `--data folder:videos/test`; a path alone is read as a folder.
-
-    Raises:
-        InputError: there is no such NAME, or what lies at PATH is not what its reader expects.
-    """
-    from oddframe.data.folder import read_folder
-    from oddframe.data.ucsd import read_ucsd
-
-    readers: dict[str, Callable[[str], LabelledSet]] = {
-        "folder": read_folder,
-        "ucsd-ped1": lambda path: read_ucsd(path, "Ped1"),
-        "ucsd-ped2": lambda path: read_ucsd(path, "Ped2"),
-    }
-    name, colon, path = spec.partition(":")
-    if colon and name in readers:
-        return readers[name](path)
-    if Path(spec).exists():
-        return read_folder(spec)
-    raise InputError(f"{spec}: not a test set; give NAME:PATH, where NAME is one of {', '.join(readers)}")
 
 
 def as_labels(values: ArrayLike, where: Path) -> NDArray[np.int8]:

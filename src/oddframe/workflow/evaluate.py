@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oddframe.data.labelled import LabelledSet, open_labelled
+from oddframe.data.labelled import LabelledSet
+from oddframe.data.readers import open_labelled
 from oddframe.errors import InputError
 from oddframe.evaluation.protocol import PROTOCOLS, Protocol, Result, evaluate, get_protocol
 from oddframe.models.frame_difference import FrameDifference
@@ -57,7 +58,7 @@ def evaluate_run(
     """Score a labelled test set and evaluate it under every protocol, the frame-difference baseline beside it.
 
     Args:
-        data: "NAME:PATH" (see `oddframe.data.labelled.open_labelled`), or a set already open.
+        data: "NAME:PATH" (see `oddframe.data.readers.open_labelled`), or a set already open.
         protocols: names; none: `honest` and all of the model's own that its components allow.
         out: folder for score files, the one that `Run.score` takes; what it already holds is not scored again. None
             keeps the scores in memory.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +13,20 @@ from numpy.typing import NDArray
 from oddframe.atomic import replacing, write_text
 from oddframe.bundle import Bundle, load_bundle
 from oddframe.errors import CalibrationError, InputError, VideoError
-from oddframe.report.html import ReportVideo, write_report
-from oddframe.report.overlay import write_overlay
-from oddframe.report.thumbnails import grab_thumbnails
 from oddframe.runtime.torch import Precision, TorchRuntime
 from oddframe.scoring.calibrate import Calibration, calibrate
-from oddframe.scoring.events import find_events, write_events
 from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
 from oddframe.scoring.smooth import Smoothing
 from oddframe.scoring.stream import ScoreRule, score_video
-from oddframe.types import Event, FrameScores
+from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.card import write_card
+from oddframe.workflow.scored import Scored, Skipped, write_outputs
 
 HELDOUT = "heldout.npz"
-Skipped = tuple[VideoSource, str]
 Progress = Callable[[str, int, int | None], None]
 """Called with a video's name, frames done, and frames in all where the file says so."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Scores of one or more videos, under one threshold.
-
-    Attributes:
-        videos: scores, in the order of the videos.
-        calibration: thresholds used by `events`.
-        skipped: videos that could not be scored, and why.
-    """
-
-    videos: tuple[FrameScores, ...]
-    calibration: Calibration
-    skipped: tuple[Skipped, ...] = ()
-
-    def __iter__(self) -> Iterator[FrameScores]:
-        return iter(self.videos)
-
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def events(self) -> list[Event]:
-        """All events, video by video, in order of time."""
-        return [event for scores in self.videos for event in self.events_of(scores)]
-
-    def events_of(self, scores: FrameScores) -> list[Event]:
-        """The events of one of the videos."""
-        c = self.calibration
-        return find_events(scores, c.threshold, c.low, c.merge_s, c.min_s)
 
 
 class Run:
@@ -292,57 +257,6 @@ class Run:
                 with MapSpool(folder, detector.map_grid) as spool:
                     save_scores(run(spool), folder, spool)
             return load_scores(score_path(folder, source.name))
-
-
-def write_outputs(
-    out: Path,
-    bundle: Bundle,
-    scored: Scored,
-    sources: Sequence[VideoSource],
-    overlay: bool,
-    force: bool,
-    labels: Mapping[str, NDArray[np.int8]],
-) -> None:
-    """Write what people look at: `events.jsonl`, `overlays/NAME.mp4` and `report.html`, beside `scores/`.
-
-    Overlays of an unchanged score and threshold are kept unless `force`.
-    """
-    write_events(out / "events.jsonl", scored.events())
-    videos = []
-    for scores, source in zip(scored, sources, strict=True):
-        events = scored.events_of(scores)
-        picture = out / "overlays" / f"{scores.video}.mp4"
-        if overlay:
-            _overlay(picture, source, scores, scored.calibration, events, bundle.id, force)
-        thumbnails = grab_thumbnails(source, [event.peak_frame for event in events])
-        link = picture.relative_to(out).as_posix() if picture.is_file() else None
-        videos.append(ReportVideo(scores, events, thumbnails, labels.get(scores.video), link))
-    card = {
-        "Detector": f"{bundle.recipe.model}, preset {bundle.recipe.preset}",
-        "Recipe": bundle.recipe.name,
-        "Bundle": f"{bundle.path.name} ({bundle.id})",
-        "Look-ahead": f"{bundle.detector.look_ahead} frames",
-    }
-    write_report(out / "report.html", title="Events", videos=videos, calibration=scored.calibration, card=card)
-
-
-def _overlay(
-    path: Path,
-    source: VideoSource,
-    scores: FrameScores,
-    calibration: Calibration,
-    events: list[Event],
-    bundle: str,
-    force: bool,
-) -> None:
-    """An overlay video, and beside it the state it was made from, so that it is made again only when that changes."""
-    state = json.dumps({"bundle": bundle, "threshold": calibration.threshold, "events": len(events)})
-    stamp = path.with_name(f".{path.stem}.json")
-    if not force and path.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == state:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_overlay(path, source, scores, calibration.threshold, events)
-    write_text(stamp, state)
 
 
 def find_all(paths: Sequence[Path]) -> list[VideoSource]:
