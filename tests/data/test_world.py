@@ -273,3 +273,11 @@ def test_impossible_worlds_are_refused(tmp_path: Path, wrong: dict[str, object])
     with pytest.raises(InputError):
         render_world(tmp_path / "no", **wrong)  # type: ignore[arg-type]
     assert not (tmp_path / "no").exists()
+
+
+def test_only_the_kinds_that_were_asked_for_are_planted(tmp_path: Path) -> None:
+    render_world(tmp_path / "out", videos=0, test_videos=2, seconds=10, size=(36, 64), kinds=("car", "cart"))
+    rows = (tmp_path / "out" / "testing" / "events.csv").read_text().splitlines()[1:]
+    assert rows and {row.split(",")[1] for row in rows} <= {"car", "cart"}
+    with pytest.raises(InputError, match="cannot plant dog; there are: cyclist"):
+        render_world(tmp_path / "other", kinds=("car", "dog"))

@@ -210,3 +210,32 @@ def test_every_real_video_is_scored_or_refused_with_a_line(
     assert skipped == {"truncated_no_moov", "empty", "text", "audio_only"}
     done = {path.stem for path in (tmp_path / "out" / "scores").rglob("*.npz")}
     assert len(done) == 13 + 8
+
+
+@pytest.mark.slow
+def test_the_demo_tells_what_it_planted_and_found(tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODDFRAME_CACHE", str(tmp_path / "cache"))
+    for name, value in (("TRAINING_VIDEOS", 5), ("TEST_VIDEOS", 2), ("SECONDS", 12.0)):
+        monkeypatch.setattr(f"oddframe.workflow.demo.{name}", value)
+    answer = ask("demo", "--out", tmp_path / "demo", "--budget", "16steps", "--json")
+    assert answer.status == 0, answer.err
+    result = json.loads(answer.out)
+    assert 0 <= result["micro_auc"] <= 1 and result["micro_auc"] == result["evaluation"]["rows"][0]["micro_auc"]
+    assert {planted["kind"] for planted in result["planted"]} <= {"cyclist", "cart", "car"} and result["planted"]
+    assert all(Path(path).exists() for path in result["files"].values())
+    again = ask("demo", "--out", tmp_path / "demo")
+    assert again.status == 2 and "already holds a demo" in again.err
+
+
+def test_planted_anomalies_are_found_by_overlap(tmp_path: Path) -> None:
+    from oddframe.types import Event
+    from oddframe.workflow.demo import find_planted, hits
+
+    table = tmp_path / "events.csv"
+    table.write_text("video,kind,start_frame,end_frame\n01,car,10,20\n01,cart,40,50\n02,car,10,20\n")
+    event = Event("01", 20, 25, 30, 0.8, 1.0, 1.2, 0.5)
+    assert [planted.found for planted in find_planted(table, [event])] == [True, False, False]
+    labels = np.zeros(60, np.int8)
+    assert not hits(event, labels)
+    labels[30] = 1
+    assert hits(event, labels)
