@@ -1,4 +1,4 @@
-"""From an H.264 file to scores against the forward pass alone: SDMAE as published for Avenue, 320x640, patch 16, untrained.
+"""From an H.264 file to scores against the forward pass alone: SDMAE as published for Avenue, 320x640, untrained.
 
     python benchmarks/pipeline.py [VIDEO] [--frames 160]
 
@@ -32,9 +32,9 @@ def main() -> None:
             videos = [str(here / "street" / "training" / "videos" / "01.mp4")]
         r = bench(run, videos[0], frames=frames, rounds=3)
     print(
-        f"end to end {r.end_to_end:.2f}   forward {r.forward:.2f}   decode {r.decode:.0f}   post {r.post:.0f}   frames/s"
+        f"frames/s  end to end {r.end_to_end:.2f}   forward {r.forward:.2f}   decode {r.decode:.0f}   post {r.post:.0f}"
     )
-    print(f"end to end / forward  {r.end_to_end / r.forward:.3f}   (batch {r.batch}, {r.frames} frames, {r.precision})")
+    print(f"end to end / forward  {r.end_to_end / r.forward:.3f}   ({r.frames} frames, batch {r.batch}, {r.precision})")
     print(f"arithmetic floor      {r.arithmetic_floor:.2f} frames/s at {r.matrix_gflops:.0f} GFLOP/s")
 
 
