@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oddframe.data.pseudo import ObjectSequence, Paster, sequences_from_world
+from oddframe.data.pseudo import Paster
+from oddframe.data.sequences import ObjectSequence, sequences_from_world
 from oddframe.errors import InputError
 
 SIZE = (80, 160)

@@ -215,3 +215,18 @@ def test_cost_of_a_frame(patch: int, size: tuple[int, int], gflop: float) -> Non
     one = np.zeros((1, 1), np.int64)
     chunk = Chunk(np.zeros((1, *size, 3), np.uint8), one.repeat(3, 1), one, one[0], np.zeros(1))
     assert flops(runtime, chunk) / 1e9 == pytest.approx(gflop, rel=2e-3)
+
+
+@torch.no_grad()
+def test_stages_and_scores_put_the_checked_parts_together() -> None:
+    model, whole = tiny("code", dropout=0.0).eval(), batch()
+    out = model(model.input(whole), model.noise(whole.key))
+    target, weights = model.target(whole), model.token_weights(whole)
+    teacher, student = (stage.loss(whole)["loss"] for stage in model.stages())
+    torch.testing.assert_close(teacher, (weights * (target - out.teacher).square().mean(2)).sum())
+    hidden = out.mask.bool()
+    torch.testing.assert_close(student, (out.student - out.teacher).square().mean(2)[hidden].mean())
+    clean = replace(whole, pasted=None)
+    got = model.score(clean).components
+    torch.testing.assert_close(got["teacher"], (model.target(clean) - out.teacher).square().mean((1, 2)))
+    torch.testing.assert_close(got["student"], (out.teacher - out.student).square().mean((1, 2)))

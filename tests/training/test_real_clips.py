@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.data.clips import Clips, ClipSet
-from oddframe.data.pseudo import Paster, sequences_from_world
+from oddframe.data.pseudo import Paster
+from oddframe.data.sequences import sequences_from_world
 from oddframe.types import Window
 
 SIZE = (40, 80)

@@ -23,17 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.data.hashing import hash64
-from oddframe.data.sequences import (
-    ObjectSequence,
-    project,
-    resize_matrix,
-    sequences_from_folder,
-    sequences_from_ubnormal,
-    sequences_from_world,
-)
+from oddframe.data.sequences import ObjectSequence, project, resize_matrix
 from oddframe.errors import InputError
-
-__all__ = ["ObjectSequence", "Paster", "sequences_from_folder", "sequences_from_ubnormal", "sequences_from_world"]
 
 Blend = Literal["code", "alpha", "grey"]
 Place = Literal["source", "random"]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from oddframe.atomic import write_text
 from oddframe.bundle import META, read_checkpoint, save_bundle
 from oddframe.data.clips import ClipSet, split_holdout
-from oddframe.data.pseudo import (
+from oddframe.data.pseudo import Paster
+from oddframe.data.sequences import (
     ObjectSequence,
-    Paster,
     sequences_from_folder,
     sequences_from_ubnormal,
     sequences_from_world,

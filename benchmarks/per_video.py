@@ -1,0 +1,43 @@
+"""What each component of stored scores is worth: micro AUC over all videos, and the AUC of every video of both classes.
+
+    oddframe evaluate RUN --data folder:TEST --out OUT
+    python benchmarks/per_video.py OUT/scores TEST/labels --taps 19 --sigma 5
+
+Components are smoothed causally as the options say, and not normalised.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from oddframe.evaluation.auc import roc_auc
+from oddframe.scoring.files import load_scores
+from oddframe.scoring.smooth import Smoothing, smooth
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("scores", type=Path)
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--taps", type=int, default=37)
+    parser.add_argument("--sigma", type=float, default=11.0)
+    options = parser.parse_args()
+    how = Smoothing("causal", options.taps, options.sigma)
+    videos = [load_scores(path, with_map=False) for path in sorted(options.scores.glob("*.npz"))]
+    truth = {v.video: np.load(options.labels / f"{v.video}.npy")[v.frame] for v in videos}
+    for name in videos[0].components:
+        curves = {v.video: smooth(v.components[name], how) for v in videos}
+        micro = roc_auc(np.concatenate(list(truth.values())), np.concatenate(list(curves.values())))
+        print(f"{name:<8} micro {micro:.3f}")
+        for video, score in curves.items():
+            normal, abnormal = score[truth[video] == 0], score[truth[video] == 1]
+            if len(normal) and len(abnormal):
+                auc, medians = roc_auc(truth[video], score), (np.median(normal), np.median(abnormal))
+                print(f"    {video}  {auc:.2f}   median normal {medians[0]:.2f}, anomalous {medians[1]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
