@@ -5,6 +5,7 @@ Shape letters: N frames of a video, B frames of a batch, T frames of a window, H
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 Colour = Literal["bgr", "rgb", "gray"]
 Resize = Literal["bilinear", "area", "bicubic"]
 Missing = Literal["current", "nearest", "drop"]
+Transform = Literal["decibel", "reciprocal"]
+Scale = Literal["none", "normal", "per_video_minmax"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Window:
     Attributes:
         offsets: relative indices of the frames that form the input, in channel order; (-3, 0, 3) for SDMAE.
         size: (height, width) in pixels that every frame is resized to, aspect ratio not kept.
-        target: relative indices of the frames the detector reproduces or predicts.
+        target: relative indices of the frames the detector reproduces or predicts; empty where that is the input.
         context: relative indices that only the training loss looks at (SDMAE: its motion gradient).
         colour: channel order of a frame; "gray" has one channel.
         resize: interpolation.
@@ -76,6 +79,24 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Combination:
+    """How the raw components of a frame become one number: transformed, scaled, weighted, added.
+
+    Attributes:
+        weights: component -> weight; components that are not named play no part.
+        transform: component -> "decibel", 10 log10(x), which is a PSNR with its sign turned round where x is a mean
+            squared error, or "reciprocal", -1/x; both keep the order. Components that are not named stay as they are.
+        scale: what makes components of different units comparable: "normal", their distance from the mean on held-out
+            normal video in standard deviations of it; "per_video_minmax", as most publications do, which has to know
+            the whole test video; or "none".
+    """
+
+    weights: Mapping[str, float]
+    transform: Mapping[str, Transform] = field(default_factory=dict)
+    scale: Scale = "none"
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What is known of a video before or after decoding it.
 
@@ -124,6 +145,7 @@ class Event:
 
     Frames are 0-based and inclusive at both ends; seconds are time stamps of those frames; `score` is the smoothed
     score at the peak; `box` is (left, top, right, bottom) in pixels of the displayed video, or None without a map.
+    `why` says how far each component at the peak lies above its mean on held-out normal video, in standard deviations.
     """
 
     video: str
@@ -135,3 +157,4 @@ class Event:
     end_s: float
     score: float
     box: tuple[int, int, int, int] | None = None
+    why: Mapping[str, float] = field(default_factory=dict)

@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 
 from oddframe.errors import InputError
-from oddframe.evaluation.protocol import PROTOCOLS, Protocol, evaluate, get_protocol, minmax
+from oddframe.evaluation.auc import roc_auc
+from oddframe.evaluation.protocol import Protocol, evaluate
+from oddframe.evaluation.protocols import PROTOCOLS, get_protocol
+from oddframe.scoring.combine import ScoreRule, minmax
 from oddframe.scoring.smooth import Smoothing, smooth
-from oddframe.types import FrameScores, VideoInfo
+from oddframe.types import Combination, FrameScores, VideoInfo
 
 PLAIN = Smoothing("none")
+
+
+def rule(smoothing: Smoothing = PLAIN, **weights: float) -> ScoreRule:
+    return ScoreRule(Combination(weights), smoothing)
 
 
 def make_scores(video: str, length: int | None, first: int = 0, **components: np.ndarray) -> FrameScores:
@@ -36,14 +43,14 @@ def golden_set() -> tuple[list[FrameScores], dict[str, np.ndarray]]:
 
 def test_released_avenue_protocol_reproduces_its_golden_values() -> None:
     scores, labels = golden_set()
-    result = evaluate(scores, labels, get_protocol("code/sdmae/avenue"), {}, PLAIN)
+    result = evaluate(scores, labels, get_protocol("code/sdmae/avenue"), rule())
     assert result.micro_auc == pytest.approx(0.9740670461733081, rel=1e-9)
     assert result.macro_auc == pytest.approx(0.9908280922431866, rel=1e-9)
 
 
 def test_released_shanghaitech_protocol_reproduces_its_golden_values() -> None:
     scores, labels = golden_set()
-    result = evaluate(scores, labels, get_protocol("code/sdmae/shanghaitech"), {}, PLAIN)
+    result = evaluate(scores, labels, get_protocol("code/sdmae/shanghaitech"), rule())
     assert result.micro_auc == pytest.approx(0.9505060088551549, rel=1e-9)
     assert result.macro_auc == pytest.approx(0.9595038434661077, rel=1e-9)
 
@@ -63,14 +70,14 @@ def published_errors(shared_data: Path) -> tuple[list[FrameScores], dict[str, np
 @pytest.mark.realdata
 def test_published_errors_with_and_without_minmax(shared_data: Path) -> None:
     scores, labels = published_errors(shared_data)
-    own = {"error": 1.0}
-    honest = evaluate(scores, labels, get_protocol("honest"), own, PLAIN)
+    own = rule(error=1.0)
+    honest = evaluate(scores, labels, get_protocol("honest"), own)
     assert honest.micro_auc == pytest.approx(0.695808, abs=1e-6)
     assert (honest.videos, honest.frames, honest.positives) == (12, 1830, 1526)
     assert honest.one_class_videos == ("03", "08", "09", "10", "11")
     assert honest.macro_auc == pytest.approx(0.9710, abs=5e-5)
     per_video = Protocol("minmax", "", normalise="per_video_minmax")
-    assert evaluate(scores, labels, per_video, own, PLAIN).micro_auc == pytest.approx(0.934060, abs=1e-6)
+    assert evaluate(scores, labels, per_video, own).micro_auc == pytest.approx(0.934060, abs=1e-6)
 
 
 def test_protocols_say_what_they_are() -> None:
@@ -85,45 +92,67 @@ def test_protocols_say_what_they_are() -> None:
 def test_honest_is_causal_whatever_the_system_does() -> None:
     scores, labels = golden_set()
     honest = get_protocol("honest")
-    result = evaluate(scores, labels, honest, {"teacher": 1.0}, Smoothing("centred", 9, 3.0))
+    result = evaluate(scores, labels, honest, rule(Smoothing("centred", 9, 3.0), teacher=1.0))
     assert result.smoothing == Smoothing("causal", 9, 3.0)
     assert result.causal
-    assert result.weights == {"teacher": 1.0}
-    assert evaluate(scores, labels, honest, {"teacher": 1.0}, Smoothing("causal", 9, 3.0)) == result
+    assert result.combination == Combination({"teacher": 1.0})
+    assert evaluate(scores, labels, honest, rule(Smoothing("causal", 9, 3.0), teacher=1.0)) == result
 
 
 @pytest.mark.parametrize("name", sorted(PROTOCOLS))
 def test_causal_is_claimed_only_where_no_later_frame_counts(name: str) -> None:
-    protocol = replace(get_protocol(name), weights={"x": 1.0})
+    protocol = get_protocol(name)
+    scale = protocol.combination.scale if protocol.combination else "none"
+    protocol = replace(protocol, combination=Combination({"x": 1.0}, scale=scale))
     own = Smoothing("centred", 9, 3.0)
     rng = np.random.default_rng(0)
     x, labels = rng.random(200), rng.integers(0, 2, 200)
-    claimed = evaluate([make_scores("a", 200, x=x)], {"a": labels}, protocol, {}, own).causal
+    claimed = evaluate([make_scores("a", 200, x=x)], {"a": labels}, protocol, rule(own)).causal
 
     def first_half(values: np.ndarray) -> np.ndarray:
-        score = smooth(values, protocol.smoothing_for(own))
+        score = smooth(minmax(values) if scale == "per_video_minmax" else values, protocol.smoothing_for(own))
         return (minmax(score) if protocol.normalise == "per_video_minmax" else score)[:100]
 
     changed = np.concatenate([x[:100], 5 * x[100:]])
     assert np.allclose(first_half(x), first_half(changed)) == claimed
 
 
+def test_components_of_different_units_are_normalised_before_they_are_added() -> None:
+    rng = np.random.default_rng(1)
+    prediction, memory, labels = 10 ** rng.normal(-3, 1, 80), rng.random(80), rng.integers(0, 2, 80)
+    scores = make_scores("a", 84, 4, prediction=prediction, memory=memory)
+    got = evaluate([scores], {"a": np.r_[np.zeros(4, int), labels]}, get_protocol("paper/mnad"), rule())
+    by_hand = 0.6 * minmax(10 * np.log10(prediction)) + 0.4 * minmax(memory)
+    assert got.micro_auc == pytest.approx(roc_auc(labels, by_hand), abs=1e-12)
+    assert not got.causal
+
+
+def test_a_label_shift_compares_with_the_next_frame() -> None:
+    rng = np.random.default_rng(2)
+    fused, labels = rng.random(26), rng.integers(0, 2, 30)
+    scores = make_scores("a", 30, 4, fused=fused)
+    aligned, code = (evaluate([scores], {"a": labels}, get_protocol(f"{who}/std"), rule()) for who in ("paper", "code"))
+    assert aligned.micro_auc == pytest.approx(roc_auc(labels[4:], fused))
+    assert (aligned.frames, code.frames) == (26, 25)
+    assert code.micro_auc == pytest.approx(roc_auc(labels[5:], fused[:-1]))
+
+
 def test_dropped_frames_take_no_part() -> None:
     rng = np.random.default_rng(0)
     x, labels = rng.random(30), rng.integers(0, 2, 30)
     smoothing = Smoothing("causal", 5, 2.0)
-    cut = evaluate([make_scores("a", 30, x=x)], {"a": labels}, Protocol("p", "", dropped=(4, 3)), {"x": 1}, smoothing)
-    direct = evaluate([make_scores("a", 23, x=x[4:-3])], {"a": labels[4:-3]}, Protocol("p", ""), {"x": 1}, smoothing)
+    cut = evaluate([make_scores("a", 30, x=x)], {"a": labels}, Protocol("p", "", dropped=(4, 3)), rule(smoothing, x=1))
+    direct = evaluate([make_scores("a", 23, x=x[4:-3])], {"a": labels[4:-3]}, Protocol("p", ""), rule(smoothing, x=1))
     assert cut == direct
     assert cut.frames == 23
-    with pytest.raises(InputError, match=r"a: no scored frame is left of 30 after dropping \(20, 10\)"):
-        evaluate([make_scores("a", 30, x=x)], {"a": labels}, Protocol("p", "", dropped=(20, 10)), {"x": 1}, smoothing)
+    with pytest.raises(InputError, match=r"a: no scored frame is left of 30 under protocol p"):
+        evaluate([make_scores("a", 30, x=x)], {"a": labels}, Protocol("p", "", dropped=(20, 10)), rule(smoothing, x=1))
 
 
 def test_labels_go_by_frame_index_not_by_position() -> None:
     labels = np.array([1, 1, 0, 0, 1, 0])
     scores = make_scores("a", 6, first=2, x=np.array([0.1, 0.2, 0.9]))
-    result = evaluate([scores], {"a": labels}, Protocol("p", ""), {"x": 1}, PLAIN)
+    result = evaluate([scores], {"a": labels}, Protocol("p", ""), rule(x=1))
     assert (result.micro_auc, result.frames, result.positives) == (1, 3, 1)
 
 
@@ -135,14 +164,14 @@ def test_constant_scores_are_normalised_to_zero() -> None:
 def test_one_class_videos_are_always_listed() -> None:
     scores = [make_scores(name, 4, x=np.array([0.1, 0.2, 0.3, 0.4])) for name in ("b", "a", "c")]
     labels = {"a": np.zeros(4, int), "b": np.array([0, 0, 1, 1]), "c": np.ones(4, int)}
-    for rule in ("skip", "pad"):
-        result = evaluate(scores, labels, Protocol("p", "", one_class=rule), {"x": 1}, PLAIN)  # type: ignore[arg-type]
-        assert (result.one_class, result.one_class_videos) == (rule, ("a", "c"))
+    for how in ("skip", "pad"):
+        result = evaluate(scores, labels, Protocol("p", "", one_class=how), rule(x=1))  # type: ignore[arg-type]
+        assert (result.one_class, result.one_class_videos) == (how, ("a", "c"))
 
 
 def test_a_result_is_plain_json_and_undefined_is_null() -> None:
     scores = make_scores("a", 3, x=np.array([0.1, 0.2, 0.3]))
-    result = evaluate([scores], {"a": np.zeros(3, np.int8)}, Protocol("p", ""), {"x": 1}, PLAIN)
+    result = evaluate([scores], {"a": np.zeros(3, np.int8)}, Protocol("p", ""), rule(x=1))
     row = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert row["micro_auc"] is None and row["macro_auc"] is None and row["eer"] is None
     assert row["smoothing"] == {"kind": "none", "taps": 37, "sigma": 11.0}
@@ -155,7 +184,7 @@ def test_what_does_not_fit_is_named() -> None:
 
     def check(message: str, scores: list[FrameScores], labels: dict[str, np.ndarray]) -> None:
         with pytest.raises(InputError, match=message):
-            evaluate(scores, labels, Protocol("p", ""), {"x": 1}, PLAIN)
+            evaluate(scores, labels, Protocol("p", ""), rule(x=1))
 
     check("there are no scores", [], {})
     check("a: 4 labels for 3 decoded frames", [good], {"a": np.zeros(4, int)})
@@ -165,4 +194,4 @@ def test_what_does_not_fit_is_named() -> None:
     check("b: labelled, but without scores", [good], {"a": np.zeros(3, int), "b": np.zeros(3, int)})
     check("a: scored twice", [good, good], {"a": np.zeros(3, int)})
     with pytest.raises(InputError, match="asks for teacher, student; these scores have: x"):
-        evaluate([good], {"a": np.zeros(3, int)}, get_protocol("code/sdmae/avenue"), {}, PLAIN)
+        evaluate([good], {"a": np.zeros(3, int)}, get_protocol("code/sdmae/avenue"), rule())

@@ -6,19 +6,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from scipy.ndimage import median_filter
 
-from oddframe.data.windows import Chunk
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
 from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
 from oddframe.models.sdmae import SDMAE, motion_weights, patchify, unpatchify
-from oddframe.runtime.torch import TorchRuntime
-from oddframe.workflow.bench import flops
+from oddframe.runtime.cost import flops_per_frame
 
 SHAPES = json.loads((Path(__file__).parent / "golden" / "sdmae-shapes.json").read_text())
 TINY = {"patch": 4, "size": (16, 32), "encoder_width": 16, "decoder_width": 16, "heads": 2}
@@ -47,7 +44,7 @@ def batch(size: int = 4, seed: int = 0) -> Batch:
 def test_parameter_counts_of_the_released_networks(patch: int, size: tuple[int, int], total: int, student: int) -> None:
     model = SDMAE.from_preset("code", patch=patch, size=size)
     assert sum(p.numel() for p in model.parameters()) == total
-    learning = [p for group in model.stages()[1].optimiser().param_groups for p in group["params"]]
+    learning = [p for group in model.stages()[1].turns()[0].optimiser.param_groups for p in group["params"]]
     assert (sum(p.numel() for p in learning), len(learning)) == (student, 29)
     assert not model.cls_token.any() and not model.mask_token.any()
 
@@ -183,7 +180,7 @@ def test_each_stage_trains_its_own_part_and_learns(preset: str) -> None:
     for stage in model.stages():
         before = {name: value.clone() for name, value in model.state_dict().items()}
         stage.train_mode()
-        optimiser = stage.optimiser()
+        optimiser = stage.turns()[0].optimiser
         losses = []
         for _ in range(8):
             optimiser.zero_grad()
@@ -211,10 +208,8 @@ def test_the_two_readings_of_eq_3_differ_by_a_constant() -> None:
 
 @pytest.mark.parametrize(("patch", "size", "gflop"), [(16, (320, 640), 5.336), (8, (160, 320), 4.313)])
 def test_cost_of_a_frame(patch: int, size: tuple[int, int], gflop: float) -> None:
-    runtime = TorchRuntime(SDMAE.from_preset("code", patch=patch, size=size), "cpu")
-    one = np.zeros((1, 1), np.int64)
-    chunk = Chunk(np.zeros((1, *size, 3), np.uint8), one.repeat(3, 1), one, one[0], np.zeros(1))
-    assert flops(runtime, chunk) / 1e9 == pytest.approx(gflop, rel=2e-3)
+    detector = SDMAE.from_preset("code", patch=patch, size=size)
+    assert flops_per_frame(detector) / 1e9 == pytest.approx(gflop, rel=2e-3)
 
 
 @torch.no_grad()

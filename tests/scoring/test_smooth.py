@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
 from oddframe.errors import InputError
-from oddframe.scoring.smooth import Smoothing, combine, smooth
+from oddframe.scoring.smooth import Smoothing, smooth
 
 AVENUE = Smoothing("code", 37, 11.0)
 SHANGHAI = Smoothing("code", 899, 282.0)
@@ -106,13 +106,10 @@ def test_impossible_filters_are_refused() -> None:
     assert Smoothing("causal", 38).causal and not Smoothing("centred", 37).causal
 
 
-def test_combine_adds_weighted_components_and_ignores_the_rest() -> None:
-    components = {"teacher": np.array([1.0, 2.0]), "student": np.array([10.0, 20.0]), "class": np.array([9.0, 9.0])}
-    assert_allclose(combine(components, {"teacher": 0.5, "student": 0.1}), [1.5, 3.0])
-
-
-def test_combine_names_the_missing_component_and_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"asks for map_max; these scores have: difference"):
-        combine({"difference": np.zeros(3)}, {"map_max": 1.0})
-    with pytest.raises(InputError, match="no component at all"):
-        combine({"difference": np.zeros(3)}, {})
+def test_held_is_the_filter_that_mpn_was_released_with() -> None:
+    got = smooth(np.arange(40.0), Smoothing("held", 15, 2.0))
+    assert_allclose(got[:7], 6.9989, atol=5e-5)
+    assert_allclose(got[-8:], 31.9952, atol=5e-5)
+    assert_allclose(np.diff(got[7:33]), 0.99985, atol=1e-5)
+    short = np.arange(14.0)
+    assert_allclose(smooth(short, Smoothing("held", 15, 2.0)), short)

@@ -14,8 +14,10 @@ from oddframe.errors import VideoError
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.sdmae import SDMAE
 from oddframe.runtime.torch import TorchRuntime
+from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.smooth import Smoothing
-from oddframe.scoring.stream import ScoreRule, collect, score_frames
+from oddframe.scoring.stream import collect, score_frames
+from oddframe.types import Combination
 from oddframe.video.decode import Frame
 
 TINY = {"patch": 4, "size": (16, 32), "encoder_width": 16, "decoder_width": 16, "heads": 2}
@@ -70,7 +72,7 @@ def test_frame_difference_is_what_it_says() -> None:
 
 
 def test_a_rule_weights_then_smooths() -> None:
-    rule = ScoreRule({"a": 2.0, "b": -1.0}, Smoothing("none"))
+    rule = ScoreRule(Combination({"a": 2.0, "b": -1.0}), Smoothing("none"))
     assert rule({"a": np.array([1.0, 2]), "b": np.array([1.0, 1]), "c": np.array([9.0, 9])}).tolist() == [1, 3]
 
 

@@ -17,12 +17,12 @@ from oddframe.training.checkpoint import Checkpoint, TrainingHistory, TrainingSt
 
 def example(step: int) -> Checkpoint:
     detector = Toy()
-    optimiser = detector.stages()[0].optimiser()
+    optimiser = detector.stages()[0].turns()[0].optimiser
     sum(parameter.square().sum() for parameter in detector.parameters()).backward()  # type: ignore[union-attr]
     optimiser.step()
     history = TrainingHistory([{"stage": "all", "lr": 0.1, "losses": {"loss": 1.5}}], {"all": {"data": 0.25}})
     state = TrainingState(1, step, 7, 3, 1.5, 2.5, {"loss": 0.1}, 2, history)
-    return Checkpoint({"seed": 0, "stages": [["all", 3]]}, state, weights(detector), optimiser.state_dict())
+    return Checkpoint({"seed": 0, "stages": [["all", 3]]}, state, weights(detector), [optimiser.state_dict()])
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
@@ -32,11 +32,11 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert loaded is not None
     assert (loaded.signature, loaded.state) == (saved.signature, saved.state)
     assert same(loaded.model, saved.model)
-    assert loaded.optimiser is not None
-    assert saved.optimiser is not None
-    assert loaded.optimiser["param_groups"] == saved.optimiser["param_groups"]
-    for number, slots in saved.optimiser["state"].items():
-        assert same(loaded.optimiser["state"][number], slots)
+    assert loaded.optimisers is not None
+    assert saved.optimisers is not None
+    assert loaded.optimisers[0]["param_groups"] == saved.optimisers[0]["param_groups"]
+    for number, slots in saved.optimisers[0]["state"].items():
+        assert same(loaded.optimisers[0]["state"][number], slots)
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NAME]
 
 

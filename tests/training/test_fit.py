@@ -16,7 +16,7 @@ from training_toys import Toy, ToyClips, ToySet, ToyStage, same, weights
 
 from oddframe.data.hashing import hash64
 from oddframe.errors import BundleError, InputError, TrainingError
-from oddframe.models.detector import Batch, Stage
+from oddframe.models.detector import Batch, Stage, Turn
 from oddframe.training.checkpoint import load_checkpoint
 from oddframe.training.fit import train
 from oddframe.training.sampling import KEY
@@ -47,7 +47,7 @@ def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> N
     assert set(lines[0]["losses"]) == {"loss", "worst"}
     assert all(line["samples_per_s"] > 0 and 0 <= line["data_wait"] <= 1 for line in lines)
     assert set(history.seconds) == {"all", "decoder"}
-    assert set(history.seconds["all"]) == {"data", "step", "heldout", "checkpoint"}
+    assert set(history.seconds["all"]) == {"prepare", "data", "step", "heldout", "checkpoint"}
 
 
 def test_a_stage_changes_only_what_its_optimiser_holds(tmp_path: Path) -> None:
@@ -222,8 +222,8 @@ def test_grad_clip_bounds_the_step(tmp_path: Path) -> None:
             return [PlainStage(self, "all", 1, [self.encoder, self.decoder])]
 
     class PlainStage(ToyStage):
-        def optimiser(self) -> torch.optim.Optimizer:
-            return torch.optim.SGD(self.model.parameters(), lr=1.0)
+        def turns(self) -> list[Turn]:
+            return [Turn(torch.optim.SGD(self.model.parameters(), lr=1.0), self.loss)]
 
     detector = Plain(norm=False)
     before = torch.cat([value.flatten() for value in weights(detector).values()])

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_toys import ToySet
 
-from oddframe.models.detector import Batch
-from oddframe.training.sampling import Sampler, as_batch, fetched_ahead
+from oddframe.models.detector import Batch, Sampling
+from oddframe.training.sampling import Sampler, as_batch, fetched_ahead, heldout_samples
 
 
 @given(
@@ -24,10 +24,11 @@ from oddframe.training.sampling import Sampler, as_batch, fetched_ahead
     seed=st.integers(0, 2**31),
 )
 def test_devices_share_each_batch_of_a_permutation(samples: int, batch: int, world: int, first: int, seed: int) -> None:
-    alone = Sampler(seed, 1, first, samples, batch * world)
+    videos = (range(samples // 3), range(samples // 3, samples))
+    alone = Sampler(seed, 1, first, videos, batch * world)
     seen = []
     for step in range(alone.steps_per_epoch):
-        shares = [Sampler(seed, 1, first, samples, batch * world, rank, world) for rank in range(world)]
+        shares = [Sampler(seed, 1, first, videos, batch * world, rank, world) for rank in range(world)]
         parts = [share.at(step) for share in shares]
         assert {len(part[0]) for part in parts} == {shares[0].global_batch // world}
         assert {part[2] for part in parts} == {first}
@@ -42,25 +43,25 @@ def test_devices_share_each_batch_of_a_permutation(samples: int, batch: int, wor
 
 def test_orders_and_keys_differ_between_epochs_stages_and_seeds() -> None:
     settings = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
-    draws = [Sampler(seed, stage, epoch, 50, 50).at(0) for seed, stage, epoch in settings]
+    draws = [Sampler(seed, stage, epoch, (range(50),), 50).at(0) for seed, stage, epoch in settings]
     assert len({tuple(samples.tolist()) for samples, _, _ in draws}) == len(settings)
     assert len({key for _, keys, _ in draws for key in keys.tolist()}) == len(settings) * 50
     assert all((keys >= 0).all() for _, keys, _ in draws)
 
 
 def test_keys_say_nothing_about_the_order() -> None:
-    keys = Sampler(0, 0, 0, 10_000, 10_000).at(0)[1]
+    keys = Sampler(0, 0, 0, (range(10_000),), 10_000).at(0)[1]
     assert abs(np.corrcoef(keys.astype(float), np.arange(10_000))[0, 1]) < 0.05
 
 
 def test_epochs_follow_each_other() -> None:
-    sampler = Sampler(0, 0, 5, samples=10, batch_size=4)
+    sampler = Sampler(0, 0, 5, (range(10),), batch_size=4)
     assert [sampler.at(step)[2] for step in range(5)] == [5, 5, 6, 6, 7]
     assert set(sampler.at(0)[0]) & set(sampler.at(1)[0]) == set()
 
 
 def test_a_set_smaller_than_the_batch_is_one_batch() -> None:
-    sampler = Sampler(0, 0, 0, samples=5, batch_size=16, rank=1, world=2)
+    sampler = Sampler(0, 0, 0, (range(5),), batch_size=16, rank=1, world=2)
     assert (sampler.global_batch, sampler.steps_per_epoch, len(sampler.at(0)[0])) == (4, 1, 2)
 
 
@@ -104,3 +105,49 @@ def test_an_error_in_fetching_is_raised_at_its_place() -> None:
     assert [next(batches).key.item() for _ in range(2)] == [0, 1]
     with pytest.raises(ValueError, match="no such step"):
         next(batches)
+
+
+VIDEOS = (range(100), range(100, 103), range(103, 303))
+
+
+@pytest.mark.parametrize("kind", ["spread", "close"])
+def test_groups_come_from_one_video_each(kind: str) -> None:
+    sampler = Sampler(0, 0, 0, VIDEOS, batch_size=8, sampling=Sampling(kind, group=4, segments=10))
+    assert (sampler.units, sampler.global_batch, sampler.steps_per_epoch) == (2, 8, 1)
+    drawn = set()
+    for step in range(40):
+        samples, keys, epoch = sampler.at(step)
+        assert (len(samples), len(keys), epoch) == (8, 8, step)
+        groups = samples.reshape(2, 4)
+        assert {next(i for i, video in enumerate(VIDEOS) if group[0] in video) for group in groups} == {0, 2}
+        for group in groups:
+            video = next(video for video in VIDEOS if group[0] in video)
+            place, length = group - video.start, len(video) // 10
+            assert len(set(group)) == 4 and all(sample in video for sample in group)
+            if kind == "spread":
+                assert len(set(place // length)) == 4 and len(set(place % length)) == 1
+            else:
+                assert len(set(place // length)) == 1
+        drawn |= set(samples.tolist())
+    assert len(drawn) > 150, "groups change from epoch to epoch"
+
+
+def test_devices_take_whole_groups() -> None:
+    how = Sampling("close", group=4)
+    whole = Sampler(3, 0, 0, VIDEOS, 8, sampling=how).at(5)[0].reshape(2, 4)
+    for rank in range(2):
+        assert np.array_equal(Sampler(3, 0, 0, VIDEOS, 8, rank, 2, how).at(5)[0], whole[rank])
+
+
+def test_a_video_with_few_windows_is_divided_less() -> None:
+    sampler = Sampler(0, 0, 0, (range(9),), 4, sampling=Sampling("close", group=4))
+    assert {len(set(sampler.at(step)[0])) for step in range(20)} == {4}
+
+
+def test_heldout_samples_are_always_the_same_and_grouped_alike() -> None:
+    plain = heldout_samples([range(1000)], Sampling(), 100, 0)
+    assert [len(part) for part in plain] == [100, 100, 56]
+    how = Sampling("close", group=4)
+    first, again = (heldout_samples(VIDEOS, how, 8, 0) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)) and {len(a) for a in first} == {8}
+    assert heldout_samples([range(3)], how, 8, 0) == []

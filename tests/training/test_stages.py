@@ -59,10 +59,11 @@ def test_impossible_plans_are_refused(wrong: dict[str, object]) -> None:
 
 
 def test_without_a_budget_stages_keep_their_epochs() -> None:
-    spans = [span_of_stage(stage, [100, 40], 7, None, elapsed=5.0) for stage in range(2)]
+    spans = [span_of_stage(stage, [100, 40], "epochs", 7, None, elapsed=5.0) for stage in range(2)]
     assert [span.steps for span in spans] == [700, 280]
     assert [span.marks for span in spans] == [20, 20]
-    assert span_of_stage(0, [3], 7, None, 0.0).marks == 3
+    assert span_of_stage(0, [3], "epochs", 7, None, 0.0).marks == 3
+    assert span_of_stage(0, [30], "steps", 7, None, 0.0) == StageSpan(marks=5, steps=30)
 
 
 @given(
@@ -72,7 +73,7 @@ def test_without_a_budget_stages_keep_their_epochs() -> None:
 )
 def test_stages_share_all_steps_of_a_budget(epochs: list[int], steps: int, unit: str) -> None:
     budget = Budget(steps if unit == "steps" else steps / 10, unit)  # type: ignore[arg-type]
-    lengths = [span_of_stage(stage, epochs, 10, budget, 0.0).steps or 0 for stage in range(len(epochs))]
+    lengths = [span_of_stage(stage, epochs, "epochs", 10, budget, 0.0).steps or 0 for stage in range(len(epochs))]
     assert sum(lengths) == steps
     for length, share in zip(lengths, epochs, strict=True):
         assert length == pytest.approx(steps * share / sum(epochs), abs=1)
@@ -80,7 +81,7 @@ def test_stages_share_all_steps_of_a_budget(epochs: list[int], steps: int, unit:
 
 def test_every_stage_has_a_step_unless_it_has_no_epochs() -> None:
     budget = Budget(1, "steps")
-    assert [span_of_stage(stage, [100, 1, 0], 10, budget, 0.0).steps for stage in range(3)] == [1, 1, 0]
+    assert [span_of_stage(stage, [100, 1, 0], "epochs", 10, budget, 0.0).steps for stage in range(3)] == [1, 1, 0]
 
 
 def test_progress_by_steps() -> None:
@@ -90,11 +91,13 @@ def test_progress_by_steps() -> None:
 
 def test_progress_by_the_clock() -> None:
     budget = Budget(100, "seconds")
-    first, second = (span_of_stage(stage, [3, 1], 10, budget, elapsed) for stage, elapsed in ((0, 0.0), (1, 80.0)))
+    first, second = (
+        span_of_stage(stage, [3, 1], "epochs", 10, budget, elapsed) for stage, elapsed in ((0, 0.0), (1, 80.0))
+    )
     assert [first.progress(1, t) for t in (0, 30, 75, 90)] == [0, 0.4, 1, 1]
     # The first stage overran by five seconds; the second still ends on time.
     assert [second.progress(1, t) for t in (80, 90, 100)] == [0, 0.5, 1]
-    late = span_of_stage(1, [3, 1], 10, budget, elapsed=120.0)
+    late = span_of_stage(1, [3, 1], "epochs", 10, budget, elapsed=120.0)
     assert (late.progress(0, 120.0), late.progress(1, 120.1)) == (0, 1)
 
 

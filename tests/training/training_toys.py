@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oddframe.models.detector import Batch, Detector, FrameErrors, Stage
-from oddframe.types import Window
+from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
+from oddframe.types import Combination, Window
 
 SIZE = (4, 6)
 PIXELS = SIZE[0] * SIZE[1] * 3
@@ -21,11 +21,11 @@ PIXELS = SIZE[0] * SIZE[1] * 3
 
 class ToyStage(Stage):
     def __init__(self, model: Toy, name: str, epochs: int, parts: list[nn.Module]) -> None:
-        self.model, self.name, self.epochs, self.parts = model, name, epochs, parts
-        self.sums_over_batch = model.sums
+        self.model, self.name, self.length, self.parts = model, name, epochs, parts
 
-    def optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam([p for part in self.parts for p in part.parameters()], lr=self.model.rate)
+    def turns(self) -> list[Turn]:
+        learning = [p for part in self.parts for p in part.parameters()]
+        return [Turn(torch.optim.Adam(learning, lr=self.model.rate), self.loss, self.model.sums)]
 
     def train_mode(self) -> None:
         self.model.eval()
@@ -42,7 +42,7 @@ class Toy(Detector):
     """An autoencoder of one frame: first everything learns, then the decoder alone (with what it shared before)."""
 
     window = Window(offsets=(0,), size=SIZE)
-    components = ("error",)
+    combination = Combination({"error": 1.0})
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Toy(Detector):
         rate: float = 1e-2,
     ) -> None:
         super().__init__()
+        self.components = {"error": "how the frame was rebuilt"}
         with torch.random.fork_rng():
             torch.manual_seed(1)
             self.encoder = nn.Sequential(nn.Linear(PIXELS, 8), nn.BatchNorm1d(8) if norm else nn.Identity())
@@ -96,6 +97,10 @@ class ToySet:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def by_video(self) -> list[range]:
+        return [range(len(self.frames))]
 
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ToyClips:
         time.sleep(self.pause)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -83,6 +84,11 @@ class ClipSet:
 
     def __len__(self) -> int:
         return int(self._bounds[-1])
+
+    @property
+    def by_video(self) -> list[range]:
+        """The sample numbers of each video that has any."""
+        return [range(first, stop) for first, stop in pairwise(self._bounds.tolist()) if first < stop]
 
     def locate(self, samples: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Numbers of the video, and of the scored frame in it, of each sample."""

@@ -1,4 +1,4 @@
-"""Protocols: how scores become a number. Each has a name, and every figure printed carries it.
+"""Protocols: how scores become a number. Each has a name (see `protocols`), and every figure printed carries it.
 
 A protocol says which components are weighted and how, how they are smoothed, whether they are normalised per video,
 which frames are left out, and what becomes of videos of one class. The same errors of a published model stand at a
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import OneClass, average_precision, equal_error_rate, macro_auc, micro_auc
-from oddframe.scoring.smooth import Smoothing, combine, smooth
-from oddframe.types import FrameScores
+from oddframe.scoring.combine import ScoreRule, combine, minmax
+from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.types import Combination, FrameScores
 
 Normalise = Literal["none", "per_video_minmax"]
 
@@ -31,21 +32,25 @@ class Protocol:
         name: unique; "honest", or "code/..." or "paper/..." with the system and the data set.
         description: one line, with the source.
         dropped: frames of every video, (at its start, at its end), that are left out as if they did not exist.
-        weights: component -> weight; None takes the system's own.
+        combination: of the components; None takes the system's own, what is normal for it included.
         smoothing: None takes the system's own.
         online: whether a system's own smoothing that looks ahead is replaced by the causal one of the same width.
         normalise: "per_video_minmax" maps every video's smoothed scores onto 0..1 (all 0 where they are constant). It
-            uses each test video as a whole, which no detector can do that has to raise an alarm.
+            uses each test video as a whole, which no detector can do that has to raise an alarm; so does a combination
+            of that scale, whose components are mapped before they are added.
+        label_shift: the score of frame t is compared with the label of frame t + label_shift; scores for which there is
+            no label do not count.
         one_class: what the macro AUC does with videos of one class; see `oddframe.evaluation.auc.macro_auc`.
     """
 
     name: str
     description: str
     dropped: tuple[int, int] = (0, 0)
-    weights: Mapping[str, float] | None = None
+    combination: Combination | None = None
     smoothing: Smoothing | None = None
     online: bool = False
     normalise: Normalise = "none"
+    label_shift: int = 0
     one_class: OneClass = "skip"
 
     def smoothing_for(self, own: Smoothing) -> Smoothing:
@@ -54,92 +59,13 @@ class Protocol:
         return replace(chosen, kind="causal") if self.online and not chosen.causal else chosen
 
 
-AVENUE_CODE, AVENUE_CENTRED = Smoothing("code", 37, 11.0), Smoothing("centred", 37, 11.0)
-SHANGHAI_CODE, SHANGHAI_CENTRED = Smoothing("code", 899, 282.0), Smoothing("centred", 899, 282.0)
-FUSED = {"map_max": 1.0}
-
-PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol(
-            "honest",
-            "the system's own score, causal, nothing normalised per video, nothing tuned or selected on test data",
-            online=True,
-        ),
-        Protocol(
-            "code/sdmae/avenue",
-            "as SDMAE's released code scores Avenue: both errors added, its own filter",
-            weights={"teacher": 1.0, "student": 1.0},
-            smoothing=AVENUE_CODE,
-            one_class="pad",
-        ),
-        Protocol(
-            "code/sdmae/shanghaitech",
-            "as SDMAE's released code scores ShanghaiTech: teacher error, its own filter, min-max per video",
-            weights={"teacher": 1.0},
-            smoothing=SHANGHAI_CODE,
-            normalise="per_video_minmax",
-            one_class="pad",
-        ),
-        Protocol(
-            "paper/sdmae/avenue",
-            "Ristea et al., CVPR 2024, Eq. 6: maximum of the fused map; width of the Gaussian from the released code",
-            weights=FUSED,
-            smoothing=AVENUE_CENTRED,
-            one_class="pad",
-        ),
-        Protocol(
-            "paper/sdmae/shanghaitech",
-            "Ristea et al., CVPR 2024, Eq. 6: maximum of the fused map; width and min-max from the released code",
-            weights=FUSED,
-            smoothing=SHANGHAI_CENTRED,
-            normalise="per_video_minmax",
-            one_class="pad",
-        ),
-        Protocol(
-            "paper/sdmae/ubnormal",
-            "Ristea et al., CVPR 2024, Eq. 6: maximum of the fused map; width not published, Avenue's is used",
-            weights=FUSED,
-            smoothing=AVENUE_CENTRED,
-            one_class="pad",
-        ),
-        Protocol(
-            "paper/sdmae/ped2",
-            "Ristea et al., CVPR 2024, Eq. 6: maximum of the fused map; width not published, Avenue's is used",
-            weights=FUSED,
-            smoothing=AVENUE_CENTRED,
-            one_class="pad",
-        ),
-        Protocol(
-            "paper/sdmae/ped2-minmax",
-            "as paper/sdmae/ped2, and min-max per video, as is usual in publications on Ped2",
-            weights=FUSED,
-            smoothing=AVENUE_CENTRED,
-            normalise="per_video_minmax",
-            one_class="pad",
-        ),
-    )
-}
-
-
-def get_protocol(name: str) -> Protocol:
-    """The protocol of that name.
-
-    Raises:
-        InputError: there is none; the message lists those that exist.
-    """
-    if name not in PROTOCOLS:
-        raise InputError(f"there is no protocol {name!r}; there are: {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
-
-
 @dataclass(frozen=True)
 class Result:
     """What a protocol made of a set of scores. Metrics are fractions of 1, nan where undefined.
 
     Attributes:
         protocol: its name.
-        weights, smoothing, normalise: what was really applied.
+        combination, smoothing, normalise: what was really applied.
         causal: whether no score depended on a later frame (but for the detector's own look-ahead).
         micro_auc, average_precision, eer: of all frames together.
         macro_auc: mean over videos, under the rule `one_class`.
@@ -148,7 +74,7 @@ class Result:
     """
 
     protocol: str
-    weights: dict[str, float]
+    combination: Combination
     smoothing: Smoothing
     normalise: Normalise
     causal: bool
@@ -172,39 +98,39 @@ def evaluate(
     scores: Sequence[FrameScores],
     labels: Mapping[str, NDArray[np.integer]],
     protocol: Protocol,
-    own_weights: Mapping[str, float],
-    own_smoothing: Smoothing,
+    own: ScoreRule,
 ) -> Result:
     """Score a test set under a protocol.
 
     Args:
         scores: one per video; frames without a score (a window that reaches beyond the ends) do not count.
         labels: video name -> (frames of the video,) 0 or 1; taken by frame index.
-        own_weights, own_smoothing: the system's, for protocols that leave them open.
+        own: the system's own rule, for what the protocol leaves open.
 
     Raises:
         InputError: scores and labels are not of the same videos or not of the same length, a component is missing,
             or nothing is left to evaluate.
     """
-    weights = dict(own_weights if protocol.weights is None else protocol.weights)
-    smoothing = protocol.smoothing_for(own_smoothing)
+    combination = protocol.combination or own.combination
+    smoothing = protocol.smoothing_for(own.smoothing)
     _check_videos([s.video for s in scores], labels)
     curves: dict[str, tuple[NDArray[np.integer], NDArray[np.float64]]] = {}
     for video in sorted(scores, key=lambda s: s.video):
         _check_length(video, len(labels[video.video]))
-        kept = _kept(video, len(labels[video.video]), protocol.dropped)
-        score = smooth(combine(video.components, weights)[kept], smoothing)
+        kept = _kept(video, len(labels[video.video]), protocol)
+        components = {name: values[kept] for name, values in video.components.items()}
+        score = smooth(combine(components, combination, own.levels), smoothing)
         if protocol.normalise == "per_video_minmax":
             score = minmax(score)
-        curves[video.video] = (labels[video.video][video.frame[kept]], score)
+        curves[video.video] = (labels[video.video][video.frame[kept] + protocol.label_shift], score)
     pairs = list(curves.values())
     truth, score = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return Result(
         protocol=protocol.name,
-        weights=weights,
+        combination=combination,
         smoothing=smoothing,
         normalise=protocol.normalise,
-        causal=smoothing.causal and protocol.normalise == "none",
+        causal=smoothing.causal and "per_video_minmax" not in (protocol.normalise, combination.scale),
         micro_auc=micro_auc(pairs),
         macro_auc=macro_auc(pairs, protocol.one_class),
         one_class=protocol.one_class,
@@ -215,12 +141,6 @@ def evaluate(
         frames=len(truth),
         positives=int((truth == 1).sum()),
     )
-
-
-def minmax(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) scores mapped onto 0..1, or zeros where they are all the same."""
-    low, high = score.min(), score.max()
-    return (score - low) / (high - low) if high > low else np.zeros_like(score)
 
 
 def _check_videos(videos: Sequence[str], labels: Mapping[str, NDArray[np.integer]]) -> None:
@@ -244,9 +164,11 @@ def _check_length(scores: FrameScores, labelled: int) -> None:
         raise InputError(f"{scores.video}: {labelled} labels, but frame {scores.frame[-1]} (from 0) has a score")
 
 
-def _kept(scores: FrameScores, length: int, dropped: tuple[int, int]) -> NDArray[np.bool_]:
+def _kept(scores: FrameScores, length: int, protocol: Protocol) -> NDArray[np.bool_]:
     """Which of the scored frames take part."""
-    kept = (scores.frame >= dropped[0]) & (scores.frame < length - dropped[1])
+    first, last = protocol.dropped
+    labelled = scores.frame + protocol.label_shift
+    kept = (scores.frame >= first) & (scores.frame < length - last) & (labelled >= 0) & (labelled < length)
     if not kept.any():
-        raise InputError(f"{scores.video}: no scored frame is left of {length} after dropping {dropped}")
+        raise InputError(f"{scores.video}: no scored frame is left of {length} under protocol {protocol.name}")
     return kept

@@ -10,18 +10,18 @@ from typing import Any, Self
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch, Detector, FrameErrors, Stage
-from oddframe.types import Window
+from oddframe.types import Combination, Window
 
 
 class FrameDifference(Detector):
     """Component "difference": mean of |f(t-1) - f(t+1)| over pixels and channels, in grey levels (0..255)."""
 
-    components = ("difference",)
+    combination = Combination({"difference": 1.0})
 
     def __init__(self, size: tuple[int, int] = (80, 160)) -> None:
         super().__init__()
+        self.components = {"difference": "how much moves"}
         self.window = Window(offsets=(-1, 1), size=size)
-        self.score_weights = {"difference": 1.0}
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:

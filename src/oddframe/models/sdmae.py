@@ -26,7 +26,7 @@ Where this file departs from both:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import torch
@@ -34,11 +34,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
-from oddframe.models.detector import Batch, Detector, FrameErrors, Stage
+from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
 from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
+from oddframe.models.layers.pixels import signed, stacked
+from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
-from oddframe.types import Window
+from oddframe.types import Combination, Window
 
 
 @dataclass(frozen=True)
@@ -240,10 +242,14 @@ class SDMAE(Detector):
         self.window = Window(
             offsets=(-3, 0, 3), size=c.size, context=(-1, 1) if c.gradient == "span" else (-1,), missing="current"
         )
-        self.components = ("teacher", "student", "class") if c.class_head else ("teacher", "student")
+        self.components = {
+            "teacher": "how the frame was rebuilt",
+            "student": "how far student and teacher disagree",
+            **({"class": "its likeness to a pasted object"} if c.class_head else {}),
+        }
         self.map_grid = c.grid if c.fusion else None
         self.map_filter = (c.map_filter or (1, 1, 1)) if c.fusion else None
-        self.score_weights = {"map_max": 1.0} if self.map_filter else {"teacher": 1.0, "student": 1.0}
+        self.combination = Combination({"map_max": 1.0} if self.map_filter else {"teacher": 1.0, "student": 1.0})
         elements = c.patch**2 * 4
 
         self.patch_embed = PatchEmbed(9, c.encoder_width, c.patch)
@@ -270,15 +276,7 @@ class SDMAE(Detector):
         Raises:
             RecipeError: unknown preset or option, or an impossible combination of sizes.
         """
-        if preset not in PRESETS:
-            raise RecipeError(f"SDMAE has no preset {preset!r}; there are: {', '.join(PRESETS)}")
-        known = [option.name for option in fields(SDMAEConfig)]
-        unknown = sorted(options.keys() - set(known))
-        if unknown:
-            raise RecipeError(f"SDMAE has no option {unknown[0]!r}; there are: {', '.join(known)}")
-        listed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-        chosen: dict[str, Any] = {**PRESETS[preset], **listed}
-        return cls(SDMAEConfig(**chosen))
+        return cls(configure(SDMAEConfig, PRESETS, preset, options))
 
     def encode(self, x_B9HW: Tensor, noise_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode the visible tokens: latent (B, 1 + K, C), mask (B, L), and the order that restores positions (B, L).
@@ -324,12 +322,12 @@ class SDMAE(Detector):
 
     def input(self, batch: Batch) -> Tensor:
         """(B, 9, H, W) in [-1, 1] from the uint8 frames of the window."""
-        return normalise(batch.frames).permute(0, 1, 4, 2, 3).flatten(1, 2).to(self.cls_token.dtype)
+        return stacked(signed(batch.frames)).to(self.cls_token.dtype)
 
     def target(self, batch: Batch) -> Tensor:
         """(B, L, E): the clean current frame and the anomaly map, in patches."""
         normal, abnormal = self.config.map_values
-        frame_BHW3 = normalise(batch.target[:, 0]).to(self.cls_token.dtype)
+        frame_BHW3 = signed(batch.target[:, 0]).to(self.cls_token.dtype)
         if batch.pasted is None:
             map_BHW1 = torch.full_like(frame_BHW3[..., :1], normal)
         else:
@@ -392,11 +390,12 @@ class TeacherStage(Stage):
     name = "teacher"
 
     def __init__(self, model: SDMAE) -> None:
-        self.model, self.epochs = model, model.config.teacher_epochs
-        self.sums_over_batch = model.config.normaliser == "code"
+        self.model, self.length = model, model.config.teacher_epochs
 
-    def optimiser(self) -> torch.optim.Optimizer:
-        return make_optimiser(self.model.config, [p for n, p in self.model.named_parameters() if "student" not in n])
+    def turns(self) -> list[Turn]:
+        config = self.model.config
+        learning = [p for n, p in self.model.named_parameters() if "student" not in n]
+        return [Turn(make_optimiser(config, learning), self.loss, config.normaliser == "code")]
 
     def train_mode(self) -> None:
         self.model.train()
@@ -423,12 +422,14 @@ class StudentStage(Stage):
     name = "student"
 
     def __init__(self, model: SDMAE) -> None:
-        self.model, self.epochs = model, model.config.student_epochs
-        # The unweighted distillation is a mean over the hidden tokens of the whole batch.
-        self.sums_over_batch = model.config.normaliser == "code" and model.config.distillation == "weighted"
+        self.model, self.length = model, model.config.student_epochs
 
-    def optimiser(self) -> torch.optim.Optimizer:
-        return make_optimiser(self.model.config, [p for n, p in self.model.named_parameters() if "student" in n])
+    def turns(self) -> list[Turn]:
+        config = self.model.config
+        learning = [p for n, p in self.model.named_parameters() if "student" in n]
+        # The unweighted distillation is a mean over the hidden tokens of the whole batch.
+        sums = config.normaliser == "code" and config.distillation == "weighted"
+        return [Turn(make_optimiser(config, learning), self.loss, sums)]
 
     def train_mode(self) -> None:
         model = self.model
@@ -458,11 +459,6 @@ def make_optimiser(config: SDMAEConfig, parameters: list[nn.Parameter]) -> torch
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
-
-
-def normalise(frames: Tensor) -> Tensor:
-    """uint8 0..255 to [-1, 1]."""
-    return (frames.float() - 127.5) / 127.5
 
 
 def patchify(image_BHWC: Tensor, patch: int) -> Tensor:

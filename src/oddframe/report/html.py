@@ -23,6 +23,7 @@ from oddframe.scoring.calibrate import Calibration
 from oddframe.types import Event, FrameScores
 
 JPEG_QUALITY = 82
+STANDS_OUT = 2.0  # standard deviations above what is normal
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ReportVideo:
         thumbnails: frame index -> (h, w, 3) uint8 BGR picture; those of the events' peak frames are shown.
         labels: 0/1 per frame of the video where the truth is known; shaded in the timeline.
         overlay: path of the overlay video, relative to the report, to link to.
+        words: component -> what it tells of a frame, for the `why` of events.
     """
 
     scores: FrameScores
@@ -42,6 +44,7 @@ class ReportVideo:
     thumbnails: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
     labels: ArrayLike | None = None
     overlay: str | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_report(
@@ -157,8 +160,16 @@ def _figure(anchor: str, number: int, event: Event, video: ReportVideo) -> str:
     return (
         f'<figure id="{anchor}">{shot}<figcaption>'
         f"<b>{number}. {clock(event.start_s, 1)} – {clock(event.end_s, 1)}</b><br>"
-        f"peak {peak}, frame {event.peak_frame}, score {significant(event.score)}</figcaption></figure>"
+        f"peak {peak}, frame {event.peak_frame}, score {significant(event.score)}{_why(event, video.words)}"
+        "</figcaption></figure>"
     )
+
+
+def _why(event: Event, words: Mapping[str, str]) -> str:
+    """The components that stand out, the most unusual first, in words."""
+    found = sorted(((far, name) for name, far in event.why.items() if far >= STANDS_OUT), reverse=True)
+    told = [f"{escape(words.get(name, name.replace('_', ' ')))} ({far:.3g} σ)" for far, name in found]
+    return f"<br>unusual in {'; '.join(told)}" if told else ""
 
 
 def _box(event: Event, video: ReportVideo) -> str:

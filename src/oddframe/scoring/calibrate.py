@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class Calibration:
         videos: in how many pieces.
         lowest_rate: alarms per hour that so much video can support at the least: one in all of it.
         scores: quantiles of the held-out scores, "0.5" to "1.0".
+        levels: where each component lies on normal video; see `oddframe.scoring.combine.Levels`.
         note: what the user should know and did not ask for, else empty.
     """
 
@@ -54,6 +55,7 @@ class Calibration:
     videos: int
     lowest_rate: float
     scores: dict[str, float]
+    levels: dict[str, tuple[float, float]] = field(default_factory=dict)
     note: str = ""
 
     def to_json(self) -> str:
@@ -68,8 +70,10 @@ class Calibration:
             InputError: the text is not a calibration.
         """
         try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError) as error:
+            row = json.loads(text)
+            levels = {name: (mean, deviation) for name, (mean, deviation) in row.pop("levels", {}).items()}
+            return cls(**row, levels=levels)
+        except (ValueError, TypeError, AttributeError) as error:
             raise InputError(f"not a calibration ({error}); calibrate again") from error
 
 

@@ -110,6 +110,7 @@ def write_events(path: Path, events: Iterable[Event]) -> None:
             for name in ("start_s", "peak_s", "end_s"):
                 row[name] = round(row[name], 3)
             row["score"] = float(f"{event.score:.7g}")
+            row["why"] = {name: round(value, 2) for name, value in event.why.items()}
             file.write(json.dumps(row) + "\n")
 
 

@@ -1,10 +1,13 @@
-"""From raw components to one score per frame: a weighted sum, then a temporal filter.
+"""Temporal smoothing of a video's scores.
 
-Three Gaussian filters, all of `taps` weights and standard deviation `sigma`, both counted in frames:
+Gaussian filters, all of `taps` weights and standard deviation `sigma`, both counted in frames:
 
     code     the filter that SDMAE was released with: zero padding, weights that do not sum to one, centred one frame
              off. It lags by one frame and pulls scores down at both ends of a video; kept because published numbers
              depend on it.
+    held     the filter that MPN was released with: centred, applied where it lies whole inside the video, the ends
+             filled with the first and the last value that it gives; weights that do not sum to one. A video shorter
+             than the filter stays as it is.
     centred  symmetric; looks (taps - 1) / 2 frames ahead.
     causal   the past half of a Gaussian, over the scored frame and the taps - 1 before it; looks at nothing to come.
 
@@ -13,7 +16,6 @@ Centred and causal divide by the weights that lie inside the video: a constant s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,14 +33,14 @@ class Smoothing:
         InputError: fewer than one tap, an even number of them where the filter has a centre, or sigma not positive.
     """
 
-    kind: Literal["none", "code", "centred", "causal"] = "causal"
+    kind: Literal["none", "code", "held", "centred", "causal"] = "causal"
     taps: int = 37
     sigma: float = 11.0
 
     def __post_init__(self) -> None:
         if self.taps < 1 or not self.sigma > 0:
             raise InputError(f"smoothing needs taps >= 1 and sigma > 0, not taps {self.taps} and sigma {self.sigma}")
-        if self.kind in ("code", "centred") and self.taps % 2 == 0:
+        if self.kind in ("code", "held", "centred") and self.taps % 2 == 0:
             raise InputError(f"{self.kind} smoothing needs an odd number of taps, not {self.taps}")
 
     @property
@@ -53,6 +55,10 @@ def smooth(score: NDArray[np.float64], how: Smoothing) -> NDArray[np.float64]:
     if how.kind == "none" or not len(score):
         return score
     weights, pad = _filter(how)
+    if how.kind == "held":
+        if len(score) < how.taps:
+            return score
+        return np.pad(np.correlate(score, weights, mode="valid"), pad, mode="edge")
     filtered = np.correlate(np.pad(score, pad), weights, mode="valid")
     if how.kind == "code":
         return filtered
@@ -71,16 +77,3 @@ def _filter(how: Smoothing) -> tuple[NDArray[np.float64], tuple[int, int]]:
 
 def _gaussian(x: NDArray[np.int64], sigma: float) -> NDArray[np.float64]:
     return np.exp(-0.5 * (x / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
-
-
-def combine(components: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    """The weighted sum of (N,) components as (N,) float64; components without a weight play no part.
-
-    Raises:
-        InputError: no weights, or a weight for a component that the scores do not have.
-    """
-    missing = [name for name in weights if name not in components]
-    if missing or not weights:
-        wanted = ", ".join(missing) if missing else "no component at all"
-        raise InputError(f"the score asks for {wanted}; these scores have: {', '.join(components) or 'none'}")
-    return np.sum([weight * components[name] for name, weight in weights.items()], axis=0, dtype=np.float64)

@@ -14,8 +14,8 @@ from oddframe.data.prefetch import prefetch
 from oddframe.data.windows import Chunk, stream_chunks
 from oddframe.errors import VideoError
 from oddframe.runtime.torch import ChunkErrors, TorchRuntime
+from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool
-from oddframe.scoring.smooth import Smoothing, combine, smooth
 from oddframe.scoring.volume import VolumeFilter
 from oddframe.types import FrameScores, VideoInfo
 from oddframe.video.decode import Frame, VideoReader
@@ -93,6 +93,7 @@ def score_frames(runtime: TorchRuntime, frames: Iterable[Frame], batch: int | No
         batch: windows per forward pass; None lets the runtime choose. It does not change the scores.
     """
     post = PostProcessor(runtime.detector)
+    runtime.detector.begin_video()
     chunks = prefetch(stream_chunks(frames, runtime.detector.window, batch or runtime.batch))
     previous: Future[Piece] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="oddframe-post") as worker:
@@ -106,17 +107,6 @@ def score_frames(runtime: TorchRuntime, frames: Iterable[Frame], batch: int | No
     last = post.flush()
     if last is not None:
         yield last
-
-
-@dataclass(frozen=True)
-class ScoreRule:
-    """How a bundle makes one smoothed score of the raw components: a weighted sum, then smoothing."""
-
-    weights: Mapping[str, float]
-    smoothing: Smoothing
-
-    def __call__(self, components: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        return smooth(combine(components, self.weights), self.smoothing)
 
 
 def collect(

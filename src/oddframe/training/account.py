@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from math import isfinite
@@ -33,7 +33,7 @@ class Account:
 
     Attributes:
         state: where the run stands, from the checkpoint in `out` if there is one.
-        optimiser_state: from that checkpoint, for the stage under way.
+        optimiser_states: from that checkpoint, for the stage under way.
         sampler, span: samples and length of the stage under way; set by `begin_stage`.
     """
 
@@ -45,21 +45,21 @@ class Account:
         fabric: Fabric,
         interrupts: Interrupts,
         detector: Detector,
-        samples: int,
+        by_video: Sequence[range],
         plan: TrainingPlan,
         out: Path,
         progress: bool,
     ) -> None:
         self.fabric, self.detector, self.plan = fabric, detector, plan
         self.stages = detector.stages()
-        self._interrupts, self._samples, self._out = interrupts, samples, out
-        self._epochs = [stage.epochs for stage in self.stages]
+        self._interrupts, self._by_video, self._out = interrupts, tuple(by_video), out
+        self._lengths = [stage.length for stage in self.stages]
         self._signature = {
             **{name: value for name, value in asdict(plan).items() if name not in NOT_SIGNED},
-            "samples": samples,
-            "stages": [[stage.name, stage.epochs] for stage in self.stages],
+            "samples": sum(map(len, by_video)),
+            "stages": [[stage.name, stage.length] for stage in self.stages],
         }
-        self.state, self.optimiser_state = self._load()
+        self.state, self.optimiser_states = self._load()
         fabric.barrier()  # nobody writes a checkpoint before all have read this one
         self._clock_start = time.monotonic() - self.state.elapsed
         self._last_save = (self.state.elapsed, 0.0)  # when, and seconds it took
@@ -97,11 +97,12 @@ class Account:
 
     def begin_stage(self) -> None:
         """Prepare for the stage under way, which may have been begun before the run was resumed."""
-        state, plan, fabric = self.state, self.plan, self.fabric
+        state, plan, fabric, stage = self.state, self.plan, self.fabric, self.stage
         device = fabric.global_rank, fabric.world_size
-        self.sampler = Sampler(plan.seed, state.stage, state.first_epoch, self._samples, plan.batch_size, *device)
+        place = plan.seed, state.stage, state.first_epoch
+        self.sampler = Sampler(*place, self._by_video, plan.batch_size, *device, stage.sampling)
         self.span = span_of_stage(
-            state.stage, self._epochs, self.sampler.steps_per_epoch, plan.budget, state.stage_start
+            state.stage, self._lengths, stage.unit, self.sampler.steps_per_epoch, plan.budget, state.stage_start
         )
         self._line_start = (state.step, state.elapsed, self.seconds.get("data", 0.0))
 
@@ -113,7 +114,7 @@ class Account:
                 state.first_epoch = self.sampler.epoch(state.step - 1) + 1
             state.first_step += state.step
             state.stage, state.step, state.stage_start = state.stage + 1, 0, state.elapsed
-            self.optimiser_state = None
+            self.optimiser_states = None
             self._write(None)
 
     @contextmanager
@@ -125,9 +126,8 @@ class Account:
 
     def count_step(self, losses: Mapping[str, Tensor]) -> None:
         """A step was made; its losses stay on the device until the next `agree`."""
-        factor = self.fabric.world_size if self.stage.sums_over_batch else 1
         self._names = list(losses)
-        self._pending.append(factor * torch.stack([loss.detach().float() for loss in losses.values()]))
+        self._pending.append(torch.stack([loss.detach().float() for loss in losses.values()]))
         self.state.step += 1
 
     @property
@@ -194,18 +194,18 @@ class Account:
         when, took = self._last_save
         return self.state.elapsed - when >= max(self.plan.checkpoint_seconds, took / SAVING_SHARE)
 
-    def save(self, optimiser: torch.optim.Optimizer) -> None:
+    def save(self, optimisers: Sequence[torch.optim.Optimizer]) -> None:
         """Write a checkpoint within a stage; right after `agree`, so that nothing that is not finite is ever saved."""
         begin = time.monotonic()
         with self.spent("checkpoint"):
-            self._write(optimiser.state_dict())
+            self._write([optimiser.state_dict() for optimiser in optimisers])
         self._last_save = (self.state.elapsed, time.monotonic() - begin)
 
-    def _write(self, optimiser: dict[str, Any] | None) -> None:
+    def _write(self, optimisers: list[dict[str, Any]] | None) -> None:
         if self.fabric.is_global_zero:
-            save_checkpoint(self._out, Checkpoint(self._signature, self.state, self.detector.state_dict(), optimiser))
+            save_checkpoint(self._out, Checkpoint(self._signature, self.state, self.detector.state_dict(), optimisers))
 
-    def _load(self) -> tuple[TrainingState, dict[str, Any] | None]:
+    def _load(self) -> tuple[TrainingState, list[dict[str, Any]] | None]:
         saved = load_checkpoint(self._out)
         if saved is None:
             return TrainingState(), None
@@ -215,12 +215,12 @@ class Account:
         except RuntimeError as error:
             reason = str(error).splitlines()[1].strip()
             raise BundleError(f"{self._out}: the checkpoint belongs to another detector: {reason}") from error
-        return saved.state, saved.optimiser
+        return saved.state, saved.optimisers
 
     def _show(self) -> None:
         state = self.state
         begin_step, begin, _ = self._line_start
         speed = (state.step - begin_step) * self.sampler.global_batch / max(state.elapsed - begin, 1e-6)
-        done = fraction_done(state.stage, self._epochs, self.progress)
+        done = fraction_done(state.stage, self._lengths, self.progress)
         left = state.elapsed * (1 - done) / max(done, 1e-6)
         self._view.show(self.stage.name, done, state.totals["loss"] / state.counted, speed, left)

@@ -23,7 +23,7 @@ class TrainingHistory:
         records: the lines of training.jsonl, in order: stage, epoch and step of the run, progress of the stage, time in
             seconds, lr, losses by name (means since the line before), samples_per_s, data_wait (share of the time spent
             waiting for data), and where the held-out samples were measured, "heldout/..." losses by name.
-        seconds: stage -> part ("data", "step", "heldout", "checkpoint") -> seconds spent.
+        seconds: stage -> part ("prepare", "data", "step", "heldout", "checkpoint") -> seconds spent.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -58,7 +58,7 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the file holds: state dicts of detector and optimiser (None between stages), and where the run stands.
+    """What the file holds: state dicts of detector and optimisers (None between stages), and where the run stands.
 
     `signature` names everything that the run's arithmetic depends on; a run is not resumed under another.
     """
@@ -66,7 +66,7 @@ class Checkpoint:
     signature: dict[str, Any]
     state: TrainingState
     model: dict[str, Any]
-    optimiser: dict[str, Any] | None
+    optimisers: list[dict[str, Any]] | None
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -75,7 +75,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "signature": checkpoint.signature,
         "state": asdict(checkpoint.state),
         "model": checkpoint.model,
-        "optimiser": checkpoint.optimiser,
+        "optimisers": checkpoint.optimisers,
     }
     with replacing(folder / NAME) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
@@ -96,7 +96,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         content = torch.load(path, map_location="cpu", weights_only=True)
         history = TrainingHistory(**content["state"].pop("history"))
         state = TrainingState(**content["state"], history=history)
-        return Checkpoint(content["signature"], state, content["model"], content["optimiser"])
+        return Checkpoint(content["signature"], state, content["model"], content["optimisers"])
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BundleError(

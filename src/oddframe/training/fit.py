@@ -9,25 +9,26 @@ resumed as faithfully, but no two runs under it are the same.)
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from oddframe.data.hashing import hash64
 from oddframe.errors import InputError
-from oddframe.models.detector import Batch, Detector, Stage
+from oddframe.models.detector import Batch, Detector, Stage, Turn
 from oddframe.training import checkpoint
 from oddframe.training.account import Account
 from oddframe.training.checkpoint import TrainingHistory, load_checkpoint
+from oddframe.training.devices import average_gradients, gather, share_state, whole_batch_norm
 from oddframe.training.launch import launch, make_fabric, noted_interrupts
 from oddframe.training.log import check_tensorboard
-from oddframe.training.sampling import HELDOUT, NOISE, Samples, as_batch, fetched_ahead
+from oddframe.training.sampling import HELDOUT, NOISE, Sampler, Samples, as_batch, fetched_ahead, heldout_samples
 from oddframe.training.stages import LOG_LINES, TrainingPlan, crossed, rate_factor
 
-HELDOUT_SAMPLES = 256
 HELDOUT_SHARE = 0.05  # of a stage whose budget is a time, at most, goes into held-out measurements
 
 
@@ -49,7 +50,7 @@ def train(
         data: normal video to learn from.
         heldout: normal video, not in `data`, on which progress is measured; at most 256 samples of it are looked at.
         devices: one process each; on the CPU they share its cores. The batch is divided among them, and they learn what
-            one would, except that BatchNorm sees each device's part by itself.
+            one would, BatchNorm's statistics included.
         accelerator: "cpu", "cuda", "mps" or "auto".
         resume: go on from the checkpoint in `out`, if there is one; a finished run returns at once.
         progress: show it on standard error.
@@ -62,7 +63,8 @@ def train(
         TrainingError: the loss is not finite.
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
-    if not any(stage.epochs for stage in detector.stages()):
+    stages = [stage for stage in detector.stages() if stage.length]
+    if not stages:
         return TrainingHistory()
     if len(data) == 0:
         raise InputError("there is nothing to train on: the videos have no frame with a complete window")
@@ -71,6 +73,8 @@ def train(
             f"a batch of {plan.batch_size} out of {len(data)} samples cannot be divided among {devices} devices; "
             "choose a batch size that is a multiple of the number of devices"
         )
+    for stage in stages:
+        _check_groups(stage, data, plan, devices)
     if plan.tensorboard:
         check_tensorboard()
     out.mkdir(parents=True, exist_ok=True)
@@ -103,14 +107,15 @@ def _all_stages(
     """What each process does: whatever is left of the run. Returns False if it was interrupted."""
     learns = [parameter.requires_grad for parameter in detector.parameters()]
     with noted_interrupts() as interrupts:
-        account = Account(fabric, interrupts, detector, len(data), plan, out, progress)
+        account = Account(fabric, interrupts, detector, data.by_video, plan, out, progress)
         try:
             fabric.to_device(detector)
-            while not account.finished:
-                account.begin_stage()
-                if account.stage.epochs:
-                    _one_stage(account, data, heldout)
-                account.finish_stage()
+            with whole_batch_norm(detector):
+                while not account.finished:
+                    account.begin_stage()
+                    if account.stage.length:
+                        _one_stage(account, data, heldout)
+                    account.finish_stage()
         except KeyboardInterrupt:
             return False
         finally:
@@ -120,16 +125,34 @@ def _all_stages(
     return True
 
 
+def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int) -> None:
+    """Batches of whole groups, and at least one group for every device."""
+    group = stage.sampling.group
+    if plan.batch_size % (devices * group):
+        raise InputError(
+            f"stage {stage.name!r} takes {group} windows of a video together: the batch size, {plan.batch_size}, "
+            f"has to be a multiple of {devices * group}"
+        )
+    if Sampler(0, 0, 0, tuple(data.by_video), plan.batch_size, sampling=stage.sampling).units < devices:
+        raise InputError(f"stage {stage.name!r} takes {group} windows of a video together: no video is long enough")
+
+
 def _one_stage(account: Account, data: Samples, heldout: Samples | None) -> None:
     """Whatever is left of the stage under way."""
     fabric, plan, state, stage, sampler = account.fabric, account.plan, account.state, account.stage, account.sampler
-    optimiser = stage.optimiser()
-    rates = [group["lr"] for group in optimiser.param_groups]
-    _freeze_others(account.detector, optimiser)
-    objective, stepper = fabric.setup(_Objective(account.detector, stage), optimiser)
-    if account.optimiser_state is not None:
-        optimiser.load_state_dict(account.optimiser_state)
     stage.train_mode()
+    if state.step == 0:
+        with account.spent("prepare"), fabric.autocast():
+            whole = replace(sampler, rank=0, world=1)
+            stage.prepare(as_batch(data.batch(*whole.at(step))).to(fabric.device) for step in count())
+    share_state(account.detector)
+    turns = stage.turns()
+    optimisers = [turn.optimiser for turn in turns]
+    rates = [group["lr"] for optimiser in optimisers for group in optimiser.param_groups]
+    if account.optimiser_states is not None:
+        for optimiser, saved in zip(optimisers, account.optimiser_states, strict=True):
+            optimiser.load_state_dict(saved)
+    groups = [group for optimiser in optimisers for group in optimiser.param_groups]
 
     def fetch(step: int) -> Batch:
         return as_batch(data.batch(*sampler.at(step)), pin=fabric.device.type == "cuda")
@@ -138,82 +161,84 @@ def _one_stage(account: Account, data: Samples, heldout: Samples | None) -> None
     with closing(fetched_ahead(fetch, state.step, fabric.world_size)) as batches:
         while state.step == 0 or account.progress < 1:
             factor = rate_factor(plan.schedule, plan.warmup, account.progress)
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate * factor
             with account.spent("data"):
                 batch = next(batches)
             with account.spent("step"):
                 _seed_noise(fabric.device, NOISE, plan.seed, state.stage, state.step, fabric.global_rank)
-                losses = objective(**vars(batch.to(fabric.device)))
-                stepper.zero_grad()
-                # DDP averages gradients over the devices; the gradient of a sum is to be added up.
-                fabric.backward(losses["loss"] * (fabric.world_size if stage.sums_over_batch else 1))
-                if plan.grad_clip is not None:
-                    fabric.clip_gradients(objective, stepper, max_norm=plan.grad_clip, error_if_nonfinite=False)
-                stepper.step()
-                account.count_step(losses)
+                account.count_step(_step(account, turns, batch.to(fabric.device)))
                 if not (account.agreement_due or crossed(noted, account.progress, LOG_LINES, account.span.marks)):
                     continue
                 interrupted = account.agree()
             if crossed(noted, account.progress, LOG_LINES, account.span.marks):
                 measured = {}
                 if heldout is not None and crossed(noted, account.progress, account.span.marks):
-                    measured = _measure(account, heldout)
-                account.record(optimiser.param_groups[0]["lr"], measured)
+                    measured = _measure(account, turns, heldout)
+                account.record(groups[0]["lr"], measured)
             noted = account.progress
             if interrupted or account.save_due:
-                account.save(optimiser)
+                account.save(optimisers)
             if interrupted:
                 raise KeyboardInterrupt
 
 
-def _measure(account: Account, heldout: Samples) -> dict[str, float]:
+def _step(account: Account, turns: list[Turn], batch: Batch) -> dict[str, Tensor]:
+    """The updates of one step; the losses that led to them, by name, `"loss"` summed over the turns."""
+    losses: dict[str, Tensor] = {}
+    for turn in turns:
+        parameters = [p for group in turn.optimiser.param_groups for p in group["params"]]
+        _freeze_others(account.detector, parameters)
+        with account.fabric.autocast():
+            own = turn.loss(batch)
+        # Gradients are averaged over the devices; the gradient of a sum is to be added up.
+        weight = account.fabric.world_size if turn.sums_over_batch else 1
+        (own["loss"] * weight).backward()
+        average_gradients(parameters)
+        if account.plan.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, account.plan.grad_clip)
+        turn.optimiser.step()
+        for name, loss in own.items():
+            losses[name] = losses.get(name, 0.0) + loss.detach() * weight
+    account.stage.update(gather)
+    return losses
+
+
+def _measure(account: Account, turns: list[Turn], heldout: Samples) -> dict[str, float]:
     """The stage's losses on held-out samples, in eval mode: the same samples, keys and noise every time.
 
     Measured by the first process alone; the others wait for it at the next step. Empty if there is nothing to measure,
     or no time for it.
     """
-    stage, sampler, span = account.stage, account.sampler, account.span
+    stage, sampler, span, device = account.stage, account.sampler, account.span, account.fabric.device
     if not account.fabric.is_global_zero or len(heldout) == 0:
         return {}
     by_the_clock = span.steps is None and account.progress < 1
     if by_the_clock and account.seconds.get("heldout", 0.0) > HELDOUT_SHARE * (account.state.elapsed - span.start):
         return {}
-    chosen = np.unique(np.linspace(0, len(heldout) - 1, HELDOUT_SAMPLES).round().astype(np.int64))
     size = sampler.global_batch // sampler.world
-    # Losses that are sums become comparable with those of a training step.
-    weight = sampler.global_batch if stage.sums_over_batch else 1
+    chosen = heldout_samples(heldout.by_video, stage.sampling, size, account.plan.seed)
+    count = sum(map(len, chosen))
     totals: dict[str, float] = {}
     with account.spent("heldout"), torch.no_grad(), account.fabric.autocast():
         account.detector.eval()
-        for begin in range(0, len(chosen), size):
-            samples = chosen[begin : begin + size]
-            batch = as_batch(heldout.batch(samples, hash64(HELDOUT, account.plan.seed, samples), 0))
-            _seed_noise(account.fabric.device, HELDOUT, account.plan.seed, begin)
-            for name, loss in stage.loss(batch.to(account.fabric.device)).items():
-                share = 1 if stage.sums_over_batch else len(samples)
-                totals[name] = totals.get(name, 0.0) + share * weight * float(loss) / len(chosen)
+        for number, samples in enumerate(chosen):
+            batch = as_batch(heldout.batch(samples, hash64(HELDOUT, account.plan.seed, samples), 0)).to(device)
+            _seed_noise(device, HELDOUT, account.plan.seed, number)
+            for turn in turns:
+                # Losses that are sums become comparable with those of a training step.
+                share = sampler.global_batch if turn.sums_over_batch else len(samples)
+                for name, loss in turn.loss(batch).items():
+                    totals[name] = totals.get(name, 0.0) + share * float(loss) / count
         stage.train_mode()
     return {f"heldout/{name}": total for name, total in totals.items()}
 
 
-class _Objective(nn.Module):
-    """A stage's loss as the forward of a module, which is where DDP hooks in."""
-
-    def __init__(self, detector: Detector, stage: Stage) -> None:
-        super().__init__()
-        self.detector = detector
-        self.stage = stage
-
-    def forward(self, **fields: Tensor) -> dict[str, Tensor]:
-        return self.stage.loss(Batch(**fields))
-
-
-def _freeze_others(detector: Detector, optimiser: torch.optim.Optimizer) -> None:
-    """Let only the optimiser's parameters learn."""
-    learning = {id(parameter) for group in optimiser.param_groups for parameter in group["params"]}
+def _freeze_others(detector: Detector, learning: list[torch.nn.Parameter]) -> None:
+    """Let only these parameters learn, from no gradient on."""
+    chosen = {id(parameter) for parameter in learning}
     for parameter in detector.parameters():
-        parameter.requires_grad_(id(parameter) in learning)
+        parameter.requires_grad_(id(parameter) in chosen)
         parameter.grad = None
 
 

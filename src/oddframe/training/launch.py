@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -52,8 +51,7 @@ def make_fabric(devices: int, accelerator: str, precision: str) -> Fabric:
             accelerator=accelerator,
             devices=devices,
             precision=PRECISIONS[precision],  # type: ignore[arg-type]
-            # A parameter that the loss does not reach is no error on one device, so it is none on several.
-            strategy=DDPStrategy(start_method="spawn", find_unused_parameters=True) if devices > 1 else "auto",
+            strategy=DDPStrategy(start_method="spawn") if devices > 1 else "auto",
             plugins=LightningEnvironment(),  # this machine alone, whatever cluster it belongs to
         )
     except (RuntimeError, ValueError, MisconfigurationException) as error:
@@ -69,7 +67,6 @@ def launch(fabric: Fabric, work: Callable[..., bool], *arguments: Any) -> bool:
     """
     if fabric.world_size == 1:
         return bool(fabric.launch(lambda fabric: work(fabric, *arguments)))
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP warns if every parameter is reached, in every process
     with _interrupts_passed_on() as interrupts:
         try:
             return bool(fabric.launch(partial(_work_on_copies, work, _pack(arguments))))
@@ -137,7 +134,6 @@ def _handled(interrupts: Interrupts) -> Iterator[Interrupts]:
 
 
 def _work_on_copies(work: Callable[..., bool], packed: bytes, fabric: Fabric) -> bool:
-    warnings.filterwarnings("ignore", "Grad strides do not match")  # of no consequence, and the same for every user
     result = work(fabric, *pickle.loads(packed))
     fabric.barrier()
     torch.distributed.destroy_process_group()  # a process that leaves while its group lives may abort on the way out

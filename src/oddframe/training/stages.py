@@ -36,7 +36,7 @@ _UNITS: dict[str, tuple[float, Unit]] = {
 
 @dataclass(frozen=True)
 class Budget:
-    """How long training takes in all; the stages share it in proportion to their epochs."""
+    """How long training takes in all; the stages share it in proportion to their lengths."""
 
     amount: float
     unit: Unit
@@ -66,7 +66,7 @@ class TrainingPlan:
         precision: "bf16" computes in mixed precision, weights stay float32.
         schedule: of the learning rate within each stage; "cosine" falls to zero.
         warmup: fraction of each stage in which the learning rate rises linearly.
-        budget: None: every stage runs its own number of epochs.
+        budget: None: every stage runs its own length.
         grad_clip: largest norm of the gradient, or None.
         checkpoint_seconds: a checkpoint is written this often; what a kill can cost.
         tensorboard: write TensorBoard events beside the log.
@@ -119,33 +119,38 @@ class StageSpan:
 
 
 def span_of_stage(
-    stage: int, epochs: Sequence[int], steps_per_epoch: int, budget: Budget | None, elapsed: float
+    stage: int,
+    lengths: Sequence[int],
+    unit: Literal["epochs", "steps"],
+    steps_per_epoch: int,
+    budget: Budget | None,
+    elapsed: float,
 ) -> StageSpan:
     """The length of stage number `stage`, which begins `elapsed` seconds into the run.
 
     Args:
-        epochs: of every stage: its length without a budget, its share of the budget otherwise.
+        lengths: of every stage, in `unit`: its length without a budget, its share of the budget otherwise.
 
-    A stage of 0 epochs has no steps; every other stage has at least one. A stage that overran its time takes it from
+    A stage of length 0 has no steps; every other stage has at least one. A stage that overran its time takes it from
     the next.
     """
-    if epochs[stage] == 0:
+    if lengths[stage] == 0:
         return StageSpan(marks=1, steps=0)
-    before, after = (share / sum(epochs) for share in (sum(epochs[:stage]), sum(epochs[: stage + 1])))
+    before, after = (share / sum(lengths) for share in (sum(lengths[:stage]), sum(lengths[: stage + 1])))
     if budget is not None and budget.unit == "seconds":
         return StageSpan(marks=HELDOUT_MARKS, start=elapsed, end=after * budget.amount)
     if budget is None:
-        steps = epochs[stage] * steps_per_epoch
+        steps = lengths[stage] * (steps_per_epoch if unit == "epochs" else 1)
     else:
         total = budget.amount * (steps_per_epoch if budget.unit == "epochs" else 1)
         steps = max(1, round(after * total) - round(before * total))
     return StageSpan(marks=min(HELDOUT_MARKS, ceil(steps / steps_per_epoch)), steps=steps)
 
 
-def fraction_done(stage: int, epochs: Sequence[int], progress: float) -> float:
+def fraction_done(stage: int, lengths: Sequence[int], progress: float) -> float:
     """How much of the whole run is done when stage number `stage` has come to `progress`."""
-    ends = [0, *accumulate(epochs)]
-    return (ends[stage] + progress * epochs[stage]) / ends[-1]
+    ends = [0, *accumulate(lengths)]
+    return (ends[stage] + progress * lengths[stage]) / ends[-1]
 
 
 def rate_factor(schedule: Schedule, warmup: float, progress: float) -> float:

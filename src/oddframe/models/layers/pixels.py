@@ -1,0 +1,35 @@
+"""Frames as networks take them, and errors as the literature counts them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def signed(frames: Tensor) -> Tensor:
+    """uint8 0..255 to float32 in [-1, 1]."""
+    return (frames.float() - 127.5) / 127.5
+
+
+def stacked(frames_BTHWC: Tensor) -> Tensor:
+    """(B, T, H, W, C) to (B, T * C, H, W): the frames of a window as channels, frame by frame."""
+    return frames_BTHWC.permute(0, 1, 4, 2, 3).flatten(1, 2)
+
+
+def full(x: Tensor) -> Tensor:
+    """At least float32: what autocast has halved is widened before losses and errors are made of it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def squared_error(got_BCHW: Tensor, wanted_BCHW: Tensor) -> Tensor:
+    """(B, H, W): mean over the channels of the squared error, of pictures in [-1, 1] counted in units of [0, 1].
+
+    Its mean over a frame is the mse in PSNR = 10 log10(1 / mse).
+    """
+    return ((full(got_BCHW) - full(wanted_BCHW)) / 2).square().mean(1)
+
+
+def on_grid(map_BHW: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(B, H, W) to (B, h, w): means over cells."""
+    return F.adaptive_avg_pool2d(map_BHW[:, None], grid)[:, 0]
