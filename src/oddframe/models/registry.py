@@ -5,48 +5,15 @@ A plug-in adds its own with an entry point in the group "oddframe.models" that p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from oddframe.errors import RecipeError
+from oddframe.models.catalogue import MODELS, ModelEntry
 
 if TYPE_CHECKING:
     from oddframe.models.detector import Detector
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """What can be said of a model without importing it; `presets` names the readings of the method it offers."""
-
-    location: str
-    title: str
-    paper: str
-    licence: str
-    citation: str = ""
-    presets: tuple[str, ...] = ("paper", "code")
-
-
-MODELS: dict[str, ModelEntry] = {
-    "sdmae": ModelEntry(
-        location="oddframe.models.sdmae:SDMAE",
-        title="Self-distilled masked auto-encoder",
-        paper="Ristea et al., CVPR 2024, arXiv:2306.12041",
-        licence="authors' code: CC BY-NC-SA 4.0; this implementation is independent of it",
-        citation=(
-            "N.-C. Ristea, F.-A. Croitoru, R. T. Ionescu, M. Popescu, F. S. Khan, M. Shah. Self-Distilled Masked "
-            "Auto-Encoders are Efficient Video Anomaly Detectors. CVPR 2024."
-        ),
-    ),
-    "frame_difference": ModelEntry(
-        location="oddframe.models.frame_difference:FrameDifference",
-        title="Mean absolute frame difference (baseline)",
-        paper="none",
-        licence="-",
-        presets=("paper",),
-    ),
-}
 
 
 def entry(name: str) -> ModelEntry:
@@ -70,4 +37,7 @@ def create(name: str, preset: str = "paper", **options: Any) -> Detector:
         RecipeError: unknown model, preset or option.
     """
     module, class_name = entry(name).location.split(":")
-    return getattr(import_module(module), class_name).from_preset(preset, **options)
+    detector: Detector = getattr(import_module(module), class_name).from_preset(preset, **options)
+    if detector.map_filter is not None and any(extent < 1 or extent % 2 == 0 for extent in detector.map_filter):
+        raise RecipeError(f"{name}: map_filter {detector.map_filter} needs three odd extents: frames, rows, columns")
+    return detector

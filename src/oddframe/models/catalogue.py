@@ -1,0 +1,137 @@
+"""What can be said of every built-in model without importing it: where it lives, whose it is, what it costs.
+
+Figures of others are quoted with their origin and are not ours; ours are in `benchmarks/results`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A frame-level micro AUC that somebody else reports.
+
+    Attributes:
+        data: the test set.
+        auc: in per cent.
+        origin: who says so, and how sure it is: "paper", "paper, as quoted by others", "users", "recalled, unverified".
+    """
+
+    data: str
+    auc: float
+    origin: str
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model, as the catalogue shows it.
+
+    Attributes:
+        location: "module:class".
+        presets: the readings of the method that it offers; the first is the default.
+        gflop: 10^9 floating-point operations per scored frame of the first preset as published (two per multiply-add,
+            convolutions and matrix products counted); a test holds it against a counter.
+        figures: what others report.
+    """
+
+    location: str
+    title: str
+    paper: str
+    licence: str
+    citation: str = ""
+    presets: tuple[str, ...] = ("paper", "code")
+    gflop: float = 0.0
+    figures: tuple[Figure, ...] = ()
+
+
+MODELS: dict[str, ModelEntry] = {
+    "sdmae": ModelEntry(
+        location="oddframe.models.sdmae:SDMAE",
+        title="Self-distilled masked auto-encoder",
+        paper="Ristea et al., CVPR 2024, arXiv:2306.12041",
+        licence="authors' code: CC BY-NC-SA 4.0; this implementation is independent of it",
+        citation=(
+            "N.-C. Ristea, F.-A. Croitoru, R. T. Ionescu, M. Popescu, F. S. Khan, M. Shah. Self-Distilled Masked "
+            "Auto-Encoders are Efficient Video Anomaly Detectors. CVPR 2024."
+        ),
+        gflop=5.34,
+    ),
+    "memae": ModelEntry(
+        location="oddframe.models.memae:MemAE",
+        title="Memory-augmented auto-encoder: clips of 16 frames, rebuilt from a memory of normal ones",
+        paper="Gong et al., ICCV 2019, arXiv:1904.02639",
+        licence="authors' code: MIT; this implementation is independent of it",
+        citation=(
+            "D. Gong, L. Liu, V. Le, B. Saha, M. R. Mansour, S. Venkatesh, A. van den Hengel. Memorizing Normality to "
+            "Detect Anomaly: Memory-augmented Deep Autoencoder for Unsupervised Anomaly Detection. ICCV 2019."
+        ),
+        gflop=65.37,
+        figures=(
+            Figure("UCSD Ped2", 94.1, "paper, as quoted by others"),
+            Figure("CUHK Avenue", 83.3, "paper, as quoted by others"),
+            Figure("ShanghaiTech", 71.2, "paper, as quoted by others"),
+            Figure("UCSD Ped2", 93.4, "users"),
+            Figure("CUHK Avenue", 81.0, "users"),
+        ),
+    ),
+    "mnad": ModelEntry(
+        location="oddframe.models.mnad:MNAD",
+        title="Memory-guided normality: prediction or reconstruction",
+        paper="Park, Noh, Ham, CVPR 2020, arXiv:2003.13228",
+        licence="authors' code: none stated; this implementation is independent of it",
+        citation="H. Park, J. Noh, B. Ham. Learning Memory-guided Normality for Anomaly Detection. CVPR 2020.",
+        gflop=92.97,
+        figures=(
+            Figure("UCSD Ped2", 97.0, "paper, as quoted by others"),
+            Figure("CUHK Avenue", 88.5, "paper, as quoted by others"),
+            Figure("ShanghaiTech", 70.5, "paper, as quoted by others"),
+            Figure("UCSD Ped2", 95.1, "users"),
+            Figure("CUHK Avenue", 86.6, "users"),
+        ),
+    ),
+    "std": ModelEntry(
+        location="oddframe.models.std:STD",
+        title="Spatio-temporal dissociation with clustered codes",
+        paper="Chang et al., Pattern Recognition 122, 2022, 108213",
+        licence="authors' code: none stated; this implementation is independent of it",
+        citation=(
+            "Y. Chang, Z. Tu, W. Xie, B. Luo, S. Zhang, H. Sui, J. Yuan. Video anomaly detection with spatio-temporal "
+            "dissociation. Pattern Recognition 122, 108213, 2022."
+        ),
+        presets=("paper", "code", "cdda"),
+        gflop=60.25,
+        figures=(
+            Figure("UCSD Ped2", 96.7, "recalled, unverified"),
+            Figure("CUHK Avenue", 87.1, "recalled, unverified"),
+            Figure("ShanghaiTech", 73.7, "recalled, unverified"),
+            Figure("UCSD Ped2", 94.4, "users"),
+        ),
+    ),
+    "mpn": ModelEntry(
+        location="oddframe.models.mpn:MPN",
+        title="Meta prototype network: prediction from prototypes of the frame itself; adapts to a new camera",
+        paper="Lv, Chen, Cui, Xu, Li, Yang, CVPR 2021, arXiv:2104.06689",
+        licence="authors' code: none stated; this implementation is independent of it",
+        citation=(
+            "H. Lv, C. Chen, Z. Cui, C. Xu, Y. Li, J. Yang. Learning Normal Dynamics in Videos with Meta Prototype "
+            "Network. CVPR 2021."
+        ),
+        gflop=88.78,
+        figures=(
+            Figure("UCSD Ped2", 96.9, "paper"),
+            Figure("CUHK Avenue", 89.5, "paper"),
+            Figure("ShanghaiTech", 73.8, "paper"),
+            Figure("UCSD Ped2", 95.0, "users"),
+            Figure("CUHK Avenue", 82.2, "users"),
+            Figure("ShanghaiTech", 72.9, "users"),
+        ),
+    ),
+    "frame_difference": ModelEntry(
+        location="oddframe.models.frame_difference:FrameDifference",
+        title="Mean absolute frame difference (baseline)",
+        paper="none",
+        licence="-",
+        presets=("paper",),
+    ),
+}
