@@ -49,7 +49,7 @@ def main() -> None:
         recipe = load_recipe("sdmae-small", TINY)
         run = Run(save_bundle(here / "run", create(recipe.model, **recipe.options), recipe, {}, {"checkpoint": "none"}))
         time = np.arange(3000) / FPS
-        run.calibrate([(time, np.random.default_rng(1).random(3000))])
+        run.calibrate([(time, dict.fromkeys(run.bundle.detector.reported, np.random.default_rng(1).random(3000)))])
         peaks = {}
         for name, minutes in (("2 minutes", 2), ("2 hours", 120)):
             video = here / f"{minutes}.mp4"

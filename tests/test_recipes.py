@@ -14,6 +14,8 @@ from oddframe.training.stages import TrainingPlan, parse_budget
 
 def test_the_recipes_of_the_issue_are_there() -> None:
     assert {"sdmae-avenue", "sdmae-shanghaitech", "sdmae-ped2", "sdmae-ubnormal", "sdmae-small"} <= set(recipe_names())
+    for system in ("std", "memae", "mnad", "mpn"):
+        assert {f"{system}-{data}" for data in ("avenue", "shanghaitech", "ped2", "small")} <= set(recipe_names())
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -21,7 +23,7 @@ def test_every_recipe_builds(name: str) -> None:
     recipe = load_recipe(name)
     detector = create(recipe.model, recipe.preset, **recipe.options)
     assert recipe.name == name and recipe.summary
-    assert set(recipe.scoring.weights or detector.score_weights) <= {*detector.components, "map_max"}
+    assert set(recipe.scoring.weights or detector.combination.weights) <= set(detector.reported)
     TrainingPlan(batch_size=recipe.training.batch_size, schedule=recipe.training.schedule)
     if recipe.training.budget:
         parse_budget(recipe.training.budget)
@@ -42,6 +44,26 @@ def test_published_settings(name: str, patch: int, size: tuple[int, int]) -> Non
 def test_changes_reach_the_recipe() -> None:
     recipe = load_recipe("sdmae-small", ["training.batch_size=4", "options.size=[40, 80]", "preset=code"])
     assert (recipe.training.batch_size, recipe.options["size"], recipe.preset) == (4, [40, 80], "code")
+
+
+def test_numbers_may_be_written_as_people_write_them(tmp_path: Path) -> None:
+    assert load_recipe("sdmae-small", ["options.learning_rate=1e-3"]).options["learning_rate"] == 1e-3
+    (tmp_path / "own.yaml").write_text("summary: x\nmodel: sdmae\noptions: {learning_rate: 2E-4}\n")
+    assert load_recipe(str(tmp_path / "own.yaml")).options["learning_rate"] == 2e-4
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"learning_rate": "fast"}, "SDMAE: learning_rate is 'fast': "),
+        ({"size": [64]}, r"SDMAE: size is \[64\]: "),
+        ({"error": "l3"}, "SDMAE: error is 'l3': Input should be 'l2' or 'l1'"),
+        ({"map_filter": [9, 8, 9]}, r"sdmae: map_filter \(9, 8, 9\) needs three odd extents"),
+    ],
+)
+def test_a_wrong_option_is_named(option: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        create("sdmae", **option)
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from oddframe.cli.console import JsonOption, print_json, print_table
 
 
 def models(as_json: JsonOption = False) -> None:
-    """What systems there are, with paper, window, cost and licence note."""
-    from oddframe.models.registry import MODELS, create
+    """What systems there are, with paper, window, cost per scored frame and presets, as published."""
+    import torch
+
+    from oddframe.models.catalogue import MODELS
+    from oddframe.models.registry import create
 
     rows: list[dict[str, Any]] = []
     for name, about in MODELS.items():
-        detector = create(name, about.presets[0])
+        with torch.device("meta"):  # shapes without memory
+            detector = create(name, about.presets[0])
         rows.append(
             {
                 "model": name,
@@ -21,21 +26,30 @@ def models(as_json: JsonOption = False) -> None:
                 "paper": about.paper,
                 "presets": list(about.presets),
                 "window": list(detector.window.offsets),
+                "size": list(detector.window.size),
                 "look_ahead": detector.look_ahead,
                 "parameters": sum(p.numel() for p in detector.parameters()),
+                "gflop": about.gflop,
                 "licence": about.licence,
+                "figures": [asdict(figure) for figure in about.figures],
             }
         )
     if as_json:
         print_json(rows)
         return
     cells = [
-        [r["model"], r["paper"], ", ".join(r["presets"]), " ".join(f"{o:+d}" if o else "0" for o in r["window"]),
-         str(r["look_ahead"]), f"{r['parameters']:,}", r["licence"]]
+        [r["model"], r["paper"], _window(r["window"]), f"{r['size'][0]}x{r['size'][1]}", str(r["look_ahead"]),
+         f"{r['parameters']:,}", f"{r['gflop']:g}", ", ".join(r["presets"])]
         for r in rows
     ]  # fmt: skip
-    columns = ["model", "paper", "presets", "window", "look-ahead", "parameters", "licence"]
-    print_table(columns, cells, ["look-ahead", "parameters"])
+    columns = ["model", "paper", "window", "size", "look-ahead", "parameters", "GFLOP/frame", "presets"]
+    print_table(columns, cells, ["look-ahead", "parameters", "GFLOP/frame"])
+
+
+def _window(offsets: list[int]) -> str:
+    """Offsets as people write them: -3 0 +3, or -8 ... +7 where there are many."""
+    told = [f"{offset:+d}" if offset else "0" for offset in offsets]
+    return " ".join(told) if len(told) <= 5 else f"{told[0]} ... {told[-1]}"
 
 
 def recipes(as_json: JsonOption = False) -> None:

@@ -171,6 +171,9 @@ class Detector(nn.Module, ABC):
             BundleError: keys are missing or shapes differ; the message names the first of them.
         """
 
+    def forget(self) -> None:
+        """Forget all that was seen while scoring: a new set of videos begins."""
+
     def begin_video(self) -> None:
         """A new video begins: forget, where the method says so, what was seen of the last one."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from oddframe.errors import RecipeError
 
@@ -14,14 +16,14 @@ Config = TypeVar("Config")
 def configure(
     kind: type[Config], presets: Mapping[str, Mapping[str, Any]], preset: str, options: Mapping[str, Any]
 ) -> Config:
-    """The configuration of a preset with single options changed; lists, as YAML has them, become tuples.
+    """The configuration of a preset with single options changed, each checked against the type of its field.
 
     Args:
         kind: a dataclass named after its model, such as SDMAEConfig.
         presets: name -> what differs from the defaults of `kind`.
 
     Raises:
-        RecipeError: unknown preset or option, or whatever the configuration itself refuses.
+        RecipeError: unknown preset or option, a value of another type, or whatever the configuration itself refuses.
     """
     model = kind.__name__.removesuffix("Config")
     if preset not in presets:
@@ -30,9 +32,11 @@ def configure(
     unknown = sorted(options.keys() - set(known))
     if unknown:
         raise RecipeError(f"{model} has no option {unknown[0]!r}; there are: {', '.join(known)}")
-    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    chosen = {**presets[preset], **listed}
+    chosen = {**presets[preset], **options}
     for name, hint in get_type_hints(kind).items():
-        if get_origin(hint) is Literal and name in chosen and chosen[name] not in get_args(hint):
-            raise RecipeError(f"{model}: {name} is {chosen[name]!r}; choose {' or '.join(map(repr, get_args(hint)))}")
+        if name in options:
+            try:
+                chosen[name] = TypeAdapter(hint).validate_python(options[name])
+            except ValidationError as error:
+                raise RecipeError(f"{model}: {name} is {options[name]!r}: {error.errors()[0]['msg']}") from None
     return kind(**chosen)

@@ -6,6 +6,7 @@ impossible value is an error, never ignored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from oddframe.errors import RecipeError
 
 FOLDER = Path(__file__).parent
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as people write it: 1e-3 is a number, which YAML 1.1 takes for a text."""
+
+
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
 
 
 class Part(BaseModel):
@@ -106,7 +114,7 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     if not path.is_file():
         raise RecipeError(f"there is no recipe {name!r}; there are: {', '.join(recipe_names())} (or give a YAML file)")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: not a YAML file: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):
@@ -143,7 +151,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             raise RecipeError(f"--set {change!r}: {parent} has no keys below it")
-    place[last] = yaml.safe_load(value)
+    place[last] = yaml.load(value, Loader)
 
 
 def _near(key: str) -> str:

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
-from oddframe.data.windows import Chunk, stream_chunks
-from oddframe.models.detector import Batch
+from oddframe.data.windows import stream_chunks
+from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.torch import Precision, TorchRuntime
 from oddframe.scoring.stream import PostProcessor, score_frames
 from oddframe.video.decode import VideoReader
@@ -124,7 +122,7 @@ def bench(
             times[name].append(time.perf_counter() - start)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     work = sum(seconds[name] for name in ("decode", "forward", "post"))
-    gflop, rate = flops(runtime, chunks[0]) / 1e9, matrix_rate(runtime) / 1e9
+    gflop, rate = flops_per_frame(runtime.detector) / 1e9, matrix_rate(runtime) / 1e9
     return BenchResult(
         video=source.name,
         frames=count,
@@ -142,17 +140,6 @@ def bench(
         matrix_gflops=rate,
         peak_mib=peak_mib(),
     )
-
-
-def flops(runtime: TorchRuntime, chunk: Chunk) -> float:
-    """Floating-point operations to score one frame (two per multiply-add), counted by torch on the CPU in fp32."""
-    # The counter knows nothing of the CPU's fused attention; written out as matrix products it is counted.
-    one = torch.from_numpy(chunk.frames)
-    batch = Batch(one[chunk.inputs[:1]], one[chunk.targets[:1]], torch.from_numpy(chunk.index[:1]))
-    with FlopCounterMode(display=False) as counter, torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
-        runtime.detector.to("cpu").score(batch)
-    runtime.detector.to(runtime.device)
-    return float(counter.get_total_flops())
 
 
 def matrix_rate(runtime: TorchRuntime, side: int = 2048, seconds: float = 1.0) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from oddframe.atomic import write_text
 from oddframe.bundle import CARD, Bundle
 from oddframe.models.registry import entry
+from oddframe.runtime.cost import flops_per_frame
 from oddframe.scoring.calibrate import Calibration
 
 
@@ -19,6 +20,7 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         f"- System: `{recipe.model}`, preset `{recipe.preset}`, recipe `{recipe.name}`",
         f"- Paper: {about.paper}",
         f"- Parameters: {parameters:,}",
+        f"- Cost: {flops_per_frame(detector) / 1e9:.3g} GFLOP per scored frame",
         f"- Input: frames {', '.join(f't{o:+d}' if o else 't' for o in window.offsets)} at "
         f"{window.size[0]} x {window.size[1]} (height x width)",
         f"- Look-ahead: {detector.look_ahead} frames",
@@ -27,6 +29,7 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         "## Trained on",
         "",
         *_training(bundle),
+        *_adaptation(bundle),
         "",
         "## Threshold",
         "",
@@ -37,6 +40,9 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         "It knows only what the training video shows as normal. The threshold holds for that camera, time of day and",
         "season; calibrate again on normal video of the place of use.",
     ]
+    if about.figures:
+        lines += ["", "## What others report", "", "Micro AUC of the published system, not of this bundle.", ""]
+        lines += [f"- {figure.data}: {figure.auc:g} ({figure.origin})" for figure in about.figures]
     if about.citation:
         lines += ["", "## Citation", "", about.citation]
     write_text(bundle.path / CARD, "\n".join(lines) + "\n")
@@ -53,6 +59,14 @@ def _training(bundle: Bundle) -> list[str]:
         f"seed {bundle.recipe.training.seed}.",
         *(f"Skipped: {v['name']} ({v['reason']})." for v in bundle.data["skipped"]),
     ]
+
+
+def _adaptation(bundle: Bundle) -> list[str]:
+    if "adapted_from" not in bundle.data:
+        return []
+    origin = bundle.data["adapted_from"]
+    seen = ", ".join(map(str, origin["frames"]))
+    return ["", f"Adapted from bundle {origin['bundle']} to the windows of `{origin['video']}` at frames {seen}."]
 
 
 def _threshold(calibration: Calibration | None) -> list[str]:

@@ -10,11 +10,12 @@ from typing import Any
 from oddframe.data.labelled import LabelledSet
 from oddframe.data.readers import open_labelled
 from oddframe.errors import InputError
-from oddframe.evaluation.protocol import PROTOCOLS, Protocol, Result, evaluate, get_protocol
+from oddframe.evaluation.protocol import Protocol, Result, evaluate
+from oddframe.evaluation.protocols import PROTOCOLS, get_protocol
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.runtime.torch import Precision, TorchRuntime
-from oddframe.scoring.smooth import Smoothing
-from oddframe.scoring.stream import ScoreRule, score_video
+from oddframe.scoring.combine import ScoreRule
+from oddframe.scoring.stream import score_video
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.workflow.run import Progress, Run
@@ -74,33 +75,38 @@ def evaluate_run(
     scores, skipped, _ = run.score_all(sources, folder, False, device, precision, None, progress)
     if skipped:
         raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
-    smoothing = run.rule.smoothing
-    baseline = baseline_scores(run, labelled, smoothing)
+    rule, plain = run.rule, ScoreRule(FrameDifference.combination, run.rule.smoothing)
+    baseline = baseline_scores(run, labelled, plain)
     rows = []
     for protocol in chosen:
-        rows.append(Row(run.bundle.recipe.model, evaluate(scores, labels, protocol, run.rule.weights, smoothing)))
-        rows.append(Row(BASELINE, evaluate(baseline, labels, alike(protocol), {"difference": 1.0}, smoothing)))
+        rows.append(Row(run.bundle.recipe.model, evaluate(scores, labels, protocol, rule)))
+        rows.append(Row(BASELINE, evaluate(baseline, labels, alike(protocol), plain)))
     return Evaluation(labelled.name, run.bundle.id, tuple(rows), labelled.notes)
 
 
 def default_protocols(run: Run) -> list[Protocol]:
     """`honest`, and every protocol named after the model whose components its scores have."""
-    detector, model = run.bundle.detector, run.bundle.recipe.model
-    available = {*detector.components, *(("map_max",) if detector.map_filter else ())}
-    own = [p for name, p in PROTOCOLS.items() if name.split("/")[1:2] == [model] and available >= set(p.weights or ())]
+    available, model = run.bundle.detector.reported.keys(), run.bundle.recipe.model
+    own = [
+        protocol
+        for name, protocol in PROTOCOLS.items()
+        if name.split("/")[1:2] == [model]
+        and (protocol.combination is None or available >= set(protocol.combination.weights))
+    ]
     return [PROTOCOLS["honest"], *own]
 
 
 def alike(protocol: Protocol) -> Protocol:
-    """The same protocol for a system with other components: smoothing and normalisation stay."""
-    return replace(protocol, weights=None)
+    """The same protocol for the baseline: smoothing and normalisation stay."""
+    own, theirs = FrameDifference.combination, protocol.combination
+    by_video = theirs is not None and theirs.scale == "per_video_minmax"
+    return replace(protocol, combination=replace(own, scale="per_video_minmax") if by_video else own)
 
 
-def baseline_scores(run: Run, labelled: LabelledSet, smoothing: Smoothing) -> list[FrameScores]:
+def baseline_scores(run: Run, labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
     """The frame-difference baseline on the same frames at the same size."""
     detector = FrameDifference(run.bundle.detector.window.size)
     window, runtime = detector.window, TorchRuntime(detector, "cpu")
-    rule = ScoreRule(detector.score_weights, smoothing)
     scores = []
     for video in labelled.videos:
         with VideoReader(video.source, window.size, window.colour, window.resize) as reader:

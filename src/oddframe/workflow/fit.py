@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from oddframe.atomic import write_text
 from oddframe.bundle import META, read_checkpoint, save_bundle
@@ -26,14 +25,14 @@ from oddframe.models.registry import create
 from oddframe.recipes import PseudoPart, Recipe, load_recipe
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
-from oddframe.scoring.stream import ScoreRule, collect, score_frames
+from oddframe.scoring.stream import collect, score_frames
 from oddframe.training.fit import train
 from oddframe.training.stages import TrainingPlan, parse_budget
 from oddframe.video.cache import CachedVideo, build_cache, default_cache_root
 from oddframe.video.decode import Frame
 from oddframe.video.sources import find_videos
 from oddframe.workflow.card import write_card
-from oddframe.workflow.run import Run
+from oddframe.workflow.run import Piece, Run
 
 RECIPE = "recipe.json"
 CacheProgress = Callable[[int, int], None]
@@ -118,9 +117,8 @@ def fit(
     }
     run = Run(save_bundle(out, detector, recipe, asdict(history), fingerprint), skipped)
     runtime = TorchRuntime(detector, "auto" if accelerator == "auto" else accelerator)
-    run.calibrate(
-        list(heldout_curves(runtime, run.rule, cached, heldout)), alarms_per_hour=alarms_per_hour, quantile=quantile
-    )
+    pieces = list(heldout_pieces(runtime, cached, heldout))
+    run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
     return run
 
 
@@ -189,14 +187,12 @@ def make_paster(pseudo: PseudoPart, size: tuple[int, int], seed: int) -> Paster 
     )
 
 
-def heldout_curves(
-    runtime: TorchRuntime, rule: ScoreRule, videos: Sequence[CachedVideo], ranges: Sequence[range]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """(time, score) of every held-out block, scored as if it were a video of its own."""
+def heldout_pieces(runtime: TorchRuntime, videos: Sequence[CachedVideo], ranges: Sequence[range]) -> Iterator[Piece]:
+    """What the detector says of every held-out block, scored as if it were a video of its own."""
     for video, block in zip(videos, ranges, strict=True):
         if block:
             whole = collect(score_frames(runtime, _frames(video, block)))
-            yield whole.time, rule(whole.components)
+            yield whole.time, whole.components
 
 
 def _frames(video: CachedVideo, block: range) -> Iterator[Frame]:

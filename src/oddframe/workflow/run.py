@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +17,10 @@ from oddframe.bundle import Bundle, load_bundle
 from oddframe.errors import CalibrationError, InputError, VideoError
 from oddframe.runtime.torch import Precision, TorchRuntime
 from oddframe.scoring.calibrate import Calibration, calibrate
+from oddframe.scoring.combine import Components, Levels, ScoreRule, measure_levels
 from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
 from oddframe.scoring.smooth import Smoothing
-from oddframe.scoring.stream import ScoreRule, score_video
+from oddframe.scoring.stream import score_video
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
@@ -25,6 +28,8 @@ from oddframe.workflow.card import write_card
 from oddframe.workflow.scored import Scored, Skipped, write_outputs
 
 HELDOUT = "heldout.npz"
+Piece = tuple[NDArray[np.float64], Components]
+"""Time stamps (N,) in seconds and components (N,) of consecutive frames of normal video."""
 Progress = Callable[[str, int, int | None], None]
 """Called with a video's name, frames done, and frames in all where the file says so."""
 
@@ -49,8 +54,14 @@ class Run:
     @property
     def rule(self) -> ScoreRule:
         """How this run makes one score per frame."""
-        scoring, detector = self.bundle.recipe.scoring, self.bundle.detector
-        return ScoreRule(scoring.weights or detector.score_weights, Smoothing(**scoring.smoothing.model_dump()))
+        stored = self.bundle.calibration
+        return self._rule(self.calibration().levels if stored.is_file() else {})
+
+    def _rule(self, levels: Levels) -> ScoreRule:
+        scoring, combination = self.bundle.recipe.scoring, self.bundle.detector.combination
+        if scoring.weights is not None:
+            combination = replace(combination, weights=scoring.weights)
+        return ScoreRule(combination, Smoothing(**scoring.smoothing.model_dump()), levels)
 
     def calibration(
         self,
@@ -85,24 +96,26 @@ class Run:
 
     def calibrate(
         self,
-        curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+        pieces: Sequence[Piece],
         *,
         alarms_per_hour: float | None = None,
         quantile: float | None = None,
     ) -> Calibration:
-        """Find thresholds on (time, score) curves of normal video, and keep both in the bundle.
+        """Find on normal video what is normal for each component, and thresholds; keep all of it in the bundle.
 
         Raises:
             CalibrationError: too little video for what is asked for.
         """
+        if not pieces:
+            raise CalibrationError("there is no held-out normal video to calibrate on: hold out more normal video")
         arrays: dict[str, Any] = {}
-        for number, (time, score) in enumerate(curves):
-            arrays |= {f"time/{number}": time, f"score/{number}": score}
+        for number, (time, components) in enumerate(pieces):
+            arrays |= {f"{number}/time": time, **{f"{number}/{name}": v for name, v in components.items()}}
         with replacing(self.path / HELDOUT) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
         # First a threshold that any held-out video supports: if what was asked for cannot be had, training is not lost.
         for wish in ((None, None), (alarms_per_hour, quantile)):
-            chosen = self._calibrate(curves, *wish)
+            chosen = self._calibrate(pieces, *wish)
             write_text(self.bundle.calibration, chosen.to_json() + "\n")
             write_card(self.bundle, chosen)
         return chosen
@@ -125,22 +138,63 @@ class Run:
             InputError: not one of the videos can be scored.
             CalibrationError: too little video for what is asked for.
         """
-        scores, skipped, _ = self.score_all(find_videos(videos), None, False, device, "fp32", None, progress)
-        curves = [(one.time, one.score) for one in scores]
-        return self.calibrate(curves, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
+        # What is normal is only found out here; until then components stand for themselves.
+        raw = replace(self._rule({}), combination=replace(self.rule.combination, scale="none"))
+        scores, skipped, _ = self.score_all(find_videos(videos), None, False, device, "fp32", None, progress, raw)
+        pieces = [(one.time, one.components) for one in scores]
+        return self.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
 
-    def _calibrate(
+    def adapt(
         self,
-        curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
-        rate: float | None,
-        quantile: float | None,
-    ) -> Calibration:
-        scoring = self.bundle.recipe.scoring
-        return calibrate(curves, alarms_per_hour=rate, quantile=quantile, merge_s=scoring.merge_s, min_s=scoring.min_s)
+        video: str | Path,
+        *,
+        shots: int = 5,
+        steps: int | None = None,
+        out: str | Path | None = None,
+        alarms_per_hour: float | None = None,
+        quantile: float | None = None,
+        device: str = "auto",
+        progress: Progress | None = None,
+    ) -> Run:
+        """Adapt to a new camera from a few windows of its normal video; a new bundle appears, this one stays as it is.
 
-    def _heldout(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        Args:
+            video: one normal video of the new camera. Its windows to adapt to are evenly spread over it; the rest of
+                it, of which none of them sees a frame, calibrates the new bundle.
+            shots: how many windows.
+            steps: gradient steps; None as the recipe says.
+            out: folder for the new bundle; None takes this one's with "-adapted" appended.
+            alarms_per_hour, quantile: how the threshold is chosen; see `calibration`.
+
+        Raises:
+            RecipeError: the detector cannot adapt; MPN can, meta-trained.
+            InputError: fewer than one shot, a video too short or broken or not a single one, or `out` exists already.
+            CalibrationError: the rest of the video cannot support the threshold asked for.
+        """
+        from oddframe.workflow.adapt import adapt
+
+        return adapt(
+            self, video, shots=shots, steps=steps, out=out,
+            alarms_per_hour=alarms_per_hour, quantile=quantile, device=device, progress=progress,
+        )  # fmt: skip
+
+    def _calibrate(self, pieces: Sequence[Piece], rate: float | None, quantile: float | None) -> Calibration:
+        scoring = self.bundle.recipe.scoring
+        levels = measure_levels([components for _, components in pieces], self.bundle.detector.combination)
+        rule = self._rule(levels)
+        curves = [(time, rule(components)) for time, components in pieces]
+        chosen = calibrate(
+            curves, alarms_per_hour=rate, quantile=quantile, merge_s=scoring.merge_s, min_s=scoring.min_s
+        )
+        return replace(chosen, levels=levels)
+
+    def _heldout(self) -> list[Piece]:
+        pieces: dict[str, dict[str, NDArray[np.float64]]] = {}
         with np.load(self.path / HELDOUT) as stored:
-            return [(stored[f"time/{i}"], stored[f"score/{i}"]) for i in range(len(stored.files) // 2)]
+            for key in stored.files:
+                number, _, name = key.partition("/")
+                pieces.setdefault(number, {})[name] = stored[key]
+        return [(piece.pop("time"), piece) for piece in pieces.values()]
 
     def score(
         self,
@@ -177,7 +231,7 @@ class Run:
         sources = find_videos(videos) if isinstance(videos, str | Path) else videos
         folder = None if out is None else Path(out) / "scores"
         scores, skipped, used = self.score_all(sources, folder, force, device, precision, batch, progress)
-        scored = Scored(scores, calibration, skipped)
+        scored = Scored(scores, calibration, self.rule.combination, skipped)
         if out is not None:
             write_outputs(Path(out), self.bundle, scored, used, overlay, force, labels or {})
         return scored
@@ -191,22 +245,26 @@ class Run:
         precision: Precision,
         batch: int | None,
         progress: Progress | None,
+        rule: ScoreRule | None = None,
     ) -> tuple[tuple[FrameScores, ...], tuple[Skipped, ...], tuple[VideoSource, ...]]:
         """Scores, what was skipped and why, and the sources of the scores; see `score` for the arguments.
 
         Args:
             folder: for score files; None keeps the scores in memory.
+            rule: None takes the run's own.
 
         Raises:
             InputError: not one of the videos can be scored.
         """
-        runtime = TorchRuntime(self.bundle.detector, device, precision)
+        runtime, rule = TorchRuntime(self.bundle.detector, device, precision), rule or self.rule
+        runtime.detector.forget()
+        force = force or runtime.detector.carries_over  # scores then depend on the videos before
         scores: list[FrameScores] = []
         used: list[VideoSource] = []
         skipped: list[Skipped] = []
         for source in sources:
             try:
-                scores.append(self._score_source(source, runtime, folder, force, batch, progress))
+                scores.append(self._score_source(source, runtime, rule, folder, force, batch, progress))
                 used.append(source)
             except VideoError as error:
                 skipped.append((source, str(error)))
@@ -221,15 +279,17 @@ class Run:
         self,
         source: VideoSource,
         runtime: TorchRuntime,
+        rule: ScoreRule,
         folder: Path | None,
         force: bool,
         batch: int | None,
         progress: Progress | None,
     ) -> FrameScores:
         """Scores of one video, from `folder` if this bundle has scored it before."""
+        identity = self._identity(rule)
         if folder is not None and not force and score_path(folder, source.name).is_file():
             done = load_scores(score_path(folder, source.name))
-            if done.bundle == self.bundle.id and Path(done.info.path).resolve() == source.path.resolve():
+            if done.bundle == identity and Path(done.info.path).resolve() == source.path.resolve():
                 return done
         window, detector = runtime.detector.window, runtime.detector
         with VideoReader(source, window.size, window.colour, window.resize) as reader:
@@ -243,8 +303,8 @@ class Run:
 
             def run(spool: Any) -> FrameScores:
                 return score_video(
-                    runtime, reader, source.name, self.rule,
-                    bundle=self.bundle.id, batch=batch, spool=spool, progress=count,
+                    runtime, reader, source.name, rule,
+                    bundle=identity, batch=batch, spool=spool, progress=count,
                 )  # fmt: skip
 
             if folder is None:
@@ -257,6 +317,12 @@ class Run:
                 with MapSpool(folder, detector.map_grid) as spool:
                     save_scores(run(spool), folder, spool)
             return load_scores(score_path(folder, source.name))
+
+    def _identity(self, rule: ScoreRule) -> str:
+        """What scores depend on: the bundle, and where they do, the levels it was calibrated to."""
+        if rule.combination.scale != "normal":
+            return self.bundle.id
+        return f"{self.bundle.id}-{zlib.crc32(json.dumps(dict(rule.levels), sort_keys=True).encode()):08x}"
 
 
 def find_all(paths: Sequence[Path]) -> list[VideoSource]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from oddframe.report.html import ReportVideo, write_report
 from oddframe.report.overlay import write_overlay
 from oddframe.report.thumbnails import grab_thumbnails
 from oddframe.scoring.calibrate import Calibration
+from oddframe.scoring.combine import unusual
 from oddframe.scoring.events import find_events, write_events
-from oddframe.types import Event, FrameScores
+from oddframe.types import Combination, Event, FrameScores
 from oddframe.video.sources import VideoSource
 
 Skipped = tuple[VideoSource, str]
@@ -30,11 +31,13 @@ class Scored:
     Attributes:
         videos: scores, in the order of the videos.
         calibration: thresholds used by `events`.
+        combination: how the score came of its components.
         skipped: videos that could not be scored, and why.
     """
 
     videos: tuple[FrameScores, ...]
     calibration: Calibration
+    combination: Combination
     skipped: tuple[Skipped, ...] = ()
 
     def __iter__(self) -> Iterator[FrameScores]:
@@ -50,7 +53,11 @@ class Scored:
     def events_of(self, scores: FrameScores) -> list[Event]:
         """The events of one of the videos."""
         c = self.calibration
-        return find_events(scores, c.threshold, c.low, c.merge_s, c.min_s)
+        rows = {int(frame): row for row, frame in enumerate(scores.frame)}
+        return [
+            replace(event, why=unusual(scores.components, rows[event.peak_frame], self.combination, c.levels))
+            for event in find_events(scores, c.threshold, c.low, c.merge_s, c.min_s)
+        ]
 
 
 def write_outputs(
@@ -75,7 +82,8 @@ def write_outputs(
             _overlay(picture, source, scores, scored.calibration, events, bundle.id, force)
         thumbnails = grab_thumbnails(source, [event.peak_frame for event in events])
         link = picture.relative_to(out).as_posix() if picture.is_file() else None
-        videos.append(ReportVideo(scores, events, thumbnails, labels.get(scores.video), link))
+        truth, words = labels.get(scores.video), bundle.detector.reported
+        videos.append(ReportVideo(scores, events, thumbnails, truth, link, words))
     card = {
         "Detector": f"{bundle.recipe.model}, preset {bundle.recipe.preset}",
         "Recipe": bundle.recipe.name,

@@ -1,0 +1,44 @@
+"""oddframe adapt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oddframe.cli.console import DeviceOption, progress_bars
+
+
+def adapt(
+    run: Annotated[Path, typer.Argument(help="Bundle that was meta-trained, such as with the recipe mpn-meta-small.")],
+    video: Annotated[Path, typer.Argument(help="Normal video of the new camera.")],
+    shots: Annotated[int, typer.Option(help="Windows to adapt to, evenly spread over VIDEO; the rest calibrates.")] = 5,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps (default as the recipe says).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the new bundle (default RUN-adapted).")] = None,
+    alarms_per_hour: Annotated[float | None, typer.Option(help="False alarms you will bear (default 1).")] = None,
+    quantile: Annotated[float | None, typer.Option(help="Threshold at this quantile of the scores instead.")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Adapt a meta-trained detector to a new camera from a few windows of its normal video."""
+    from oddframe.workflow import load_run
+
+    trained = load_run(run)
+    with progress_bars() as bars:
+        adapted = trained.adapt(
+            video,
+            shots=shots,
+            steps=steps,
+            out=out,
+            alarms_per_hour=alarms_per_hour,
+            quantile=quantile,
+            device=device,
+            progress=bars,
+        )
+    calibration = adapted.calibration()
+    print(f"bundle     {adapted.path}  ({adapted.bundle.id})")
+    print(f"adapted    to {shots} window{'s' if shots > 1 else ''}, evenly spread over {video}")
+    print(f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of the rest of it")
+    if calibration.note:
+        print(f"note       {calibration.note}")
+    print(f"next       oddframe score {adapted.path} VIDEO --out OUT")

@@ -1,0 +1,98 @@
+"""From a trained detector and a few windows of a new camera's normal video to a detector for that camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from oddframe.bundle import save_bundle
+from oddframe.data.clips import ClipSet
+from oddframe.errors import InputError, RecipeError
+from oddframe.models.registry import create
+from oddframe.runtime.torch import TorchRuntime
+from oddframe.scoring.calibrate import supported_rate
+from oddframe.training.sampling import as_batch
+from oddframe.types import Window
+from oddframe.video.cache import build_cache, default_cache_root
+from oddframe.video.sources import find_videos
+from oddframe.workflow.fit import heldout_pieces
+from oddframe.workflow.run import Progress, Run
+
+PARTS = 3  # a shot needs its own length of video, and as much again before and after it to calibrate on
+
+
+def adapt(
+    run: Run,
+    video: str | Path,
+    *,
+    shots: int = 5,
+    steps: int | None = None,
+    out: str | Path | None = None,
+    alarms_per_hour: float | None = None,
+    quantile: float | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Run:
+    """Adapt a detector to a new camera, find its thresholds there, and leave a new bundle; see `Run.adapt`."""
+    bundle = run.bundle
+    recipe = bundle.recipe
+    out = Path(f"{bundle.path}-adapted" if out is None else out)
+    if shots < 1:
+        raise InputError(f"shots are windows of normal video to adapt to: at least 1, not {shots}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: already exists; choose another --out")
+    if steps is not None:
+        recipe = recipe.model_copy(update={"options": {**recipe.options, "adapt_steps": steps}})
+    if not bundle.detector.adapts:
+        raise RecipeError(
+            f"{bundle.path}: {recipe.model} as trained here cannot adapt to a new camera; "
+            "train one that can: oddframe fit VIDEOS --recipe mpn-meta-small"
+        )
+    detector = create(recipe.model, recipe.preset, **recipe.options)
+    detector.load_state_dict(bundle.detector.state_dict())
+
+    sources = find_videos(video)
+    if len(sources) > 1:
+        raise InputError(f"{video}: holds {len(sources)} videos; give one video of the new camera")
+    (source,) = sources
+
+    def decoded(done: int, expected: int) -> None:
+        if progress is not None:
+            progress(f"decoding {source.name}", done, expected)
+
+    cached, skipped = build_cache(sources, detector.window, default_cache_root(), 1, decoded)
+    if not cached:
+        raise InputError(skipped[0][1])
+    support, rest = divide(len(cached[0].frames), shots, detector.window, source.name)
+
+    runtime = TorchRuntime(detector, device)
+    samples = np.array(support) - detector.window.scorable(len(cached[0].frames)).start
+    windows = ClipSet(cached, detector.window).batch(samples, np.array(support), 0)
+    detector.adapt(as_batch(windows).to(runtime.device))
+
+    pieces = list(heldout_pieces(runtime, cached * len(rest), rest))
+    if quantile is None:
+        supported_rate(alarms_per_hour, sum(float(time[-1] - time[0]) for time, _ in pieces))
+    origin = {"bundle": bundle.id, "video": source.name, "shots": shots, "frames": support}
+    adapted = Run(save_bundle(out, detector, recipe, bundle.history, {**bundle.data, "adapted_from": origin}))
+    adapted.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
+    return adapted
+
+
+def divide(length: int, shots: int, window: Window, name: str) -> tuple[list[int], list[range]]:
+    """The scored frames of windows evenly spread over a video, one in the middle of each of so many equal parts, and
+    the stretches between them, of which no window sees a frame.
+
+    Raises:
+        InputError: the video, called `name`, is too short.
+    """
+    needed = window.look_back + window.look_ahead + 1
+    if length < PARTS * shots * needed:
+        raise InputError(
+            f"{name}: {length} frames are too few for {shots} shots of {needed} frames and normal video between them "
+            f"to calibrate on; it takes {PARTS * shots * needed}, or fewer shots"
+        )
+    begins = [round((number + 0.5) * length / shots - needed / 2) for number in range(shots)]
+    ends = [0, *(begin + needed for begin in begins)]
+    return [begin + window.look_back for begin in begins], list(map(range, ends, [*begins, length]))
