@@ -114,7 +114,7 @@ def test_calibration_sees_no_frame_of_the_windows(trained: Path, camera: Path, t
     pieces = new._heldout()
     for (time, components), block in zip(pieces, rest, strict=True):
         np.testing.assert_allclose(time, np.arange(block.start + 4, block.stop) / 25)
-        assert set(components) == {"prediction", "prototype"}
+        assert set(components) == {"prediction", "prototype", "map_max"}
     assert new.calibration().videos == 3
     assert np.isfinite(new.score(camera).videos[0].score).all()
 

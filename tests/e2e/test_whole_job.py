@@ -92,6 +92,7 @@ def test_score_writes_everything_and_skips_what_is_done(
     assert (out / "scores" / "01.csv").read_text().startswith("frame,time_s,score,teacher")
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     assert all(event["start_s"] <= event["peak_s"] <= event["end_s"] for event in events)
+    assert all(list(event["why"]) == list(scores.components) for event in events)
 
     changed = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.suffix in (".npz", ".mp4")}
     again = ask("score", trained, street / "testing" / "videos", "--out", out, "--quantile", "0.9", "--json")

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch, Sampling
 from oddframe.models.mpn import MPN, PRESETS, MetaStage, length
+from oddframe.recipes import load_recipe
+from oddframe.runtime.cost import flops_per_frame
 
 TINY = {"size": (16, 24), "width": 4}
 SMALLEST = {"size": (8, 8), "width": 2, "prototypes": 3}
@@ -126,6 +128,17 @@ def test_length_has_a_gradient_of_every_order_at_zero() -> None:
     (second,) = torch.autograd.grad(first.sum(), x)
     assert not first.any() and second.isfinite().all()
     torch.testing.assert_close(length(torch.tensor([[3.0, 4.0]]), 1), torch.tensor([5.0]))
+
+
+@torch.no_grad()
+def test_the_unit_keeps_its_precision_under_autocast() -> None:
+    model = tiny()
+    x = unit_features(2, 8, 4, 4).float()
+    wanted = model.predict(x, model.theta())
+    with torch.autocast("cpu", torch.bfloat16):
+        got = model.predict(x, model.theta())
+    assert torch.equal(got.means_BMC, wanted.means_BMC) and torch.equal(got.distance_BN, wanted.distance_BN)
+    assert got.frame_B3HW.dtype == torch.float32 and not torch.equal(got.frame_B3HW, wanted.frame_B3HW)
 
 
 # Losses and options
@@ -420,6 +433,7 @@ def test_steps_and_weights_of_adaptation() -> None:
 
 
 def test_a_plainly_trained_network_does_not_adapt() -> None:
+    assert tiny(meta=True).adapts and not tiny().adapts
     with pytest.raises(RecipeError, match=r"only a meta-trained network adapts.*mpn-meta"):
         tiny().adapt(batch())
 
@@ -471,8 +485,8 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name() -> None:
         ({"prototypes": 1}, "prototypes 1 at least 2"),
         ({"temperature": 0.0}, "temperature 0 must be above 0"),
         ({"adapt_steps": 0}, "adapt_steps 0 at least 1"),
-        ({"loss_weights": [1.0, 1.0]}, "loss_weights are three numbers"),
-        ({"adapt_weights": (1.0,)}, "adapt_weights are three numbers"),
+        ({"loss_weights": [1.0, 1.0]}, "loss_weights is"),
+        ({"adapt_weights": (1.0,)}, "adapt_weights is"),
         ({"attention": "max"}, "attention is 'max': Input should be 'sum' or 'softmax'"),
         ({"sampling": "close"}, "should be 'shuffle' or 'spread'"),
         ({"memory": 10}, "MPN has no option 'memory'"),
@@ -483,3 +497,26 @@ def test_impossible_options_are_refused(options: dict[str, object], message: str
         tiny(**options)
     with pytest.raises(RecipeError, match="no preset 'best'"):
         MPN.from_preset("best")
+
+
+# Recipes
+
+
+def test_published_settings() -> None:
+    for name, epochs in (("mpn-ped2", 60), ("mpn-avenue", 60), ("mpn-shanghaitech", 10), ("mpn-meta-shanghaitech", 10)):
+        recipe = load_recipe(name)
+        config = MPN.from_preset(recipe.preset, **recipe.options).config
+        assert (recipe.preset, recipe.training.batch_size, recipe.pseudo.source) == ("paper", 4, "none")
+        assert (config.size, config.learning_rate, config.epochs) == ((256, 256), 1e-4, epochs)
+        assert config.meta == ("meta" in name) and recipe.scoring.smoothing.kind == "causal"
+    assert (config.meta_epochs, config.step_size, config.meta_learning_rate) == (1000, 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize("name", ["mpn-small", "mpn-meta-small"])
+def test_small_recipes_are_small(name: str) -> None:
+    recipe = load_recipe(name)
+    model = MPN.from_preset(recipe.preset, **recipe.options)
+    assert 0.3e6 < sum(p.numel() for n, p in model.named_parameters() if "step_sizes" not in n) < 1e6
+    assert flops_per_frame(model) < 0.5e9
+    for stage in model.stages():
+        assert recipe.training.batch_size % stage.sampling.group == 0

@@ -141,6 +141,16 @@ def test_calm_videos_say_so(scene, calibration: Calibration, tmp_path: Path) -> 
     assert "1 video without any" in page.text
 
 
+def test_says_why_in_words_the_most_unusual_first(scene, calibration: Calibration, tmp_path: Path) -> None:
+    event = replace(scene.events[0], why={"error": 3.5, "map_max": 12.25, "class": 1.9})
+    words = {"error": "how the frame was rebuilt", "class": "its class"}
+    page = write(tmp_path / "r.html", [ReportVideo(scene.scores, [event], words=words)], calibration)
+    assert "unusual in map max (12.2 σ); how the frame was rebuilt (3.5 σ)" in page.text
+    assert "its class" not in page.text
+    plain = write(tmp_path / "r.html", [ReportVideo(scene.scores, [replace(event, why={})])], calibration)
+    assert "unusual" not in plain.text
+
+
 def test_a_page_without_videos_is_still_a_page(calibration: Calibration, tmp_path: Path) -> None:
     assert "No events in no videos" in write(tmp_path / "r.html", [], calibration).text
 

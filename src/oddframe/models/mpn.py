@@ -19,6 +19,7 @@ Where this file departs from both:
   either sign have a pole, and the paper does not say what keeps them away from it. Softmax is the same with exp.
 - Prototypes are matrix products (p = A x, r = b p); the released code lays out B x N x M x C products twice, 2.7 GB at
   batch 4 in float32. The unit always computes in float32, also under bf16: prototypes differ in the fifth digit.
+- Videos of under 36 frames, 132 in meta-training, stop the released loaders; here they have fewer segments.
 - Released code computes a loss between the prototypes of consecutive samples and a second softmax, and drops both.
 - The released test script for few shots scores features with the sign turned round; here higher is more anomalous.
 - Released checkpoints of meta-training lack encoder and decoder; here one state dict holds all, step sizes included.
@@ -86,7 +87,8 @@ class MPNConfig:
         adapt_weights: the same for `adapt`; None takes those of the inner step, the code's test script its own.
         adapt_steps: gradient steps of `adapt`.
         first_order: leave the second derivatives out of meta-training.
-        map_filter: odd (time, height, width) of a mean filter over the error map, which adds the component "map_max".
+        map_filter: odd (time, height, width) of a mean filter over the error map, which adds the component "map_max";
+            in the score it takes the place of "prediction".
     """
 
     size: tuple[int, int] = (256, 256)
@@ -125,10 +127,6 @@ class MPNConfig:
             raise RecipeError(
                 f"MPN: temperature {self.temperature:g} must be above 0 and adapt_steps {self.adapt_steps} at least 1"
             )
-        for name in ("loss_weights", "inner_weights", "adapt_weights"):
-            weights = getattr(self, name)
-            if weights is not None and len(weights) != 3:
-                raise RecipeError(f"MPN: {name} are three numbers: frame, compactness, diversity; not {weights}")
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -110,12 +110,11 @@ def _all_stages(
         account = Account(fabric, interrupts, detector, data.by_video, plan, out, progress)
         try:
             fabric.to_device(detector)
-            with whole_batch_norm(detector):
-                while not account.finished:
-                    account.begin_stage()
-                    if account.stage.length:
-                        _one_stage(account, data, heldout)
-                    account.finish_stage()
+            while not account.finished:
+                account.begin_stage()
+                if account.stage.length:
+                    _one_stage(account, data, heldout)
+                account.finish_stage()
         except KeyboardInterrupt:
             return False
         finally:
@@ -158,7 +157,7 @@ def _one_stage(account: Account, data: Samples, heldout: Samples | None) -> None
         return as_batch(data.batch(*sampler.at(step)), pin=fabric.device.type == "cuda")
 
     noted = account.progress
-    with closing(fetched_ahead(fetch, state.step, fabric.world_size)) as batches:
+    with closing(fetched_ahead(fetch, state.step, fabric.world_size)) as batches, whole_batch_norm(account.detector):
         while state.step == 0 or account.progress < 1:
             factor = rate_factor(plan.schedule, plan.warmup, account.progress)
             for group, rate in zip(groups, rates, strict=True):
