@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 import oddframe
 from oddframe.bundle import save_bundle
-from oddframe.cli import main
 from oddframe.errors import CalibrationError, InputError
 from oddframe.models.detector import Batch
 from oddframe.models.registry import create
@@ -26,20 +25,7 @@ from oddframe.video.sources import find_videos
 from oddframe.workflow.adapt import divide
 
 TINY = ("options.size=[32, 64]", "options.width=4", "options.step_size=0.05", "training.batch_size=4")
-Ask = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["oddframe", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        text = capsys.readouterr()
-        return int(left.value.code or 0), text.out, text.err
-
-    return run
+Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")

@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import oddframe
-from oddframe.cli import main
-from oddframe.data.world import render_world
 from oddframe.scoring.files import load_scores
 
 TINY = "options={size: [32, 64], patch: 8, encoder_width: 16, decoder_width: 16, heads: 2, learning_rate: 0.003}"
 FIT = ("--set", TINY, "--set", "training.batch_size=8", "--set", "pseudo.sequences=9", "--budget", "12steps")
 
 
-@dataclass
-class Answer:
-    status: int
-    out: str
-    err: str
-
-
-Ask = Callable[..., Answer]
-
-
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    def run(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["oddframe", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        text = capsys.readouterr()
-        return Answer(int(left.value.code or 0), text.out, text.err)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render_world(tmp_path_factory.mktemp("street"), videos=5, test_videos=2, seconds=5, seed=3, size=(72, 128))
+Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_weights import drawn_weights
 from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.models.memae import MemAE, MemAEConfig, clip_error, objective
@@ -18,31 +18,7 @@ SHAPES = json.loads((Path(__file__).parent / "golden" / "memae-shapes.json").rea
 FORMS = ["masked", "literal"]
 
 
-def formula_state() -> dict[str, torch.Tensor]:
-    """Weights by released key name: random numbers seeded with the key's CRC."""
-    state = {}
-    for name, shape in SHAPES.items():
-        if name.endswith("num_batches_tracked"):
-            state[name] = torch.tensor(0)
-            continue
-        r = np.random.RandomState(zlib.crc32(name.encode()) & 0xFFFFFFFF)
-        if name.endswith("running_var"):
-            v = 0.5 + r.random_sample(shape)
-        elif name.endswith("running_mean"):
-            v = 0.1 * r.standard_normal(shape)
-        elif name == "mem_rep.memory.weight":
-            v = 0.3 * r.standard_normal(shape)
-        elif len(shape) == 1 and name.endswith("weight"):
-            v = 1 + 0.1 * r.standard_normal(shape)
-        elif len(shape) == 1:
-            v = 0.05 * r.standard_normal(shape)
-        else:
-            v = r.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
-        state[name] = torch.from_numpy(v)
-    return state
-
-
-STATE = formula_state()
+STATE = drawn_weights(SHAPES, {"mem_rep.memory.weight": 0.3})
 
 
 class Case:

@@ -614,7 +614,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": (20, 32)}, "size 20x32 is not a multiple of 8"),
+        ({"size": (20, 32)}, "size 20x32 must be multiples of 8"),
         ({"size": (0, 32)}, "size 0x32"),
         ({"width": 0}, "width 0"),
         ({"items": 1}, "items 1 must be at least 2, or 0"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import math
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_weights import drawn_clips, drawn_weights
 from torch.nn import functional as F
 
 from oddframe.models.mnad import MNAD, Training, gate_score, rewritten
@@ -21,40 +20,18 @@ DEAD = {f"encoder.moduleBatchNorm.{name}" for name in ("weight", "bias")}
 
 
 @functools.cache
-def formula_state(variant: str) -> dict[str, torch.Tensor]:
-    """Every tensor of the released network by its key name, drawn with a seed that the name gives; and the items."""
-    state = {}
-    for name, shape in GOLDEN[variant]["state_shapes"].items():
-        random = np.random.RandomState(zlib.crc32(name.encode("ascii")))
-        if name.endswith("num_batches_tracked"):
-            value = np.zeros((), np.int64)
-        elif name.endswith("running_var"):
-            value = 0.5 + random.random_sample(shape)
-        elif name.endswith("running_mean"):
-            value = 0.1 * random.standard_normal(shape)
-        elif len(shape) == 1:
-            centre, spread = (1, 0.1) if name.endswith("weight") else (0, 0.05)
-            value = centre + spread * random.standard_normal(shape)
-        else:
-            value = random.standard_normal(shape) * math.sqrt(2 / np.prod(shape[1:]))
-        state[name] = torch.as_tensor(value)
+def released_state(variant: str) -> dict[str, torch.Tensor]:
+    """Every tensor of the released network by its key name, and the items."""
     items = torch.from_numpy(np.random.RandomState(11).random_sample((10, 512)))
-    return {**state, "keys": F.normalize(items)}
-
-
-@functools.cache
-def clips() -> torch.Tensor:
-    """(2, 15, 64, 64) smooth noise in [-1, 1]: five frames each."""
-    noise = torch.from_numpy(np.random.RandomState(8).uniform(-1, 1, (2, 15, 64, 64)))
-    return (F.avg_pool2d(noise, 5, 1, 2) * 3).clamp(-1, 1)
+    return {**drawn_weights(GOLDEN[variant]["state_shapes"]), "keys": F.normalize(items)}
 
 
 class Case:
     def __init__(self, variant: str, dtype: torch.dtype) -> None:
         self.golden, self.dtype = GOLDEN[variant], dtype
         self.model = MNAD.from_preset("code", variant=variant, size=(64, 64)).to(dtype).eval()
-        self.model.load_reference_state_dict(formula_state(variant))
-        frames = clips().to(dtype)
+        self.model.load_reference_state_dict(released_state(variant))
+        frames = drawn_clips().to(dtype)
         prediction = variant == "prediction"
         self.x, self.target = (frames[:, :12], frames[:, 12:]) if prediction else (frames[:, :3], frames[:, :3])
 

@@ -479,8 +479,8 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": (20, 24)}, "20x24 is not a multiple of 8"),
-        ({"size": (0, 8)}, "0x8 is not a multiple of 8"),
+        ({"size": (20, 24)}, "20x24 must be multiples of 8"),
+        ({"size": (0, 8)}, "0x8 must be multiples of 8"),
         ({"width": 0}, "width 0 must be at least 1"),
         ({"prototypes": 1}, "prototypes 1 at least 2"),
         ({"temperature": 0.0}, "temperature 0 must be above 0"),

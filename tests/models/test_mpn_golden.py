@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
+from golden_weights import drawn_clips, drawn_weights
 
 from oddframe.models.detector import Batch
 from oddframe.models.layers.pixels import squared_error
@@ -19,26 +17,15 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "mpn.json").read_text())
 WEIGHTS = (1.0, 1.0, 1e-4)
 
 
-def formula_state(shapes: dict[str, list[int]], unit: str = "prototype.") -> dict[str, torch.Tensor]:
-    """Weights of the released names, normally distributed, the generator seeded by the CRC of the name."""
-    state = {}
-    for name, shape in shapes.items():
-        random = np.random.RandomState(zlib.crc32(name.encode()))
-        scale = 0.05 if len(shape) == 1 else np.sqrt(2 / np.prod(shape[1:]))
-        state[name.replace("prototype.", unit)] = torch.from_numpy(random.standard_normal(shape) * scale)
-    return state
-
-
 class Case:
     def __init__(self, dtype: torch.dtype, **options: object) -> None:
         self.dtype = dtype
         self.model = MPN.from_preset("code", size=(64, 64), **options).to(dtype).eval()
-        self.model.load_reference_state_dict(formula_state(GOLDEN["state"]))
+        self.model.load_reference_state_dict(drawn_weights(GOLDEN["state"]))
         if self.model.config.meta:
             for step_size in self.model.step_sizes.values():
                 torch.nn.init.constant_(step_size, GOLDEN["meta"]["alpha"])  # which float32 does not hold exactly
-        frames = torch.from_numpy(np.random.RandomState(8).uniform(-1, 1, (2, 15, 64, 64)))
-        frames = (F.avg_pool2d(frames, 5, 1, 2) * 3).clamp(-1, 1).to(dtype)
+        frames = drawn_clips().to(dtype)
         self.x, self.target = frames[:, :12], frames[:, 12:]
 
     def close(self, got: torch.Tensor | float, wanted: float | list[float], atol: float = 0.0) -> None:

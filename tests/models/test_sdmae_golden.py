@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-import zlib
 from pathlib import Path
 
 import pytest
 import torch
+from golden_weights import sine_weights
 
 from oddframe.models.sdmae import SDMAE, motion_weights, patchify, weighted_error
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "sdmae.json").read_text())
 CASES = [("p16", 16, (64, 128)), ("p8", 8, (32, 64))]
-
-
-def formula_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Weights without a random generator: a sine of the index, its phase from the key's CRC."""
-    state = {}
-    for name, value in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        j = zlib.crc32(name.encode()) % 1009
-        v = torch.sin(0.37 * torch.arange(value.numel(), dtype=torch.float64) + 0.11 * j + 0.5).reshape(value.shape)
-        if name in ("cls_token", "mask_token"):
-            v = 0.05 * v
-        elif name.endswith("running_mean"):
-            v = 0.1 * v
-        elif name.endswith("running_var"):
-            v = 1 + 0.25 * v
-        elif value.ndim >= 2:
-            v = v / math.sqrt(value.numel() / value.shape[0])
-        elif name.endswith("bias"):
-            v = 0.02 * v
-        else:
-            v = 1 + 0.1 * v
-        state[name] = v
-    return state
 
 
 class Case:
@@ -46,7 +21,8 @@ class Case:
         self.golden = GOLDEN[name]
         self.patch = patch
         self.model = SDMAE.from_preset("code", patch=patch, size=size, dropout=0.0).to(dtype).eval()
-        self.model.load_reference_state_dict(formula_state(self.model))
+        shapes = {name: value.shape for name, value in self.model.state_dict().items()}
+        self.model.load_reference_state_dict(sine_weights(shapes, ("cls_token", "mask_token")))
         flat = torch.arange(2 * 9 * height * width, dtype=torch.float64)
         self.x = torch.sin(0.013 * flat + 0.3).reshape(2, 9, height, width)
         gradient = 20 * (1 + torch.sin(0.021 * flat[: 2 * 3 * height * width] + 1.0)).reshape(2, 3, height, width)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-import zlib
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_weights import sine_weights
 from torch.nn import functional as F
 
 from oddframe.evaluation.protocol import Protocol, evaluate
@@ -37,35 +35,11 @@ NAMES = {
 }
 
 
-@cache
-def formula_state() -> dict[str, torch.Tensor]:
-    """The released network's weights without a random generator: a sine of the index, its phase from the key's CRC."""
-    state = {}
-    for name, shape in SHAPES.items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        count, j = math.prod(shape), zlib.crc32(name.encode()) % 1009
-        v = torch.sin(0.37 * torch.arange(count, dtype=torch.float64) + 0.11 * j + 0.5).reshape(shape)
-        if name == "cluster.cluster_center":
-            v = 0.05 * v
-        elif name.endswith("running_mean"):
-            v = 0.1 * v
-        elif name.endswith("running_var"):
-            v = 1 + 0.25 * v
-        elif len(shape) >= 2:
-            v = v / math.sqrt(count / shape[0])
-        elif name.endswith("bias"):
-            v = 0.02 * v
-        else:
-            v = 1 + 0.1 * v
-        state[name] = v
-    return state
-
-
 class Case:
     def __init__(self, dtype: torch.dtype) -> None:
         self.model = STD.from_preset("code", size=(64, 64)).to(dtype).eval()
-        self.model.load_reference_state_dict({"epoches": 5000, "state_dict": formula_state()})
+        weights = sine_weights(SHAPES, ("cluster.cluster_center",))
+        self.model.load_reference_state_dict({"epoches": 5000, "state_dict": weights})
         flat = torch.arange(2 * 15 * 64 * 64, dtype=torch.float64)
         self.clip = (0.5 + 0.5 * torch.sin(0.013 * flat + 0.3)).reshape(2, 15, 64, 64).to(dtype)
 

@@ -41,7 +41,7 @@ from oddframe.errors import RecipeError
 from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
 from oddframe.models.layers.pixels import on_grid, signed, squared_error
 from oddframe.models.layers.precision import full_precision
-from oddframe.models.options import configure
+from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
 from oddframe.types import Combination, Window
 
@@ -96,9 +96,7 @@ class MemAEConfig:
     epochs: int = 100
 
     def __post_init__(self) -> None:
-        height, width = self.size
-        if height < 16 or width < 16 or height % 16 or width % 16:
-            raise RecipeError(f"MemAE: size {height}x{width} must be multiples of 16")
+        check_size("MemAE", self.size, 16)
         if self.width < 1 or self.items < 1:
             raise RecipeError(f"MemAE: width {self.width} and items {self.items} must be at least 1")
         if not self.temperature > 0:

@@ -47,7 +47,7 @@ from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
 from oddframe.models.layers.pixels import on_grid, signed, squared_error, stacked
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
-from oddframe.models.options import configure
+from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
 from oddframe.types import Combination, Window
 
@@ -120,9 +120,7 @@ class MNADConfig:
     epochs: int = 60
 
     def __post_init__(self) -> None:
-        height, width = self.size
-        if height < 8 or width < 8 or height % 8 or width % 8:
-            raise RecipeError(f"MNAD: size {height}x{width} is not a multiple of 8; change it")
+        check_size("MNAD", self.size, 8)
         if self.width < 1:
             raise RecipeError(f"MNAD: width {self.width} must be at least 1")
         if self.items < 0 or self.items == 1:

@@ -42,7 +42,7 @@ from oddframe.models.detector import Batch, Detector, FrameErrors, Sampling, Sta
 from oddframe.models.layers.pixels import full, on_grid, signed, squared_error, stacked
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
-from oddframe.models.options import configure
+from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
 from oddframe.types import Combination, Window
 
@@ -118,9 +118,7 @@ class MPNConfig:
     map_filter: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
-        height, width = self.size
-        if height < 8 or width < 8 or height % 8 or width % 8:
-            raise RecipeError(f"MPN: size {height}x{width} is not a multiple of 8; change it")
+        check_size("MPN", self.size, 8)
         if self.width < 1 or self.prototypes < 2:
             raise RecipeError(f"MPN: width {self.width} must be at least 1, prototypes {self.prototypes} at least 2")
         if not self.temperature > 0 or self.adapt_steps < 1:

@@ -40,3 +40,14 @@ def configure(
             except ValidationError as error:
                 raise RecipeError(f"{model}: {name} is {options[name]!r}: {error.errors()[0]['msg']}") from None
     return kind(**chosen)
+
+
+def check_size(model: str, size: tuple[int, int], multiple: int) -> None:
+    """A size (height, width) that the network's strides divide.
+
+    Raises:
+        RecipeError: it is not.
+    """
+    height, width = size
+    if height < multiple or width < multiple or height % multiple or width % multiple:
+        raise RecipeError(f"{model}: size {height}x{width} must be multiples of {multiple}")

@@ -46,7 +46,7 @@ from oddframe.errors import RecipeError
 from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
 from oddframe.models.layers.k_means import k_means
 from oddframe.models.layers.pixels import full, on_grid, stacked
-from oddframe.models.options import configure
+from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
 from oddframe.types import Combination, Window
 
@@ -120,9 +120,7 @@ class STDConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        height, width = self.size
-        if height < 16 or width < 16 or height % 16 or width % 16:
-            raise RecipeError(f"STD: size {height}x{width} must be multiples of 16")
+        check_size("STD", self.size, 16)
         if self.width < 2 or self.width % 2:
             raise RecipeError(f"STD: width {self.width} must be even")
         if self.clusters < 1 or self.centre_batches < 1:
