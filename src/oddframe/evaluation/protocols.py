@@ -130,14 +130,14 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "paper/std",
-            "Chang et al., PR 2022: error times cluster distance, 1/S min-max per video, each score at its own frame",
-            combination=INVERSE,
+            "Chang et al., PR 2022: error times cluster distance, min-max per video, each score at its own frame",
+            combination=Combination({"fused": 1.0}),
             smoothing=NONE,
             normalise="per_video_minmax",
         ),
         Protocol(
             "code/std",
-            "as STD's released code scores: paper/std, but every score is compared with the label of the next frame",
+            "as STD's released code scores: 1/S, min-max per video, each score compared with the next frame's label",
             combination=INVERSE,
             smoothing=NONE,
             normalise="per_video_minmax",

@@ -30,13 +30,15 @@ class VideoWriter:
     Odd sizes are padded to even ones by repeating the last row or column, because yuv420p has no odd sizes.
     """
 
-    def __init__(self, path: str | Path, size: tuple[int, int], fps: float | None) -> None:
+    def __init__(self, path: str | Path, size: tuple[int, int], fps: float | None, threads: int = 0) -> None:
         """Start a file.
 
         Args:
             path: of the file; its folder has to exist.
             size: (height, width) of the frames.
             fps: rate of frames that are written without a time; None where every frame brings its own.
+            threads: of the encoder, 0 for as many as it likes. What it writes depends on their number, and under load
+                on chance; with one the same frames always make the same file.
 
         Raises:
             InputError: the file cannot be created, or its suffix is not a container for H.264.
@@ -57,6 +59,7 @@ class VideoWriter:
         self._stream = self._container.add_stream(
             "libx264", rate=Fraction(fps or 25).limit_denominator(1001), options={"preset": "veryfast", "crf": "23"}
         )
+        self._stream.codec_context.thread_count = threads
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
         self._stream.color_range = _LIMITED_RANGE

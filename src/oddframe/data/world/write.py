@@ -152,7 +152,7 @@ def _write_video(path: Path, frames: Iterable[RenderedFrame], world: World) -> l
     """Encode the frames; the truth about them is returned without their images' pixels being kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     truth = []
-    with VideoWriter(path, world.size, world.fps) as writer:
+    with VideoWriter(path, world.size, world.fps, threads=1) as writer:
         for frame in frames:
             writer.write(frame.image)
             truth.append(RenderedFrame(frame.index, frame.image[:0], frame.mask, frame.label, frame.objects))
