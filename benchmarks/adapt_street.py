@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from oddframe.data.world import render_world
-from oddframe.workflow import Run, fit, load_run
+from oddframe.workflow import Run, adapt, fit, load_run
 from oddframe.workflow.evaluate import evaluate_run
 
 SHOTS = (1, 5, 10)
@@ -63,7 +63,7 @@ def main() -> None:
             row, seconds = [auc(run, street), auc(calibrated, street)], []
             for shots in SHOTS:
                 start = time.perf_counter()
-                adapted = run.adapt(normal, shots=shots, out=folder / f"adapted{number}-{shots}")
+                adapted = adapt(run, normal, shots=shots, out=folder / f"adapted{number}-{shots}")
                 seconds.append(time.perf_counter() - start)
                 row.append(auc(adapted, street))
             rows.append(row)

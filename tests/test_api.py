@@ -9,6 +9,7 @@ from oddframe import workflow
 
 
 def test_public_names_are_those_of_the_workflow() -> None:
+    assert oddframe.adapt is workflow.adapt
     assert oddframe.fit is workflow.fit
     assert oddframe.load_run is workflow.load_run
     assert oddframe.Run is workflow.Run

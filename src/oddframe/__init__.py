@@ -13,11 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from oddframe.workflow.adapt import adapt
     from oddframe.workflow.fit import fit
     from oddframe.workflow.run import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "fit", "load_run"]
+__all__ = ["Run", "__version__", "adapt", "fit", "load_run"]
 
 
 def __getattr__(name: str) -> Any:

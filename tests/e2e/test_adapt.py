@@ -94,7 +94,7 @@ def test_a_new_bundle_appears_and_the_old_one_stays(trained: Path, camera: Path,
 
 
 def test_calibration_sees_no_frame_of_the_windows(trained: Path, camera: Path, tmp_path: Path) -> None:
-    new = oddframe.load_run(trained).adapt(camera, shots=2, out=tmp_path / "new")
+    new = oddframe.adapt(oddframe.load_run(trained), camera, shots=2, out=tmp_path / "new")
     support, rest = divide(80, 2, new.bundle.detector.window, "gate")
     assert new.bundle.data["adapted_from"]["frames"] == support == [22, 62]
     pieces = new._heldout()
@@ -107,7 +107,7 @@ def test_calibration_sees_no_frame_of_the_windows(trained: Path, camera: Path, t
 
 def test_it_is_the_detectors_own_adaptation(trained: Path, camera: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(trained)
-    new = run.adapt(camera, shots=2, out=tmp_path / "new").bundle.detector.state_dict()
+    new = oddframe.adapt(run, camera, shots=2, out=tmp_path / "new").bundle.detector.state_dict()
     with VideoReader(find_videos(camera)[0], (32, 64)) as reader:
         frames = torch.stack([torch.from_numpy(frame.image) for frame in reader])
     windows = torch.stack([frames[i - 4 : i + 1] for i in (22, 62)])
@@ -119,22 +119,22 @@ def test_it_is_the_detectors_own_adaptation(trained: Path, camera: Path, tmp_pat
 def test_steps_and_repeatability(trained: Path, camera: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(trained)
     once, again, thrice = (
-        run.adapt(camera, shots=2, steps=steps, out=tmp_path / name)
+        oddframe.adapt(run, camera, shots=2, steps=steps, out=tmp_path / name)
         for name, steps in (("once", None), ("again", None), ("thrice", 3))
     )
     assert once.bundle.id == again.bundle.id != thrice.bundle.id
     assert thrice.bundle.detector.config.adapt_steps == 3 and "adapt_steps" not in run.bundle.recipe.options
     weights = [r.bundle.detector.state_dict()["ohead.4.weight"] for r in (run, once, thrice)]
     assert torch.dist(weights[0], weights[2]) > 1.5 * torch.dist(weights[0], weights[1]) > 0
-    assert oddframe.load_run(trained).adapt(camera, out=None).path == Path(f"{trained}-adapted")
+    assert oddframe.adapt(oddframe.load_run(trained), camera, out=None).path == Path(f"{trained}-adapted")
 
 
 def test_the_threshold_asked_for(trained: Path, camera: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(trained)
     with pytest.raises(CalibrationError, match="cannot support 1 alarm per hour"):
-        run.adapt(camera, shots=1, alarms_per_hour=1, out=tmp_path / "none")
+        oddframe.adapt(run, camera, shots=1, alarms_per_hour=1, out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
-    assert run.adapt(camera, shots=1, quantile=0.9, out=tmp_path / "new").calibration().quantile == 0.9
+    assert oddframe.adapt(run, camera, shots=1, quantile=0.9, out=tmp_path / "new").calibration().quantile == 0.9
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,13 @@ def adapt(
     device: DeviceOption = "auto",
 ) -> None:
     """Adapt a meta-trained detector to a new camera from a few windows of its normal video."""
+    from oddframe.workflow import adapt as take_to
     from oddframe.workflow import load_run
 
     trained = load_run(run)
     with progress_bars() as bars:
-        adapted = trained.adapt(
+        adapted = take_to(
+            trained,
             video,
             shots=shots,
             steps=steps,

@@ -34,7 +34,21 @@ def adapt(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Run:
-    """Adapt a detector to a new camera, find its thresholds there, and leave a new bundle; see `Run.adapt`."""
+    """Adapt to a new camera from a few windows of its normal video; a new bundle appears, `run` stays as it is.
+
+    Args:
+        video: one normal video of the new camera. Its windows to adapt to are evenly spread over it; the rest of it, of
+            which none of them sees a frame, calibrates the new bundle.
+        shots: how many windows.
+        steps: gradient steps; None as the recipe says.
+        out: folder for the new bundle; None takes that of `run` with "-adapted" appended.
+        alarms_per_hour, quantile: how the threshold is chosen; see `Run.calibration`.
+
+    Raises:
+        RecipeError: the detector cannot adapt; MPN can, meta-trained.
+        InputError: fewer than one shot, a video too short or broken or not a single one, or `out` exists already.
+        CalibrationError: the rest of the video cannot support the threshold asked for.
+    """
     bundle = run.bundle
     recipe = bundle.recipe
     out = Path(f"{bundle.path}-adapted" if out is None else out)

@@ -144,40 +144,6 @@ class Run:
         pieces = [(one.time, one.components) for one in scores]
         return self.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
 
-    def adapt(
-        self,
-        video: str | Path,
-        *,
-        shots: int = 5,
-        steps: int | None = None,
-        out: str | Path | None = None,
-        alarms_per_hour: float | None = None,
-        quantile: float | None = None,
-        device: str = "auto",
-        progress: Progress | None = None,
-    ) -> Run:
-        """Adapt to a new camera from a few windows of its normal video; a new bundle appears, this one stays as it is.
-
-        Args:
-            video: one normal video of the new camera. Its windows to adapt to are evenly spread over it; the rest of
-                it, of which none of them sees a frame, calibrates the new bundle.
-            shots: how many windows.
-            steps: gradient steps; None as the recipe says.
-            out: folder for the new bundle; None takes this one's with "-adapted" appended.
-            alarms_per_hour, quantile: how the threshold is chosen; see `calibration`.
-
-        Raises:
-            RecipeError: the detector cannot adapt; MPN can, meta-trained.
-            InputError: fewer than one shot, a video too short or broken or not a single one, or `out` exists already.
-            CalibrationError: the rest of the video cannot support the threshold asked for.
-        """
-        from oddframe.workflow.adapt import adapt
-
-        return adapt(
-            self, video, shots=shots, steps=steps, out=out,
-            alarms_per_hour=alarms_per_hour, quantile=quantile, device=device, progress=progress,
-        )  # fmt: skip
-
     def _calibrate(self, pieces: Sequence[Piece], rate: float | None, quantile: float | None) -> Calibration:
         scoring = self.bundle.recipe.scoring
         levels = measure_levels([components for _, components in pieces], self.bundle.detector.combination)
