@@ -3,7 +3,7 @@
     python benchmarks/street_systems.py OUT [RECIPE ...] [--seeds 0 1 2] [--budget 2m]
 
 A seed is a street of its own: 8 normal videos to train on, 8 unseen ones with planted anomalies of every kind, 24 s
-each. Printed are micro AUCs under protocol `honest`, the baseline's smoothed alike: of all anomalous frames, and of those
+each. Printed are micro AUCs under protocol `honest`, the baseline smoothed alike: of all anomalous frames, and of those
 with a vehicle where people walk, against all normal frames. OUT keeps the streets and bundles; begun again, it goes on
 where it was.
 """
