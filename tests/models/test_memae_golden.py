@@ -34,7 +34,8 @@ class Case:
         got = torch.as_tensor(got).double().flatten()
         wanted = torch.as_tensor(wanted, dtype=torch.float64).flatten()
         single = self.x.dtype == torch.float32
-        torch.testing.assert_close(got, wanted, rtol=1e-4 if single else rtol, atol=1e-5 if single else 1e-13)
+        # In float32 the order of summation, and with it the number of threads, shows in the fourth digit of a gradient.
+        torch.testing.assert_close(got, wanted, rtol=5e-4 if single else rtol, atol=1e-5 if single else 1e-13)
 
     def close_tensor(self, got: torch.Tensor, golden: dict) -> None:
         assert list(got.shape) == golden["shape"]
