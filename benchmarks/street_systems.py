@@ -1,11 +1,11 @@
 """Every small recipe on the synthetic street beside the frame-difference baseline.
 
-    python benchmarks/street_systems.py OUT [RECIPE ...] [--seeds 0 1 2] [--budget 2m]
+    python benchmarks/street_systems.py OUT [RECIPE ...] [--seeds 0 1 2] [--budget 2m] [--kinds]
 
 A seed is a street of its own: 8 normal videos to train on, 8 unseen ones with planted anomalies of every kind, 24 s
 each. Printed are micro AUCs under protocol `honest`, the baseline smoothed alike: of all anomalous frames, and of those
 with a vehicle where people walk, against all normal frames. OUT keeps the streets and bundles; begun again, it goes on
-where it was.
+where it was. `--kinds` adds the AUC of every kind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from oddframe.data.folder import read_folder
-from oddframe.data.world import render_world
+from oddframe.data.world import TEST_KINDS, render_world
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.recipes import recipe_names
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", default=[name for name in recipe_names() if name.endswith("-small")])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--budget", help="the recipe's own without it")
+    parser.add_argument("--kinds", action="store_true")
     arguments = parser.parse_args()
     print("                            all kinds            vehicles          training")
     print("recipe            seed    own  baseline       own  baseline     steps      s")
@@ -80,6 +81,8 @@ def main() -> None:
             steps = run.bundle.history["records"][-1]["step"]
             figures = "    ".join(f"{ours:.4f}    {theirs:.4f}" for ours, theirs in (row[:2], row[2:]))
             print(f"{recipe:<17} {seed:>4} {figures}    {steps:>6} {seconds:>6.0f}", flush=True)
+            if arguments.kinds:
+                print("   ", ", ".join(f"{kind} {auc(own, street / 'testing', [kind]):.2f}" for kind in TEST_KINDS))
     print()
     for recipe, found in rows.items():
         for what, first in (("all kinds", 0), ("vehicles", 2)):
