@@ -17,8 +17,9 @@ from safetensors.torch import load, save
 from oddframe.data.clips import Clips, ClipSet
 from oddframe.errors import BundleError, VideoError
 from oddframe.models.catalogue import MODELS
-from oddframe.models.detector import Batch, Detector, Stage
+from oddframe.models.detector import Batch, Detector
 from oddframe.models.registry import create
+from oddframe.models.stage import Stage
 from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.stream import collect, score_frames

@@ -10,8 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from oddframe.errors import BundleError, RecipeError
-from oddframe.models.detector import Batch, Sampling
+from oddframe.models.detector import Batch
 from oddframe.models.mpn import MPN, PRESETS, MetaStage, length
+from oddframe.models.stage import Sampling
 from oddframe.recipes import load_recipe
 from oddframe.runtime.cost import flops_per_frame
 

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.errors import BundleError, RecipeError
-from oddframe.models.detector import Batch, Stage
+from oddframe.models.detector import Batch
 from oddframe.models.layers.k_means import k_means
 from oddframe.models.registry import create
+from oddframe.models.stage import Stage
 from oddframe.models.std import (
     CENTRE_SAMPLE,
     STD,

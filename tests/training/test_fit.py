@@ -16,7 +16,8 @@ from training_toys import Toy, ToyClips, ToySet, ToyStage, same, weights
 
 from oddframe.data.hashing import hash64
 from oddframe.errors import BundleError, InputError, TrainingError
-from oddframe.models.detector import Batch, Stage, Turn
+from oddframe.models.detector import Batch
+from oddframe.models.stage import Stage, Turn
 from oddframe.training.checkpoint import load_checkpoint
 from oddframe.training.fit import train
 from oddframe.training.sampling import KEY

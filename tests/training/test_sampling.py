@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_toys import ToySet
 
-from oddframe.models.detector import Batch, Sampling
+from oddframe.models.detector import Batch
+from oddframe.models.stage import Sampling
 from oddframe.training.sampling import Sampler, as_batch, fetched_ahead, heldout_samples
 
 

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
+from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.stage import Stage, Turn
 from oddframe.types import Combination, Window
 
 SIZE = (4, 6)

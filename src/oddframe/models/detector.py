@@ -6,16 +6,15 @@ what it makes of a batch of windows (`score()`). It never decodes, resizes, smoo
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from oddframe.errors import RecipeError
-from oddframe.types import Combination, Window
+from oddframe.models.learner import Learner
+from oddframe.types import Window
 
 
 @dataclass(frozen=True)
@@ -62,84 +61,12 @@ class FrameErrors:
     map: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One update within a training step: exactly the parameters of `optimiser` learn, from `loss`.
-
-    Attributes:
-        optimiser: over them; all others are frozen by the loop.
-        loss: scalar losses of a batch by name; `"loss"` is the one that is minimised, the others are logged.
-        sums_over_batch: `"loss"` is a sum over the samples of a batch, not a mean; several devices then add up.
-    """
-
-    optimiser: torch.optim.Optimizer
-    loss: Callable[[Batch], dict[str, Tensor]]
-    sums_over_batch: bool = False
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which windows make a batch.
-
-    Attributes:
-        kind: "shuffle", any windows, each once in an epoch; or groups of windows of one video, one group of every video
-            in an epoch: "spread" takes each window of a group from another of the video's segments, all at the same
-            place within theirs; "close" takes them all from one segment.
-        group: windows of a group; they lie side by side in the batch, and a batch is whole groups.
-        segments: equal parts that a video's windows are divided into; fewer where they would not hold a group.
-    """
-
-    kind: Literal["shuffle", "spread", "close"] = "shuffle"
-    group: int = 1
-    segments: int = 32
-
-
-class Stage(ABC):
-    """One phase of training: which parameters learn, with what optimiser, for how long, on what loss.
-
-    Attributes:
-        name: unique among the stages of a detector.
-        length: in `unit`; its share of the whole where a budget says how long training takes. 0 leaves the stage out.
-        unit: the same for all stages of a detector.
-        sampling: which windows make a batch.
-    """
-
-    name: str
-    length: int
-    unit: Literal["epochs", "steps"] = "epochs"
-    sampling: Sampling = Sampling()
-
-    @abstractmethod
-    def turns(self) -> list[Turn]:
-        """The updates that every step makes on its batch, in order, with new optimisers; most stages have one."""
-
-    @abstractmethod
-    def train_mode(self) -> None:
-        """Put each part of the detector into train or eval mode for this stage."""
-
-    def prepare(self, batches: Iterator[Batch]) -> None:  # noqa: B027, most stages need none
-        """What comes before the first step, such as a k-means initialisation.
-
-        Args:
-            batches: whole training batches without end, in the order of training, on the detector's device.
-        """
-
-    def update(self, gather: Callable[[Tensor], Tensor]) -> None:  # noqa: B027, most stages need none
-        """What changes by a rule and not by a gradient, such as a memory; called after the turns of every step.
-
-        Args:
-            gather: (n, ...) of this device to (n * devices, ...) of all of them.
-        """
-
-
-class Detector(nn.Module, ABC):
+class Detector(Learner):
     """A one-class detector.
 
     Attributes:
         window: what it looks at.
-        components: names of the components that `score` returns, in order -> what each tells of a frame, in words that
-            complete "unusual in ...".
-        combination: what of them, and of "map_max", makes the score of a frame by default.
+        components: those that `score` returns; `combination` may also weigh "map_max".
         map_grid: (h, w) at which its map is stored, or None.
         map_filter: odd (time, height, width) extents of the mean filter that the map volume passes through before its
             spatial maximum becomes the component "map_max", or None. Done while streaming, from a ring of maps.
@@ -148,28 +75,14 @@ class Detector(nn.Module, ABC):
     """
 
     window: Window
-    components: Mapping[str, str]
-    combination: Combination
     map_grid: tuple[int, int] | None = None
     map_filter: tuple[int, int, int] | None = None
     carries_over: bool = False
     adapts: bool = False
 
     @abstractmethod
-    def stages(self) -> list[Stage]:
-        """The training phases in order; empty for a detector that learns nothing."""
-
-    @abstractmethod
     def score(self, batch: Batch) -> FrameErrors:
         """Components and map of every window of the batch, in eval mode, independent of the rest of the batch."""
-
-    @abstractmethod
-    def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load a state dict that uses the key names of the authors' released code.
-
-        Raises:
-            BundleError: keys are missing or shapes differ; the message names the first of them.
-        """
 
     def forget(self) -> None:
         """Forget all that was seen while scoring: a new set of videos begins."""

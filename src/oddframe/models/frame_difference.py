@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from oddframe.errors import BundleError, RecipeError
-from oddframe.models.detector import Batch, Detector, FrameErrors, Stage
+from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.stage import Stage
 from oddframe.types import Combination, Window
 
 

@@ -38,11 +38,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
-from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
+from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.pixels import on_grid, signed, squared_error
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
+from oddframe.models.stage import Stage, Turn
 from oddframe.types import Combination, Window
 
 FRAMES = 16

@@ -38,12 +38,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import BundleError, RecipeError
-from oddframe.models.detector import Batch, Detector, FrameErrors, Sampling, Stage, Turn
+from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.pixels import full, on_grid, signed, squared_error, stacked
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
+from oddframe.models.stage import Sampling, Stage, Turn
 from oddframe.types import Combination, Window
 
 GROUP, SUPPORT = 4, 2  # windows of one video in a batch; of those, how many the inner step sees

@@ -34,12 +34,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
-from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
+from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
 from oddframe.models.layers.pixels import signed, stacked
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
+from oddframe.models.stage import Stage, Turn
 from oddframe.types import Combination, Window
 
 

@@ -43,11 +43,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
-from oddframe.models.detector import Batch, Detector, FrameErrors, Stage, Turn
+from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.k_means import k_means
 from oddframe.models.layers.pixels import full, on_grid, stacked
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
+from oddframe.models.stage import Stage, Turn
 from oddframe.types import Combination, Window
 
 CENTRE_SAMPLE = 2**15  # vectors that k-means looks at: a thousand for each of 32 centres

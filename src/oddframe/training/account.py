@@ -15,7 +15,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from oddframe.errors import BundleError, TrainingError
-from oddframe.models.detector import Detector, Stage
+from oddframe.models.detector import Detector
+from oddframe.models.stage import Stage
 from oddframe.training.checkpoint import Checkpoint, TrainingState, check_signature, load_checkpoint, save_checkpoint
 from oddframe.training.launch import Interrupts
 from oddframe.training.log import ProgressView, TrainingLog

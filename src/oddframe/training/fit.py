@@ -19,7 +19,8 @@ from torch import Tensor
 
 from oddframe.data.hashing import hash64
 from oddframe.errors import InputError
-from oddframe.models.detector import Batch, Detector, Stage, Turn
+from oddframe.models.detector import Batch, Detector
+from oddframe.models.stage import Stage, Turn
 from oddframe.training import checkpoint
 from oddframe.training.account import Account
 from oddframe.training.checkpoint import TrainingHistory, load_checkpoint

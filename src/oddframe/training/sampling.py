@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from oddframe.data.hashing import hash64
-from oddframe.models.detector import Batch, Sampling
+from oddframe.models.detector import Batch
+from oddframe.models.stage import Sampling
 
 # What a hash is for comes first in it, so that no two uses share their randomness.
 ORDER, KEY, NOISE, HELDOUT, GROUP = range(5)

@@ -1,0 +1,42 @@
+"""What every system shares, whatever it looks at: it learns in stages, and names what its scores are made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from oddframe.models.stage import Stage
+from oddframe.types import Combination
+
+
+class Learner(nn.Module, ABC):
+    """A system: a one-class `Detector` or a weakly supervised `BagDetector`.
+
+    Attributes:
+        components: names of the components of its scores, in order -> what each tells of a frame, in words that
+            complete "unusual in ...".
+        combination: what of them makes the score of a frame by default.
+    """
+
+    components: Mapping[str, str]
+    combination: Combination
+
+    @abstractmethod
+    def stages(self) -> list[Stage]:
+        """The training phases in order; empty for a system that learns nothing."""
+
+    @abstractmethod
+    def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load a state dict that uses the key names of the authors' released code.
+
+        Raises:
+            BundleError: keys are missing or shapes differ; the message names the first of them.
+        """
+
+    @property
+    def reported(self) -> Mapping[str, str]:
+        """All components that a score file has of it, with their words."""
+        return self.components
