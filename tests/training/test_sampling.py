@@ -152,3 +152,34 @@ def test_heldout_samples_are_always_the_same_and_grouped_alike() -> None:
     first, again = (heldout_samples(VIDEOS, how, 8, 0) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)) and {len(a) for a in first} == {8}
     assert heldout_samples([range(3)], how, 8, 0) == []
+
+
+CLASSES = (range(0, 70), range(70, 90))  # 70 normal bags, 20 anomalous
+
+
+def test_balanced_batches_have_equally_many_of_every_class() -> None:
+    sampler = Sampler(3, 0, 0, CLASSES, 20, sampling=Sampling("balanced"))
+    assert (sampler.units, sampler.global_batch, sampler.steps_per_epoch) == (70, 20, 7)
+    drawn = [sampler.at(step)[0] for step in range(sampler.steps_per_epoch)]
+    for samples in drawn:
+        assert sum(sample in CLASSES[0] for sample in samples) == 10
+        assert sum(sample in CLASSES[1] for sample in samples) == 10
+    seen = np.concatenate(drawn)
+    assert sorted(sample for sample in seen if sample in CLASSES[0]) == list(CLASSES[0]), "the longest class, once"
+    assert set(np.bincount(seen[seen >= 70] - 70)) == {3, 4}, "the short class is begun again and again"
+
+
+def test_balanced_batches_where_a_class_is_smaller_than_its_share() -> None:
+    sampler = Sampler(3, 0, 0, (range(0, 40), range(40, 43)), 20, sampling=Sampling("balanced"))
+    samples, _, _ = sampler.at(0)
+    assert len(samples) == 20
+    assert np.isin(samples, np.arange(40, 43)).sum() == 10
+
+
+def test_balanced_epochs_differ_and_devices_share_them() -> None:
+    whole = Sampler(3, 0, 0, CLASSES, 20, sampling=Sampling("balanced"))
+    assert not np.array_equal(whole.at(0)[0], whole.at(7)[0])
+    shares = [Sampler(3, 0, 0, CLASSES, 20, rank, 2, Sampling("balanced")).at(2)[0] for rank in range(2)]
+    assert sorted(np.concatenate(shares)) == sorted(whole.at(2)[0])
+    for share in shares:
+        assert sum(sample in CLASSES[1] for sample in share) == 5

@@ -100,7 +100,7 @@ class ToySet:
         return len(self.frames)
 
     @property
-    def by_video(self) -> list[range]:
+    def groups(self) -> list[range]:
         return [range(len(self.frames))]
 
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ToyClips:

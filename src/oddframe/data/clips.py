@@ -86,7 +86,7 @@ class ClipSet:
         return int(self._bounds[-1])
 
     @property
-    def by_video(self) -> list[range]:
+    def groups(self) -> list[range]:
         """The sample numbers of each video that has any."""
         return [range(first, stop) for first, stop in pairwise(self._bounds.tolist()) if first < stop]
 

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from oddframe.errors import BundleError, TrainingError
-from oddframe.models.detector import Detector
+from oddframe.models.learner import Learner
 from oddframe.models.stage import Stage
 from oddframe.training.checkpoint import Checkpoint, TrainingState, check_signature, load_checkpoint, save_checkpoint
 from oddframe.training.launch import Interrupts
@@ -45,19 +45,19 @@ class Account:
         self,
         fabric: Fabric,
         interrupts: Interrupts,
-        detector: Detector,
-        by_video: Sequence[range],
+        detector: Learner,
+        groups: Sequence[range],
         plan: TrainingPlan,
         out: Path,
         progress: bool,
     ) -> None:
         self.fabric, self.detector, self.plan = fabric, detector, plan
         self.stages = detector.stages()
-        self._interrupts, self._by_video, self._out = interrupts, tuple(by_video), out
+        self._interrupts, self._groups, self._out = interrupts, tuple(groups), out
         self._lengths = [stage.length for stage in self.stages]
         self._signature = {
             **{name: value for name, value in asdict(plan).items() if name not in NOT_SIGNED},
-            "samples": sum(map(len, by_video)),
+            "samples": sum(map(len, groups)),
             "stages": [[stage.name, stage.length] for stage in self.stages],
         }
         self.state, self.optimiser_states = self._load()
@@ -101,7 +101,7 @@ class Account:
         state, plan, fabric, stage = self.state, self.plan, self.fabric, self.stage
         device = fabric.global_rank, fabric.world_size
         place = plan.seed, state.stage, state.first_epoch
-        self.sampler = Sampler(*place, self._by_video, plan.batch_size, *device, stage.sampling)
+        self.sampler = Sampler(*place, self._groups, plan.batch_size, *device, stage.sampling)
         self.span = span_of_stage(
             state.stage, self._lengths, stage.unit, self.sampler.steps_per_epoch, plan.budget, state.stage_start
         )

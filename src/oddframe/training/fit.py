@@ -19,7 +19,7 @@ from torch import Tensor
 
 from oddframe.data.hashing import hash64
 from oddframe.errors import InputError
-from oddframe.models.detector import Batch, Detector
+from oddframe.models.learner import Learner
 from oddframe.models.stage import Stage, Turn
 from oddframe.training import checkpoint
 from oddframe.training.account import Account
@@ -27,14 +27,23 @@ from oddframe.training.checkpoint import TrainingHistory, load_checkpoint
 from oddframe.training.devices import average_gradients, gather, share_state, whole_batch_norm
 from oddframe.training.launch import launch, make_fabric, noted_interrupts
 from oddframe.training.log import check_tensorboard
-from oddframe.training.sampling import HELDOUT, NOISE, Sampler, Samples, as_batch, fetched_ahead, heldout_samples
+from oddframe.training.sampling import (
+    HELDOUT,
+    NOISE,
+    AnyBatch,
+    Sampler,
+    Samples,
+    as_batch,
+    fetched_ahead,
+    heldout_samples,
+)
 from oddframe.training.stages import LOG_LINES, TrainingPlan, crossed, rate_factor
 
 HELDOUT_SHARE = 0.05  # of a stage whose budget is a time, at most, goes into held-out measurements
 
 
 def train(
-    detector: Detector,
+    detector: Learner,
     data: Samples,
     heldout: Samples | None,
     plan: TrainingPlan,
@@ -48,8 +57,8 @@ def train(
     """Train `detector` in place; leave `checkpoint.pt` and `training.jsonl` in the folder `out`.
 
     Args:
-        data: normal video to learn from.
-        heldout: normal video, not in `data`, on which progress is measured; at most 256 samples of it are looked at.
+        data: normal video to learn from, or bags.
+        heldout: the same, not in `data`, on which progress is measured; at most 256 samples of it are looked at.
         devices: one process each; on the CPU they share its cores. The batch is divided among them, and they learn what
             one would, BatchNorm's statistics included.
         accelerator: "cpu", "cuda", "mps" or "auto".
@@ -98,7 +107,7 @@ def train(
 
 def _all_stages(
     fabric: Fabric,
-    detector: Detector,
+    detector: Learner,
     data: Samples,
     heldout: Samples | None,
     plan: TrainingPlan,
@@ -108,7 +117,7 @@ def _all_stages(
     """What each process does: whatever is left of the run. Returns False if it was interrupted."""
     learns = [parameter.requires_grad for parameter in detector.parameters()]
     with noted_interrupts() as interrupts:
-        account = Account(fabric, interrupts, detector, data.by_video, plan, out, progress)
+        account = Account(fabric, interrupts, detector, data.groups, plan, out, progress)
         try:
             fabric.to_device(detector)
             while not account.finished:
@@ -127,14 +136,15 @@ def _all_stages(
 
 def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int) -> None:
     """Batches of whole groups, and at least one group for every device."""
-    group = stage.sampling.group
-    if plan.batch_size % (devices * group):
+    sampler = Sampler(0, 0, 0, tuple(data.groups), plan.batch_size, sampling=stage.sampling)
+    kind = "bags, as many of each class," if sampler.balanced else "windows of a video"
+    if plan.batch_size % (devices * sampler.multiple):
         raise InputError(
-            f"stage {stage.name!r} takes {group} windows of a video together: the batch size, {plan.batch_size}, "
-            f"has to be a multiple of {devices * group}"
+            f"stage {stage.name!r} takes {sampler.multiple} {kind} together: the batch size, {plan.batch_size}, "
+            f"has to be a multiple of {devices * sampler.multiple}"
         )
-    if Sampler(0, 0, 0, tuple(data.by_video), plan.batch_size, sampling=stage.sampling).units < devices:
-        raise InputError(f"stage {stage.name!r} takes {group} windows of a video together: no video is long enough")
+    if sampler.units < devices:
+        raise InputError(f"stage {stage.name!r} takes {sampler.multiple} {kind} together: no video is long enough")
 
 
 def _one_stage(account: Account, data: Samples, heldout: Samples | None) -> None:
@@ -154,7 +164,7 @@ def _one_stage(account: Account, data: Samples, heldout: Samples | None) -> None
             optimiser.load_state_dict(saved)
     groups = [group for optimiser in optimisers for group in optimiser.param_groups]
 
-    def fetch(step: int) -> Batch:
+    def fetch(step: int) -> AnyBatch:
         return as_batch(data.batch(*sampler.at(step)), pin=fabric.device.type == "cuda")
 
     noted = account.progress
@@ -183,7 +193,7 @@ def _one_stage(account: Account, data: Samples, heldout: Samples | None) -> None
                 raise KeyboardInterrupt
 
 
-def _step(account: Account, turns: list[Turn], batch: Batch) -> dict[str, Tensor]:
+def _step(account: Account, turns: list[Turn], batch: AnyBatch) -> dict[str, Tensor]:
     """The updates of one step; the losses that led to them, by name, `"loss"` summed over the turns."""
     losses: dict[str, Tensor] = {}
     for turn in turns:
@@ -217,7 +227,7 @@ def _measure(account: Account, turns: list[Turn], heldout: Samples) -> dict[str,
     if by_the_clock and account.seconds.get("heldout", 0.0) > HELDOUT_SHARE * (account.state.elapsed - span.start):
         return {}
     size = sampler.global_batch // sampler.world
-    chosen = heldout_samples(heldout.by_video, stage.sampling, size, account.plan.seed)
+    chosen = heldout_samples(heldout.groups, stage.sampling, size, account.plan.seed)
     count = sum(map(len, chosen))
     totals: dict[str, float] = {}
     with account.spent("heldout"), torch.no_grad(), account.fabric.autocast():
@@ -234,7 +244,7 @@ def _measure(account: Account, turns: list[Turn], heldout: Samples) -> dict[str,
     return {f"heldout/{name}": total for name, total in totals.items()}
 
 
-def _freeze_others(detector: Detector, learning: list[torch.nn.Parameter]) -> None:
+def _freeze_others(detector: Learner, learning: list[torch.nn.Parameter]) -> None:
     """Let only these parameters learn, from no gradient on."""
     chosen = {id(parameter) for parameter in learning}
     for parameter in detector.parameters():

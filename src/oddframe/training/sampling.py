@@ -9,19 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from oddframe.data.bags import Bags
 from oddframe.data.hashing import hash64
+from oddframe.models.bag_detector import BagBatch
 from oddframe.models.detector import Batch
 from oddframe.models.stage import Sampling
 
 # What a hash is for comes first in it, so that no two uses share their randomness.
 ORDER, KEY, NOISE, HELDOUT, GROUP = range(5)
 HELDOUT_SAMPLES = 256
+
+AnyBatch = Batch | BagBatch
 
 
 class Clips(Protocol):
@@ -40,23 +45,34 @@ class Clips(Protocol):
 
 
 class Samples(Protocol):
-    """What training learns from: `oddframe.data`'s ClipSet, or anything of its shape.
+    """What training learns from: `oddframe.data`'s ClipSet or BagSet, or anything of their shape.
 
-    `by_video` says which of the samples, numbered from 0, belong to each video. `batch` is called by several threads at
-    once, and what it returns depends on its arguments alone.
+    `groups` says which of the samples, numbered from 0, belong together: the windows of each video, or the bags of each
+    class. `batch` is called by several threads at once, and what it returns depends on its arguments alone.
     """
 
     def __len__(self) -> int: ...
     @property
-    def by_video(self) -> Sequence[range]: ...
-    def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> Clips: ...
+    def groups(self) -> Sequence[range]: ...
+    def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> Clips | Bags: ...
 
 
-def as_batch(clips: Clips, pin: bool = False) -> Batch:
-    """The same windows as torch tensors; `pin` puts them into memory from which they travel to a GPU unattended."""
-    arrays = {name: getattr(clips, name) for name in ("frames", "target", "key", "context", "pasted")}
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
-    return Batch(**{name: tensor.pin_memory() if pin else tensor for name, tensor in tensors.items()})
+@overload
+def as_batch(samples: Bags, pin: bool = False) -> BagBatch: ...
+@overload
+def as_batch(samples: Clips, pin: bool = False) -> Batch: ...
+def as_batch(samples: Clips | Bags, pin: bool = False) -> AnyBatch:
+    """The same samples as torch tensors; `pin` puts them into memory from which they travel to a GPU unattended."""
+
+    def tensor(array: NDArray[Any]) -> Tensor:
+        made = torch.from_numpy(array)
+        return made.pin_memory() if pin else made
+
+    if isinstance(samples, Bags):
+        features = {name: tensor(array) for name, array in samples.features.items()}
+        return BagBatch(features, tensor(samples.label), tensor(samples.index), tensor(samples.key))
+    arrays = {name: getattr(samples, name) for name in ("frames", "target", "key", "context", "pasted")}
+    return Batch(**{name: tensor(array) for name, array in arrays.items() if array is not None})
 
 
 @lru_cache(maxsize=2)
@@ -77,41 +93,53 @@ class Sampler:
 
     Attributes:
         first_epoch: number of the stage's first epoch, counted over the whole run.
-        by_video: the samples of each video.
-        batch_size: of a global batch, as asked for, a multiple of the group; a smaller set is one batch.
+        groups: the samples of each video, or of each class.
+        batch_size: of a global batch, as asked for; a multiple of `multiple`; a smaller set is one batch.
         rank, world: which device this is, of how many.
     """
 
     seed: int
     stage: int
     first_epoch: int
-    by_video: tuple[range, ...]
+    groups: tuple[range, ...]
     batch_size: int
     rank: int = 0
     world: int = 1
     sampling: Sampling = field(default_factory=Sampling)
 
+    @property
+    def balanced(self) -> bool:
+        """Whether a batch has equally many samples of every group."""
+        return self.sampling.kind == "balanced"
+
+    @property
+    def multiple(self) -> int:
+        """What a device's share of a batch is made of."""
+        return len(self.groups) if self.balanced else self.sampling.group
+
     @cached_property
     def units(self) -> int:
-        """How many samples, or groups, an epoch may draw from."""
+        """How many samples, or groups, or samples of each group, an epoch may draw from."""
         if self.sampling.kind == "shuffle":
-            return sum(map(len, self.by_video))
+            return sum(map(len, self.groups))
+        if self.balanced:
+            return max(map(len, self.groups))
         return len(self._videos)
 
     @cached_property
     def _videos(self) -> list[range]:
         """Those long enough for a group."""
-        return [samples for samples in self.by_video if len(samples) >= self.sampling.group]
+        return [samples for samples in self.groups if len(samples) >= self.sampling.group]
 
     @property
     def _units_per_batch(self) -> int:
-        fitting = min(self.batch_size // self.sampling.group, self.units)
+        fitting = min(self.batch_size // self.multiple, self.units)
         return fitting - fitting % self.world
 
     @property
     def global_batch(self) -> int:
         """Samples of a step, over all devices."""
-        return self._units_per_batch * self.sampling.group
+        return self._units_per_batch * self.multiple
 
     @property
     def steps_per_epoch(self) -> int:
@@ -126,13 +154,26 @@ class Sampler:
         """Samples (B,), their keys (B,) and the epoch of step number `step` of the stage."""
         epoch = self.epoch(step)
         begin = step % self.steps_per_epoch * self._units_per_batch
-        order = epoch_order(self.seed, self.stage, epoch, self.units)
-        samples = order[begin : begin + self._units_per_batch][self.rank :: self.world]
-        if self.sampling.kind != "shuffle":
-            samples = np.concatenate([self._group(int(video), epoch) for video in samples])
+        places = np.arange(begin, begin + self._units_per_batch)[self.rank :: self.world]
+        if self.balanced:
+            samples = np.concatenate([self._of_group(number, places, epoch) for number in range(len(self.groups))])
+        else:
+            samples = epoch_order(self.seed, self.stage, epoch, self.units)[places]
+            if self.sampling.kind != "shuffle":
+                samples = np.concatenate([self._windows(int(video), epoch) for video in samples])
         return samples, hash64(KEY, self.seed, self.stage, epoch, samples), epoch
 
-    def _group(self, number: int, epoch: int) -> NDArray[np.int64]:
+    def _of_group(self, number: int, places: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """Those of a group at these places of an epoch, in which a short group is gone through again and again."""
+        group = self.groups[number]
+        rounds, places = np.divmod(places, len(group))
+        orders = {
+            int(k): np.argsort(hash64(GROUP, self.seed, self.stage, epoch, number, int(k), np.arange(len(group))))
+            for k in np.unique(rounds)
+        }
+        return group.start + np.array([orders[int(k)][place] for k, place in zip(rounds, places, strict=True)])
+
+    def _windows(self, number: int, epoch: int) -> NDArray[np.int64]:
         """A group of samples of one of the videos; see `Sampling`."""
         video, size = self._videos[number], self.sampling.group
         random = np.random.default_rng(int(hash64(GROUP, self.seed, self.stage, epoch, number)))
@@ -146,21 +187,19 @@ class Sampler:
         return video.start + places
 
 
-def heldout_samples(
-    by_video: Sequence[range], sampling: Sampling, batch_size: int, seed: int
-) -> list[NDArray[np.int64]]:
+def heldout_samples(groups: Sequence[range], sampling: Sampling, batch_size: int, seed: int) -> list[NDArray[np.int64]]:
     """The same at most 256 held-out samples every time, in batches like those of training; the last may be smaller."""
     if sampling.kind == "shuffle":
-        last = sum(map(len, by_video)) - 1
+        last = sum(map(len, groups)) - 1
         chosen = np.unique(np.linspace(0, last, HELDOUT_SAMPLES).round().astype(np.int64))
         return [chosen[begin : begin + batch_size] for begin in range(0, len(chosen), batch_size)]
-    sampler = Sampler(seed, HELDOUT, 0, tuple(by_video), batch_size, sampling=sampling)
-    if not sampler.units:
+    sampler = Sampler(seed, HELDOUT, 0, tuple(groups), batch_size, sampling=sampling)
+    if not sampler.units or (sampler.balanced and not all(map(len, groups))):
         return []
     return [sampler.at(step)[0] for step in range(max(1, HELDOUT_SAMPLES // sampler.global_batch))]
 
 
-def fetched_ahead(fetch: Callable[[int], Batch], first_step: int, devices: int) -> Generator[Batch, None, None]:
+def fetched_ahead(fetch: Callable[[int], AnyBatch], first_step: int, devices: int) -> Generator[AnyBatch, None, None]:
     """Yield fetch(first_step), fetch(first_step + 1), ... without end, prepared on background threads.
 
     Two batches lie ready or are being prepared; more where there are processors to spare, one for each thread.
