@@ -13,8 +13,11 @@ from torch.nn import functional as F
 Shapes = Mapping[str, Sequence[int]]
 
 
-def sine_weights(shapes: Shapes, small: Collection[str]) -> dict[str, torch.Tensor]:
-    """float64, no random generator: a sine of the index, its phase from the name's CRC; times 0.05 if in `small`."""
+def sine_weights(shapes: Shapes, small: Collection[str] = (), gain: float = 1.0) -> dict[str, torch.Tensor]:
+    """float64, no random generator: a sine of the index, its phase from the name's CRC; times 0.05 if in `small`.
+
+    `gain` multiplies weights of two or more dimensions.
+    """
     state = {}
     for name, shape in shapes.items():
         if name.endswith("num_batches_tracked"):
@@ -28,7 +31,7 @@ def sine_weights(shapes: Shapes, small: Collection[str]) -> dict[str, torch.Tens
         elif name.endswith("running_var"):
             v = 1 + 0.25 * v
         elif len(shape) >= 2:
-            v = v / math.sqrt(count / shape[0])
+            v = gain * v / math.sqrt(count / shape[0])
         elif name.endswith("bias"):
             v = 0.02 * v
         else:

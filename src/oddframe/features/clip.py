@@ -1,0 +1,112 @@
+"""CLIP's image tower: 512 numbers for a frame (ViT-B/16), averaged over the frames of a snippet.
+
+Radford et al.: "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, arXiv:2103.00020.
+The network is that of `transformers`; vectors are projected into the space that images share with text, and not brought
+to unit length. Which size of CLIP it is, its configuration says.
+
+Shape letters: B snippets, T frames, H x W pixels, D length of a vector.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from oddframe.errors import BundleError, InputError
+from oddframe.features.extractor import Preprocessing
+from oddframe.features.network import NetworkExtractor, Precision
+
+HUB = "openai/clip-vit-base-patch16"
+MEAN = (0.48145466 * 255, 0.4578275 * 255, 0.40821073 * 255)
+STD = (0.26862954 * 255, 0.26130258 * 255, 0.27577711 * 255)
+
+
+class CLIPExtractor(NetworkExtractor):
+    """One vector per snippet: the mean over its frames."""
+
+    network: Any
+    spec, kind = "clip", "frames"
+
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing, name: str, precision: Precision) -> None:
+        super().__init__(network, preprocessing, name, precision)
+        self.dim = self.network.config.projection_dim
+
+    @classmethod
+    def open(cls, weights: Path | None, name: str = "clip", precision: Precision = "fp32") -> Self:
+        """Read a folder in the layout of Hugging Face (config.json, model.safetensors), or ViT-B/16 from its hub.
+
+        Raises:
+            InputError: `transformers` is not installed, there are no weights, or they are of something else.
+        """
+        transformers = import_transformers()
+        wanted = f"CLIP's weights are published at https://huggingface.co/{HUB} (config.json and model.safetensors)"
+        if weights is not None and not (weights / "config.json").is_file():
+            raise InputError(f"{weights}: not a folder with a config.json; {wanted}")
+        source = HUB if weights is None else str(weights)
+        try:
+            with quiet(transformers, progress=weights is None):
+                network, loading = transformers.CLIPVisionModelWithProjection.from_pretrained(
+                    source, output_loading_info=True, local_files_only=weights is not None
+                )
+        except Exception as error:  # of many kinds: no network, no such file, a damaged one
+            reason = str(error).splitlines()[0]
+            if weights is None:
+                raise InputError(f"CLIP cannot be fetched; {wanted}; name their folder with --weights") from error
+            raise InputError(f"{weights}: CLIP cannot be read from it: {reason}; {wanted}") from error
+        absent = sorted(str(key) for key in (*loading["missing_keys"], *loading["mismatched_keys"]))
+        if absent:
+            raise BundleError(f"{source} lacks {absent[0]} of CLIP's image tower; {wanted}")
+        side = network.config.image_size
+        preprocessing = Preprocessing(side, (side, side), "rgb", MEAN, STD, "bicubic")
+        return cls(network.float(), preprocessing, name, precision)
+
+    def config(self) -> dict[str, Any]:
+        return self.network.config.to_diff_dict()
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any]) -> nn.Module:
+        transformers = import_transformers()
+        return transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**config))
+
+    def vectors(self, x_BCTHW: Tensor) -> Tensor:
+        frames = x_BCTHW.transpose(1, 2)
+        vectors_ND = self.network(pixel_values=frames.flatten(0, 1)).image_embeds
+        return vectors_ND.unflatten(0, frames.shape[:2]).float().mean(1)
+
+
+def import_transformers() -> Any:
+    """The library `transformers`.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import transformers
+    except ImportError:
+        raise InputError('CLIP needs the library transformers: pip install "oddframe[clip]"') from None
+    return transformers
+
+
+@contextmanager
+def quiet(transformers: Any, progress: bool) -> Iterator[None]:
+    """No report on the text tower that is not read, none on every try to reach the hub; no bar without `progress`."""
+    bars = transformers.utils.logging
+    had_bars = bars.is_progress_bar_enabled()
+    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    if not progress:
+        bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if had_bars:
+            bars.enable_progress_bar()

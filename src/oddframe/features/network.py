@@ -1,0 +1,136 @@
+"""What extractors share whose network is a torch module: pixels in, vectors out, weights on disk.
+
+Shape letters: B snippets, T frames of a snippet, H x W pixels, D length of a vector; three channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import torch
+from pydantic import TypeAdapter
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from oddframe.atomic import replacing, write_text
+from oddframe.errors import InputError
+from oddframe.features.extractor import Extractor, Preprocessing
+from oddframe.models.reference import load_exactly
+
+Precision = Literal["fp32", "bf16"]
+
+ABOUT, WEIGHTS = "extractor.json", "weights.safetensors"
+FORMAT = 1
+
+
+class NetworkExtractor(Extractor):
+    """An extractor around a torch module.
+
+    Attributes:
+        spec: the word that `oddframe.features.catalogue.open_extractor` knows it by.
+        network: in eval mode, frozen, float32.
+        precision: "bf16" runs convolutions and matrix products in bfloat16 (autocast), which helps where the device
+            has units for it and slows others down. Vectors come out a little different: it is part of the identity.
+    """
+
+    spec: ClassVar[str]
+    network: nn.Module
+
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing, name: str, precision: Precision) -> None:
+        if precision not in get_args(Precision):
+            raise InputError(f"precision {precision!r} is not known; there are: {', '.join(get_args(Precision))}")
+        self.network = network.eval().requires_grad_(False)
+        self.preprocessing, self.name, self.precision = preprocessing, name, precision
+        self.device = "cpu"
+        self.hash: str | None = None
+
+    @abstractmethod
+    def vectors(self, x_BCTHW: Tensor) -> Tensor:
+        """(B, 3, T, H, W) normalised float32 to (B, D)."""
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: Mapping[str, Any]) -> nn.Module:
+        """The network with any weights."""
+
+    def config(self) -> dict[str, Any]:
+        """What `build` needs, as plain values."""
+        return {}
+
+    @torch.inference_mode()
+    def embed(self, frames: Tensor) -> Tensor:
+        check_frames(self, frames)
+        p = self.preprocessing
+        mean = torch.tensor(p.mean, device=self.device)
+        std = torch.tensor(p.std, device=self.device)
+        x_BTHWC = (frames.to(self.device, non_blocking=True).float() - mean) / std
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.vectors(x_BTHWC.movedim(-1, 1)).float().cpu()
+
+    def to(self, device: str) -> None:
+        try:
+            self.network.to(device)
+        except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+            raise InputError(f"{self.name}: cannot compute on {device!r}: {str(error).splitlines()[0]}") from None
+        self.device = device
+
+    def weights_hash(self) -> str:
+        if self.hash is None:
+            digest = hashlib.sha256()
+            for name, value in sorted(self.network.state_dict().items()):
+                digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+                digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            self.hash = digest.hexdigest()[:12]
+        return self.hash
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "precision": self.precision}
+
+    def save(self, folder: Path) -> None:
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        with replacing(folder / WEIGHTS) as temporary:
+            save_file(weights, temporary)
+        about = {
+            "format": FORMAT,
+            "spec": self.spec,
+            "name": self.name,
+            "precision": self.precision,
+            "preprocessing": asdict(self.preprocessing),
+            "config": self.config(),
+        }
+        write_text(folder / ABOUT, json.dumps(about, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path, about: Mapping[str, Any]) -> Self:
+        """What `save` wrote to `folder`; `about` is the content of its `extractor.json`.
+
+        Raises:
+            InputError, KeyError, ValueError, TypeError, OSError, SafetensorError: it is damaged.
+        """
+        network = cls.build(about["config"])
+        load_exactly(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS), advice="save or copy it again")
+        preprocessing = TypeAdapter(Preprocessing).validate_python(about["preprocessing"])
+        return cls(network, preprocessing, about["name"], about["precision"])
+
+
+def check_frames(extractor: Extractor, frames: Tensor) -> None:
+    """Frames as `Extractor.embed` wants them.
+
+    Raises:
+        InputError: another type, another shape, or fewer frames than the network needs.
+    """
+    wanted = (*extractor.preprocessing.crop, 3)
+    if frames.dtype != torch.uint8 or frames.ndim != 5 or tuple(frames.shape[2:]) != wanted:
+        height, width, _ = wanted
+        raise InputError(
+            f"{extractor.name}: got {frames.dtype} frames of shape {tuple(frames.shape)}; "
+            f"wanted are uint8 of shape (snippets, frames, {height}, {width}, 3)"
+        )
+    if frames.shape[1] < extractor.least:
+        raise InputError(f"{extractor.name}: a snippet has {frames.shape[1]} frames, needed are {extractor.least}")

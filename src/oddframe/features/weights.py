@@ -1,0 +1,26 @@
+"""Tensors of a published weights file, whatever it wraps them in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from oddframe.errors import BundleError
+from oddframe.models.reference import read_checkpoint
+
+
+def named_tensors(path: Path) -> dict[str, Tensor]:
+    """Name -> tensor, floating point numbers as float32; out of a "state_dict", without the "module." of DataParallel.
+
+    Raises:
+        BundleError: the file is missing, cannot be read without running code, or holds other things than tensors.
+    """
+    content = read_checkpoint(path)
+    content = content.get("state_dict", content)
+    tensors = {}
+    for name, value in content.items():
+        if not isinstance(value, Tensor):
+            raise BundleError(f"{path}: {name} is a {type(value).__name__}, not a tensor; wanted is a state dict")
+        tensors[name.removeprefix("module.")] = value.float() if value.is_floating_point() else value
+    return tensors

@@ -1,0 +1,178 @@
+"""Snippets, their frames and their crops, from pixels that tell where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from oddframe.errors import InputError, VideoError
+from oddframe.features.extract import Seconds, cut, extract, resized
+from oddframe.features.extractor import Extractor, Preprocessing
+from oddframe.features.snippets import Sampling
+from oddframe.types import VideoInfo
+from oddframe.video.sources import VideoSource, find_videos
+
+MakeVideo = Callable[..., VideoSource]
+
+
+class Corner(Extractor):
+    """The top left pixel of every view, averaged over its frames; remembers how many frames it saw at a time."""
+
+    name, dim = "corner", 3
+
+    def __init__(self, kind: Literal["frames", "clips"] = "frames", preprocessing: Preprocessing | None = None) -> None:
+        self.kind = kind
+        self.preprocessing = preprocessing or Preprocessing(16, (16, 16))
+        self.seen: list[tuple[int, ...]] = []
+
+    def embed(self, frames: Tensor) -> Tensor:
+        assert frames.dtype == torch.uint8
+        self.seen.append(tuple(frames.shape))
+        return frames[:, :, 0, 0].float().mean(1)
+
+    def to(self, device: str) -> None:
+        assert device == "cpu"
+
+    def weights_hash(self) -> str:
+        return "0" * 12
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "frames, rows",
+    [
+        (1, [0.0]),
+        (16, [7.5]),
+        (17, [7.5, 16.0]),
+        (20, [7.5, (16 + 17 + 18 + 13 * 19) / 16]),
+        (32, [7.5, 23.5]),
+    ],
+)
+def test_every_frame_is_in_a_snippet_and_the_last_one_is_filled_up(
+    make_video: MakeVideo, frames: int, rows: list[float]
+) -> None:
+    made = extract(make_video(frames), Corner("clips"), Sampling(16))
+    assert made.features.dtype == np.float32 and made.features.shape == (len(rows), 3)
+    assert np.allclose(made.features, np.array(rows)[:, None])
+    assert made.frames == frames and made.kind == "snippets" and made.video == "v"
+    assert made.time is not None and np.allclose(made.time, np.arange(frames) / 25)  # as frame folders are timed
+    assert made.info is not None and made.info.frames == frames and (made.info.height, made.info.width) == (16, 20)
+
+
+def test_an_image_network_sees_evenly_spaced_frames(make_video: MakeVideo) -> None:
+    assert Sampling().positions == (2, 6, 10, 14)
+    assert (
+        Sampling(1).positions == (8,)
+        and Sampling(16).positions == tuple(range(16))
+        and Sampling(3).positions == (2, 8, 13)
+    )
+    corner = Corner()
+    made = extract(make_video(19), corner, Sampling())
+    assert np.allclose(made.features[:, 0], [8, 18])  # of 16, 17, 18: positions 2, 6, 10, 14 all give frame 18
+    assert corner.seen == [(2, 4, 16, 16, 3)]
+
+
+def test_sampling_suits_the_kind_of_network() -> None:
+    assert Sampling.of(Corner("frames")) == Sampling(4) and Sampling.of(Corner("clips"), crops=10) == Sampling(16, 10)
+    assert Sampling.of(Corner("clips"), 16) == Sampling(16)
+    with pytest.raises(InputError, match="looks at clips: it takes all 16 frames"):
+        Sampling.of(Corner("clips"), 4)
+    with pytest.raises(InputError, match="frames per snippet is 17"):
+        Sampling.of(Corner(), 17)
+    with pytest.raises(InputError, match="crops is 5"):
+        Sampling.of(Corner(), 4, 5)
+    with pytest.raises(ValueError, match=r"Sampling\.of"):
+        extract(VideoSource("v", Path("nowhere"), "file"), Corner("clips"), Sampling())
+
+
+def test_crops_are_where_the_field_cuts_them() -> None:
+    rows, columns = np.mgrid[:256, :340]
+    frame = np.stack([rows % 256, columns % 256, columns // 256], -1).astype(np.uint8)
+    (centre,) = cut(frame[None], (224, 224), 1)
+    assert np.array_equal(centre[0], frame[16:240, 58:282])  # as the extractors of UR-DMU have it
+    ten = cut(frame[None], (224, 224), 10)
+    assert ten.shape == (10, 1, 224, 224, 3)
+    assert [tuple(view[0, 0, 0, :2]) for view in ten[:5]] == [(0, 0), (0, 116), (32, 0), (32, 116), (16, 58)]
+    assert np.array_equal(ten[5:], ten[:5, :, :, ::-1])
+
+
+def test_ten_crops_are_averaged(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "v" / "0.png"), picture)
+    made = extract(find_videos(tmp_path / "v")[0], Corner(preprocessing=Preprocessing(20, (16, 16))), Sampling(1, 10))
+    rgb = picture[:, :, ::-1].astype(float)
+    corners = [(0, 0), (0, 8), (4, 0), (4, 8), (2, 4)]
+    pixels = [rgb[top, left] for top, left in corners] + [rgb[top, left + 15] for top, left in corners]
+    assert np.allclose(made.features[0], np.mean(pixels, 0))
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+def test_batches_do_not_change_features_and_are_bounded(make_video: MakeVideo, crops: int) -> None:
+    source = make_video(100)
+    whole = extract(source, Corner("clips"), Sampling(16, crops), batch=1000)
+    corner = Corner("clips")
+    apart = extract(source, corner, Sampling(16, crops), batch=3)
+    assert np.array_equal(whole.features, apart.features)
+    assert [shape[0] for shape in corner.seen] == ([3, 3, 1] if crops == 1 else [10] * 7)
+
+
+@pytest.mark.parametrize(
+    "size, resize, decoded",
+    [
+        ((240, 320), 256, (256, 341)),
+        ((320, 240), 256, (341, 256)),
+        ((240, 320), (224, 224), (224, 224)),
+        ((333, 500), 224, (224, 336)),
+    ],
+)
+def test_frames_keep_their_proportions(
+    size: tuple[int, int], resize: int | tuple[int, int], decoded: tuple[int, int]
+) -> None:
+    info = VideoInfo("v", "v.mp4", width=size[1], height=size[0], fps=25)
+    assert resized(info, Preprocessing(resize, (224, 224))) == decoded
+
+
+def test_a_crop_larger_than_the_frames_is_an_error_of_the_video() -> None:
+    info = VideoInfo("v", "v.mp4", width=320, height=240, fps=25)
+    with pytest.raises(VideoError, match=r"v\.mp4: frames resized to 100 x 133 are smaller than the crop, 112 x 112"):
+        resized(info, Preprocessing(100, (112, 112)))
+
+
+def test_nan_is_not_kept(make_video: MakeVideo) -> None:
+    class Broken(Corner):
+        def embed(self, frames: Tensor) -> Tensor:
+            return super().embed(frames) * float("nan")
+
+    with pytest.raises(VideoError, match="corner gives NaN or infinity"):
+        extract(make_video(3), Broken(), Sampling())
+
+
+def test_a_failing_network_ends_the_extraction(make_video: MakeVideo) -> None:
+    class Failing(Corner):
+        def embed(self, frames: Tensor) -> Tensor:
+            raise RuntimeError("no more memory")
+
+    with pytest.raises(RuntimeError, match="no more memory"):
+        extract(make_video(100), Failing(), Sampling(), batch=1)
+
+
+def test_progress_and_where_the_time_went(make_video: MakeVideo) -> None:
+    done: list[int] = []
+    seconds = Seconds()
+    source = make_video(40)
+    extract(source, Corner(), Sampling(), batch=1, progress=done.append, seconds=seconds)
+    assert done == [16, 16, 8]
+    assert min(vars(seconds).values()) > 0 and seconds.network + seconds.waiting < seconds.total
+    once = seconds.total
+    extract(source, Corner(), Sampling(), seconds=seconds)
+    assert seconds.total > once
