@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from oddframe.cli import adapt, bench, calibrate, data, demo, evaluate, fit, import_checkpoint, listing, score
+from oddframe.cli import adapt, bench, calibrate, data, demo, evaluate, features, fit, import_checkpoint, listing, score
 from oddframe.errors import OddframeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(adapt.adapt)
 app.command()(bench.bench)
+app.command()(features.features)
 app.add_typer(data.app, name="data")
 app.command()(listing.models)
 app.command()(listing.recipes)

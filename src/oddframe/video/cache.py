@@ -12,23 +12,20 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError, OddframeError, SpaceError, VideoError
+from oddframe.processes import main_hidden, process_pool
 from oddframe.types import VideoInfo, Window
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.pictures import count_packets
@@ -166,22 +163,13 @@ def _build_all(
 def _pool(workers: int) -> Executor:
     if workers <= 1:
         return ThreadPoolExecutor(1, thread_name_prefix="oddframe-cache")
-    # Spawned, since forking a process that runs threads can hang; an interrupt is the parent's to handle.
-    return ProcessPoolExecutor(workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    return process_pool(workers)
 
 
 def _submit(pool: Executor, jobs: Iterable[_Job]) -> dict[Future[str | None], _Job]:
-    """Hand out the jobs, the longest first.
-
-    A spawned process imports the script that was started, which would run again if it has no `__main__` guard. Workers
-    need nothing of it, so it is hidden while they start.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
+    """Hand out the jobs, the longest first."""
+    with main_hidden():
         return {pool.submit(_build, job): job for job in sorted(jobs, key=lambda job: -job.frames)}
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _build(job: _Job) -> str | None:

@@ -1,0 +1,102 @@
+"""oddframe features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oddframe.cli.console import DeviceOption, JsonOption, PrecisionOption, exit_with, print_json, progress_bars
+
+if TYPE_CHECKING:
+    from oddframe.workflow.features import Extraction
+
+
+def features(
+    extractor: Annotated[str, typer.Argument(help="clip, s3d, i3d, or onnx:FILE.")],
+    videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
+    out: Annotated[Path, typer.Option(help="The store: a new folder, or one to go on with.")],
+    weights: Annotated[Path | None, typer.Option(help="The network's weights; a file, or a folder for clip.")] = None,
+    preprocessing: Annotated[Path | None, typer.Option(help="YAML for an ONNX file; else FILE.yaml beside it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the backbone; else the extractor's own.")] = None,
+    crops: Annotated[int, typer.Option(help="1 (centre), or 10 averaged (corners, centre, and mirrored).")] = 1,
+    frames_per_snippet: Annotated[
+        int | None, typer.Option(help="Of 16 frames, those an image network looks at; 4 unless given.", min=1, max=16)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the cores; on a CPU up to 4 unless given.", min=1)
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    batch: Annotated[int | None, typer.Option(help="Snippets per forward pass; changes the speed only.", min=1)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Extract features of videos with a frozen network, for weakly supervised training; goes on where it stopped."""
+    from oddframe.features.store import Opening
+    from oddframe.runtime.torch import parse_precision
+    from oddframe.workflow.features import extract_features
+    from oddframe.workflow.run import find_all
+
+    opening = Opening(extractor, weights, preprocessing, name, parse_precision(precision))
+    with progress_bars() as bars:
+        done = extract_features(
+            opening,
+            find_all(videos),
+            out,
+            crops=crops,
+            frames_per_snippet=frames_per_snippet,
+            device=device,
+            workers=workers,
+            batch=batch,
+            progress=bars,
+        )
+    if as_json:
+        print_json(_as_dict(done))
+    else:
+        _print(done)
+    exit_with(done.skipped)
+
+
+def _as_dict(done: Extraction) -> dict[str, object]:
+    return {
+        "store": str(done.store.path),
+        "backbone": done.store.name,
+        "dim": done.store.dim,
+        "fingerprint": done.store.fingerprint,
+        "sampling": done.store.sampling.to_dict(),
+        "extracted": list(done.extracted),
+        "kept": list(done.kept),
+        "skipped": [{"video": source.name, "reason": reason} for source, reason in done.skipped],
+        "damaged": {name: list(damage) for name, damage in done.damage.items()},
+        "frames": done.frames,
+        "seconds": done.wall,
+        "shares": done.shares,
+        "device": done.device,
+        "workers": done.workers,
+        "batch": done.batch,
+    }
+
+
+def _print(done: Extraction) -> None:
+    store, sampling = done.store, done.store.sampling
+    print(
+        f"{store.name}: {store.dim} numbers for every {sampling.to_dict()['snippet']} frames, of which it looks at "
+        f"{sampling.frames_per_snippet}, {'the centre' if sampling.crops == 1 else f'{sampling.crops} crops averaged'}"
+    )
+    print(f"{len(done.extracted)} videos extracted, {len(done.kept)} already there, {len(done.skipped)} skipped")
+    if done.frames:
+        processes = f"{done.workers} process{'es' * (done.workers > 1)}"
+        print(
+            f"{done.frames} frames in {done.wall:.1f} s, {done.frames / done.wall:.0f} frames/s "
+            f"({done.device}, {processes}, batch {done.batch})"
+        )
+        shares = done.shares
+        print(
+            f"time of the processes: network {shares['network']:.0%}, waiting for decoding {shares['waiting']:.0%}, "
+            f"the rest {shares['rest']:.0%}"
+        )
+    for video, damage in done.damage.items():
+        for what in damage:
+            print(f"damaged {video}: {what}")
+    print(f"store  {store.path} ({store.fingerprint})")

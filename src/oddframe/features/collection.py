@@ -1,0 +1,92 @@
+"""Features of several backbones, each from one store or several, by the names that label files use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from oddframe.errors import InputError
+from oddframe.features.snippets import FeatureSource, SnippetFeatures
+from oddframe.features.store import open_features
+from oddframe.video.sources import VIDEO_SUFFIXES
+
+
+class Collection:
+    """Feature sources, grouped by backbone in the order in which the backbones are first named.
+
+    Attributes:
+        sources: backbone -> its sources, all of one fingerprint.
+    """
+
+    def __init__(self, specs: Iterable[str]) -> None:
+        """Open every source; see `oddframe.features.store.open_features` for what a spec may be.
+
+        Raises:
+            InputError: a source cannot be opened, or sources of one backbone have different fingerprints.
+        """
+        self.sources: dict[str, list[FeatureSource]] = {}
+        opened: dict[str, str] = {}
+        for spec in specs:
+            source = open_features(spec)
+            first = self.sources.setdefault(source.name, [])
+            if first and first[0].fingerprint != source.fingerprint:
+                raise InputError(
+                    f"{spec}: holds {source.name} features of another kind ({source.fingerprint}) than "
+                    f"{opened[source.name]} ({first[0].fingerprint}): other weights, preprocessing or sampling; "
+                    "extract both in the same way, or give one of them another name: NAME=PATH"
+                )
+            opened.setdefault(source.name, spec)
+            first.append(source)
+        self._places = {name: _places(sources) for name, sources in self.sources.items()}
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Backbone -> D."""
+        return {name: sources[0].dim for name, sources in self.sources.items()}
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Backbone -> fingerprint."""
+        return {name: sources[0].fingerprint for name, sources in self.sources.items()}
+
+    def missing(self, video: str, backbones: Sequence[str]) -> list[str]:
+        """Those of the backbones that have no features of a video."""
+        return [name for name in backbones if not self._found(video, name)]
+
+    def load(self, video: str, backbones: Sequence[str]) -> dict[str, SnippetFeatures]:
+        """Backbone -> features of a video.
+
+        Raises:
+            InputError: a backbone has none, or they cannot be used.
+        """
+        loaded = {}
+        for name in backbones:
+            place = self._found(video, name)
+            if place is None:
+                raise InputError(f"{video}: there are no {name} features of it")
+            source, own = place
+            loaded[name] = source.load(own)
+        return loaded
+
+    def _found(self, video: str, backbone: str) -> tuple[FeatureSource, str] | None:
+        places = self._places[backbone]
+        return places.get(bare(video)) or places.get(PurePosixPath(bare(video)).name)
+
+
+def bare(video: str) -> str:
+    """The name of a video without the suffix of its file."""
+    suffix = next((suffix for suffix in VIDEO_SUFFIXES if video.lower().endswith(suffix)), "")
+    return video[: len(video) - len(suffix)]
+
+
+def _places(sources: Sequence[FeatureSource]) -> Mapping[str, tuple[FeatureSource, str]]:
+    """Where the features of a video lie: by its name, and by the last part of it where only one video has that."""
+    whole: dict[str, tuple[FeatureSource, str]] = {}
+    last: dict[str, list[tuple[FeatureSource, str]]] = {}
+    for source in sources:
+        for video in source.videos:
+            if bare(video) in whole:
+                raise InputError(f"{video}: there are {source.name} features of it in two places; give one of them")
+            whole[bare(video)] = (source, video)
+            last.setdefault(PurePosixPath(bare(video)).name, []).append((source, video))
+    return {**{name: places[0] for name, places in last.items() if len(places) == 1}, **whole}

@@ -1,0 +1,191 @@
+"""From a video to its features: decoding and cutting run ahead on a thread of their own, the network keeps this one.
+
+A video of F frames has n = ceil(F / 16) snippets; the last one is filled up by repeating the last frame, so that every
+frame of a video belongs to a snippet. Memory is bounded by a few batches, not by the length of the video.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oddframe.data.prefetch import prefetch
+from oddframe.errors import VideoError
+from oddframe.features.extractor import SNIPPET, Extractor, Preprocessing
+from oddframe.features.snippets import Sampling, SnippetFeatures
+from oddframe.types import VideoInfo
+from oddframe.video.decode import Frame, VideoReader, probe
+from oddframe.video.sources import VideoSource
+
+BATCH = 2
+"""Snippets per forward pass on a CPU: more are no faster there, and the network waits longer for the first."""
+
+
+@dataclass
+class Seconds:
+    """Where the time of extraction went; adds up over videos.
+
+    Attributes:
+        total: from opening videos to their features.
+        network: in the extractor.
+        waiting: of the extractor, for snippets that were not ready.
+        decoding: decoding and resizing, on the thread beside.
+        preparing: cutting out crops, on the thread beside.
+    """
+
+    total: float = 0.0
+    network: float = 0.0
+    waiting: float = 0.0
+    decoding: float = 0.0
+    preparing: float = 0.0
+
+    def add(self, other: Seconds) -> None:
+        """Add the times of another video."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Snippets that go through the network together: views (B, crops, T, h, w, 3) uint8, times of their frames."""
+
+    views: NDArray[np.uint8]
+    times: list[float]
+
+
+def extract(
+    source: VideoSource,
+    extractor: Extractor,
+    sampling: Sampling,
+    batch: int = BATCH,
+    progress: Callable[[int], None] | None = None,
+    seconds: Seconds | None = None,
+) -> SnippetFeatures:
+    """The features of one video.
+
+    Args:
+        sampling: see `Sampling.of`.
+        batch: snippets per forward pass; one of ten crops counts as ten. It changes the speed, and the features by no
+            more than rounding.
+        progress: called with the number of frames just done.
+        seconds: to which the time this took is added.
+
+    Raises:
+        VideoError: the video cannot be decoded, its frames are smaller than the crop, or the network gives NaN or
+            infinity for it.
+    """
+    if extractor.kind == "clips" and sampling.frames_per_snippet != SNIPPET:
+        raise ValueError(f"{extractor.name} looks at clips: make its sampling with Sampling.of")
+    spent, began = Seconds(), time.perf_counter()
+    info = probe(source)
+    size = resized(info, extractor.preprocessing)
+    preprocessing = extractor.preprocessing
+    rows, times = [], []
+    with (
+        VideoReader(source, size, preprocessing.colour, preprocessing.interpolation) as reader,
+        closing(prefetch(_batches(reader, preprocessing.crop, sampling, batch, spent))) as batches,
+    ):
+        asked = time.perf_counter()
+        for piece in batches:
+            ready = time.perf_counter()
+            count, crops = piece.views.shape[:2]
+            vectors = extractor.embed(torch.from_numpy(piece.views.reshape(-1, *piece.views.shape[2:])))
+            rows.append(vectors.float().reshape(count, crops, -1).mean(1).numpy())
+            times += piece.times
+            spent.waiting += ready - asked
+            asked = time.perf_counter()
+            spent.network += asked - ready
+            if progress is not None:
+                progress(len(piece.times))
+        info = reader.info
+    features = np.concatenate(rows)
+    if not np.isfinite(features).all():
+        raise VideoError(f"{source.path}: {extractor.name} gives NaN or infinity for it; try --precision fp32")
+    spent.total = time.perf_counter() - began
+    if seconds is not None:
+        seconds.add(spent)
+    return SnippetFeatures(source.name, features, len(times), "snippets", np.asarray(times, np.float64), info)
+
+
+def resized(info: VideoInfo, preprocessing: Preprocessing) -> tuple[int, int]:
+    """(height, width) that the frames of a video are decoded at: exact, or the shorter side as wanted, the longer one
+    in proportion, rounded down.
+
+    Raises:
+        VideoError: the crop does not fit into that.
+    """
+    wanted = preprocessing.resize
+    if isinstance(wanted, int):
+        short = min(info.height, info.width)
+        height, width = (max(wanted, wanted * side // short) for side in (info.height, info.width))
+    else:
+        height, width = wanted
+    h, w = preprocessing.crop
+    if h > height or w > width:
+        raise VideoError(
+            f"{info.path}: frames resized to {height} x {width} are smaller than the crop, {h} x {w}; "
+            "make `resize` of the preprocessing larger or `crop` smaller"
+        )
+    return height, width
+
+
+def cut(snippet: NDArray[np.uint8], crop: tuple[int, int], crops: int) -> NDArray[np.uint8]:
+    """(T, H, W, 3) frames to (crops, T, h, w, 3): the centre; or four corners and the centre, then those mirrored."""
+    (_, height, width, _), (h, w) = snippet.shape, crop
+    bottom, right = height - h, width - w
+    corners = [(bottom // 2, right // 2)]
+    if crops > 1:
+        corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), *corners]
+    views = [snippet[:, top : top + h, left : left + w] for top, left in corners]
+    if crops > 1:
+        views += [view[:, :, ::-1] for view in views]
+    return np.stack(views)
+
+
+def _clocked(frames: Iterable[Frame], spent: Seconds) -> Iterator[Frame]:
+    """The same frames; the time each took is added to `spent.decoding`."""
+    began = time.perf_counter()
+    for frame in frames:
+        spent.decoding += time.perf_counter() - began
+        yield frame
+        began = time.perf_counter()
+    spent.decoding += time.perf_counter() - began
+
+
+def _batches(
+    frames: Iterable[Frame], crop: tuple[int, int], sampling: Sampling, batch: int, spent: Seconds
+) -> Generator[_Batch]:
+    """The snippets, as many together as `batch` views make, at least one; the last batch may be smaller."""
+    size = max(1, batch // sampling.crops)
+    views: list[NDArray[np.uint8]] = []
+    times: list[float] = []
+    for snippet in _snippets(_clocked(frames, spent)):
+        began = time.perf_counter()
+        last = len(snippet) - 1
+        looked_at = np.stack([snippet[min(position, last)].image for position in sampling.positions])
+        views.append(cut(looked_at, crop, sampling.crops))
+        times += [frame.time for frame in snippet]
+        spent.preparing += time.perf_counter() - began
+        if len(views) == size:
+            yield _Batch(np.stack(views), times)
+            views, times = [], []
+    if views:
+        yield _Batch(np.stack(views), times)
+
+
+def _snippets(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    """Sixteen frames after another; the last snippet may have fewer."""
+    held: list[Frame] = []
+    for frame in frames:
+        held.append(frame)
+        if len(held) == SNIPPET:
+            yield held
+            held = []
+    if held:
+        yield held

@@ -1,0 +1,225 @@
+"""Public feature releases in the layouts that their repositories use. Opening one lists names, loading reads one video.
+
+| layout | one video is | its rows are |
+|---|---|---|
+| rtfm | NAME.npy or NAME_i3d.npy, [n, crops, D] or [n, D] | snippets |
+| urdmu | NAME.npy, [crops, n, D] | snippets |
+| crops | NAME__k.npy, [n, D] for every crop k; crop 0 may be NAME.npy (DeepMIL, XD-Violence, VadCLIP) | snippets |
+| sultani | NAME.txt, 32 lines of D numbers | segments |
+| segments | an array NAME, [S, D], in one .npz | segments |
+
+Files may lie in subfolders; their names alone are the videos' names. Crops are averaged. No layout says how many frames
+a video has.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.errors import InputError
+from oddframe.features.extractor import fingerprint
+from oddframe.features.snippets import SnippetFeatures, checked
+from oddframe.video.sources import natural_key
+
+CROP_COUNTS = (1, 5, 10)
+SULTANI_SEGMENTS = 32
+
+Array = NDArray[Any]
+
+
+class LayoutSource:
+    """Features of a public release; see `oddframe.features.snippets.FeatureSource`. Made by `open_layout`.
+
+    Attributes:
+        name: of the backbone, by default that of the file or folder.
+        dim: D of the first video; the others have to agree when they are loaded.
+        fingerprint: of layout, D and name, because the files do not say which network made them. Releases that must
+            not be mixed need different names.
+        videos: names, in natural order.
+        extractor: None: such features can be learned from, but a video cannot be scored from its pixels.
+    """
+
+    extractor: None = None
+
+    def __init__(self, layout: str, path: Path, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.stem
+        self._layout = LAYOUTS[layout]
+        self._files = self._layout.find(path)
+        self.videos = tuple(sorted(self._files, key=natural_key))
+        if not self.videos:
+            raise InputError(f"{path}: nothing of the layout {layout!r} there; it has {self._layout.has}")
+        self.dim: int = self._read(self.videos[0]).shape[1]
+        self.fingerprint = fingerprint({"layout": layout, "dim": self.dim, "name": self.name})
+
+    def load(self, video: str) -> SnippetFeatures:
+        """The features of one video.
+
+        Raises:
+            InputError: there is no such video, or its file cannot be read, has another shape, or holds NaN or infinity.
+        """
+        if video not in self._files:
+            raise InputError(f"{self.path}: has no features of {video}")
+        return SnippetFeatures(video, self._read(video, self.dim), None, self._layout.kind)
+
+    def _read(self, video: str, dim: int | None = None) -> NDArray[np.float32]:
+        files = self._files[video]
+        where = f"{files[0]}, {video}" if self._layout.kind == "segments" else files[0]
+        return checked(where, self._layout.read(video, files), dim)
+
+
+def open_layout(layout: str, path: Path, name: str | None = None) -> LayoutSource:
+    """A public release.
+
+    Args:
+        layout: one of `LAYOUTS`.
+        path: the folder, or for "segments" the file.
+        name: of the backbone; None takes the name of the folder or file.
+
+    Raises:
+        InputError: nothing of that layout there, or two files of one name.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    return LayoutSource(layout, path, name)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one kind of release lies on disk.
+
+    Attributes:
+        kind: of the rows.
+        has: what it consists of, in words.
+        find: path -> video -> its files, in the order of the crops.
+        read: video and its files -> (n, D), crops averaged in float32; any InputError names the file.
+    """
+
+    kind: Literal["snippets", "segments"]
+    has: str
+    find: Callable[[Path], dict[str, list[Path]]]
+    read: Callable[[str, list[Path]], Array]
+
+
+def _load(path: Path) -> Array:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as an array of numbers ({error})") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: an archive of arrays, not one array; is it of the layout 'segments'?")
+    return array
+
+
+def _average(path: Path, array: Array, axis: int) -> Array:
+    """Crops averaged over their axis."""
+    crops = array.shape[axis]
+    if array.dtype.kind != "f" or crops not in CROP_COUNTS:
+        shape = " x ".join(map(str, array.shape))
+        raise InputError(
+            f"{path}: {shape} {array.dtype} has no axis of 1, 5 or 10 crops in place {axis}; rtfm is (n, crops, D), "
+            "urdmu (crops, n, D)"
+        )
+    return np.asarray(array.astype(np.float32).mean(axis))
+
+
+def _rtfm(video: str, files: list[Path]) -> Array:
+    array = _load(files[0])
+    return _average(files[0], array, 1) if array.ndim == 3 else array
+
+
+def _urdmu(video: str, files: list[Path]) -> Array:
+    array = _load(files[0])
+    if array.ndim != 3:
+        raise InputError(f"{files[0]}: urdmu is (crops, n, D); here are {array.ndim} axes")
+    return _average(files[0], array, 0)
+
+
+def _crops(video: str, files: list[Path]) -> Array:
+    crops = [checked(path, _load(path)) for path in files]
+    for path, crop in zip(files, crops, strict=True):
+        if crop.shape != crops[0].shape:
+            raise InputError(f"{path}: has shape {crop.shape}, {files[0].name} has {crops[0].shape}")
+    return np.stack(crops).mean(0)
+
+
+def _sultani(video: str, files: list[Path]) -> Array:
+    try:
+        rows = np.loadtxt(files[0], dtype=np.float32, ndmin=2)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{files[0]}: cannot be read as lines of numbers ({error})") from error
+    if len(rows) != SULTANI_SEGMENTS:
+        raise InputError(f"{files[0]}: has {len(rows)} lines of numbers; the layout has {SULTANI_SEGMENTS}")
+    return rows
+
+
+def _segments(video: str, files: list[Path]) -> Array:
+    try:
+        with np.load(files[0], allow_pickle=False) as archive:
+            return np.asarray(archive[video])
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{files[0]}: {video} cannot be read ({error})") from error
+
+
+def _by_name(path: Path, suffix: str, name: Callable[[str], str]) -> dict[str, list[Path]]:
+    """Video -> files below `path` whose stem `name` gives that video."""
+    found: dict[str, list[Path]] = {}
+    for file in sorted(path.rglob(f"*{suffix}"), key=lambda file: natural_key(str(file))):
+        if not file.name.startswith("."):
+            found.setdefault(name(file.stem), []).append(file)
+    return found
+
+
+def _single(suffix: str, ending: str = "") -> Callable[[Path], dict[str, list[Path]]]:
+    """Finds releases of one file per video."""
+
+    def find(path: Path) -> dict[str, list[Path]]:
+        found = _by_name(path, suffix, lambda stem: stem.removesuffix(ending))
+        for video, files in found.items():
+            if len(files) > 1:
+                raise InputError(f"{files[0]} and {files[1]} are both features of {video}; give the folder of one")
+        return found
+
+    return find
+
+
+def _find_crops(path: Path) -> dict[str, list[Path]]:
+    """The crops of every video in order; each has to be there once."""
+    ordered = {}
+    for video, files in _by_name(path, ".npy", lambda stem: re.sub(r"__\d+$", "", stem)).items():
+        numbered: dict[int, Path] = {}
+        for file in files:
+            number = int(file.stem[len(video) :].removeprefix("__") or 0)
+            other = numbered.setdefault(number, file)
+            if other != file:
+                raise InputError(f"{other} and {file} are both crop {number} of {video}; give the folder of one")
+        missing = set(range(max(numbered) + 1)) - set(numbered)
+        if missing:
+            raise InputError(f"{path}: crop {min(missing)} of {video} is missing; it has {len(numbered)} crops")
+        ordered[video] = [numbered[number] for number in sorted(numbered)]
+    return ordered
+
+
+def _find_segments(path: Path) -> dict[str, list[Path]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {video: [path] for video in archive.files}
+    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not an .npz of arrays ({error})") from error
+
+
+LAYOUTS = {
+    "rtfm": Layout("snippets", "files NAME.npy of (n, crops, D) or (n, D)", _single(".npy", "_i3d"), _rtfm),
+    "urdmu": Layout("snippets", "files NAME.npy of (crops, n, D)", _single(".npy"), _urdmu),
+    "crops": Layout("snippets", "files NAME__k.npy of (n, D), one for every crop k", _find_crops, _crops),
+    "sultani": Layout("segments", "files NAME.txt of 32 lines", _single(".txt"), _sultani),
+    "segments": Layout("segments", "one .npz with an array (S, D) for every video", _find_segments, _segments),
+}

@@ -1,0 +1,337 @@
+"""The store: what an extractor made of a set of videos, on disk.
+
+`STORE/store.json` says which extractor, which weights and which sampling; `STORE/NAME.npz` holds the features of one
+video, the times of its frames, and what the video was. Files appear whole or not at all, so that an interrupted
+extraction goes on where it stopped; a store holds features of one fingerprint only. No pickles.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oddframe.atomic import replacing, write_text
+from oddframe.errors import InputError, SpaceError, VideoError
+from oddframe.features.catalogue import open_extractor
+from oddframe.features.extractor import SNIPPET, Extractor, fingerprint
+from oddframe.features.layouts import LAYOUTS, open_layout
+from oddframe.features.network import Precision
+from oddframe.features.snippets import FeatureSource, Sampling, SnippetFeatures, checked
+from oddframe.types import VideoInfo
+from oddframe.video.sources import VideoSource, frame_files, natural_key
+
+__all__ = [
+    "FeatureSource", "FeatureStore", "Opening", "SnippetFeatures", "create_store", "open_features", "open_store",
+]  # fmt: skip
+
+ABOUT = "store.json"
+FORMAT, VERSION = "oddframe features", 1
+_ONNX = "onnx:"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How to open an extractor: the arguments of `oddframe.features.catalogue.open_extractor`."""
+
+    spec: str
+    weights: Path | None = None
+    preprocessing: Path | None = None
+    name: str | None = None
+    precision: Precision = "fp32"
+
+    def open(self) -> Extractor:
+        """The extractor, on the CPU.
+
+        Raises:
+            InputError: see `open_extractor`.
+        """
+        return open_extractor(
+            self.spec,
+            weights=self.weights,
+            preprocessing=self.preprocessing,
+            name=self.name,
+            precision=self.precision,
+        )
+
+    @property
+    def files(self) -> list[Path]:
+        """The files and folders that are read on opening."""
+        model = Path(self.spec.removeprefix(_ONNX)) if self.spec.startswith(_ONNX) else None
+        return [path for path in (model, self.weights, self.preprocessing) if path is not None]
+
+    def moved(self, place: Callable[[Path], Path]) -> Opening:
+        """The same with every file where `place` puts it."""
+        spec = self.spec
+        if spec.startswith(_ONNX):
+            spec = f"{_ONNX}{place(Path(spec.removeprefix(_ONNX)))}"
+        weights, preprocessing = (path and place(path) for path in (self.weights, self.preprocessing))
+        return replace(self, spec=spec, weights=weights, preprocessing=preprocessing)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {key: str(value) if isinstance(value, Path) else value for key, value in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Opening:
+        """What `to_dict` gave."""
+        paths = {key: values[key] and Path(values[key]) for key in ("weights", "preprocessing")}
+        return cls(**{**values, **paths})
+
+
+class FeatureStore:
+    """Features of many videos by one extractor, in a folder. Made by `create_store` and `open_store`.
+
+    Attributes:
+        path: the folder.
+        name: of the backbone.
+        dim: D, length of its vectors.
+        fingerprint: of extractor, weights, preprocessing and sampling.
+        sampling: how snippets were looked at.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any], name: str | None = None) -> None:
+        self.path = path
+        self._about = about
+        self.name: str = name or about["identity"]["name"]
+        self.dim: int = about["identity"]["dim"]
+        self.fingerprint: str = about["fingerprint"]
+        self.sampling = Sampling(about["sampling"]["frames_per_snippet"], about["sampling"]["crops"])
+        self._opening = Opening.from_dict(about["extractor"]).moved(self._found)
+
+    @cached_property
+    def videos(self) -> tuple[str, ...]:
+        """Names of the videos that the store had when this was first asked for, in natural order."""
+        paths = (path.relative_to(self.path) for path in self.path.rglob("*.npz") if not path.name.startswith("."))
+        return tuple(sorted((path.as_posix().removesuffix(".npz") for path in paths), key=natural_key))
+
+    @property
+    def extractor(self) -> dict[str, Any]:
+        """How the extractor is opened: `spec`, `weights`, `preprocessing`, `name`, `precision`, and its `sampling`."""
+        return {**self._opening.to_dict(), "sampling": self.sampling.to_dict()}
+
+    def open_extractor(self) -> Extractor:
+        """The extractor that made this store, on the CPU.
+
+        Raises:
+            InputError: a file of it is no longer where it was, seen from the root or from the store; or it is no longer
+                the same extractor.
+        """
+        for path in self._opening.files:
+            if not path.exists():
+                raise InputError(
+                    f"{path}: gone, and {self.name} in {self.path} was extracted with it; put it back, or say where "
+                    f"it is by running `oddframe features` with --out {self.path} again, which extracts nothing twice"
+                )
+        extractor = self._opening.open()
+        if store_fingerprint(extractor, self.sampling) != self.fingerprint:
+            raise InputError(
+                f"{self.path}: {self.name} is not the extractor any more that made this store (other weights or "
+                "preprocessing in the same place); put the old files back, or extract to another store"
+            )
+        return extractor
+
+    def _found(self, path: Path) -> Path:
+        """Where a recorded file is now: in its place, or as far from the store as it was."""
+        beside = Path(os.path.normpath(self.path.absolute() / self._about["beside"].get(str(path), path)))
+        return beside if beside.exists() and not path.exists() else path
+
+    def load(self, video: str) -> SnippetFeatures:
+        """The features of one video.
+
+        Raises:
+            InputError: there is no such video, its file is damaged or of another extractor, or holds NaN or infinity.
+        """
+        path = self._file(video)
+        if not path.is_file():
+            raise InputError(f"{self.path}: has no features of {video}; run `oddframe features` on it")
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                meta = json.loads(str(stored["meta"]))
+                features, time = checked(path, stored["features"], self.dim), stored["time"].astype(np.float64)
+            info = VideoInfo(**{**meta["info"], "damage": tuple(meta["info"]["damage"])})
+            made_by = meta["fingerprint"]
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: not a feature file of oddframe ({error}); delete it, extract again") from error
+        if made_by != self.fingerprint:
+            raise InputError(
+                f"{path}: made by another extractor or sampling ({made_by}) than this store ({self.fingerprint}); "
+                "delete it and extract again"
+            )
+        if -(-len(time) // SNIPPET) != len(features):
+            raise InputError(f"{path}: {len(features)} snippets for {len(time)} frames; delete it, extract again")
+        return SnippetFeatures(video, features, len(time), "snippets", time, info)
+
+    def save(self, features: SnippetFeatures, source: VideoSource) -> None:
+        """Keep the features of one video, whole or not at all, in the place of older ones.
+
+        Raises:
+            SpaceError: the disk is full.
+        """
+        if features.info is None or features.time is None:
+            raise ValueError(f"{features.video}: a store keeps what was extracted from a video, with times and info")
+        meta = {
+            "fingerprint": self.fingerprint,
+            "path": os.path.abspath(source.path),
+            "stamp": _stamp(source),
+            "info": asdict(features.info),
+        }
+        path = self._file(features.video)
+        try:
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, features=features.features, time=features.time, meta=np.array(json.dumps(meta)))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise SpaceError(f"{path}: the disk is full; features of the videos before are kept") from error
+
+    def holds(self, source: VideoSource) -> bool:
+        """Whether the store has the features of this very video, unchanged by size and time of change.
+
+        Raises:
+            InputError: it has those of another video of this name.
+        """
+        path = self._file(source.name)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                meta = json.loads(str(stored["meta"]))
+            made_by, stamp, other = meta["fingerprint"], meta["stamp"], Path(meta["path"])
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile):
+            return False  # absent, or damaged: to be made (again)
+        if made_by != self.fingerprint:
+            return False
+        if stamp == _stamp(source):
+            return True
+        if other.exists() and other != Path(os.path.abspath(source.path)):
+            raise InputError(
+                f"{self.path} already has a video called {source.name}, from {other}, not from {source.path}; "
+                "give the folder that holds both, or use another store"
+            )
+        return False
+
+    def _file(self, video: str) -> Path:
+        return self.path / f"{video}.npz"
+
+
+def store_fingerprint(extractor: Extractor, sampling: Sampling) -> str:
+    """Equal where features may be mixed: same network, weights, preprocessing and sampling."""
+    return fingerprint({**extractor.identity(), "sampling": sampling.to_dict()})
+
+
+def create_store(path: str | Path, opening: Opening, extractor: Extractor, sampling: Sampling) -> FeatureStore:
+    """A new store, or the one that is there, if it is of this extractor and sampling.
+
+    Args:
+        opening: how `extractor` was opened; a store that is there learns from it where the files are now.
+
+    Raises:
+        InputError: `path` is something else, or a store of another fingerprint.
+    """
+    path = Path(path)
+    about = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fingerprint": store_fingerprint(extractor, sampling),
+        "identity": extractor.identity(),
+        "sampling": sampling.to_dict(),
+    }
+    if (path / ABOUT).exists():
+        there = _read_about(path)
+        if there["fingerprint"] != about["fingerprint"]:
+            raise InputError(
+                f"{path}: holds features that were extracted otherwise ({_difference(there, about)}); "
+                "give another folder with --out, since features of one store have to be alike"
+            )
+    elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: exists and is not a store of features; give an empty or a new folder")
+    opening = opening.moved(lambda file: Path(os.path.abspath(file)))
+    beside = {str(file): os.path.relpath(file, path) for file in opening.files}
+    about |= {"extractor": opening.to_dict(), "beside": beside}
+    try:
+        write_text(path / ABOUT, json.dumps(about, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    return open_store(path)
+
+
+def open_store(path: str | Path, name: str | None = None) -> FeatureStore:
+    """The store in a folder.
+
+    Args:
+        name: another name for its backbone; the fingerprint stays.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = Path(path)
+    about = _read_about(path)
+    try:
+        return FeatureStore(path, about, name)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / ABOUT}: damaged ({error!r}); extract again to another store") from error
+
+
+def open_features(spec: str) -> FeatureSource:
+    """Features by what a user types: "[NAME=]STORE" or "[NAME=]LAYOUT:PATH", NAME being another name for the backbone.
+
+    Raises:
+        InputError: no such store, layout or path, or nothing of that layout there.
+    """
+    name, rest = None, spec
+    named = re.fullmatch(r"([\w.-]+)=(.+)", spec)
+    if named and not Path(spec).exists():
+        name, rest = named.groups()
+    layout, colon, place = rest.partition(":")
+    if not colon or Path(rest).exists():
+        return open_store(rest, name)
+    if layout not in LAYOUTS:
+        raise InputError(f"{spec}: no store of that name, and no layout {layout!r}; there are: {', '.join(LAYOUTS)}")
+    return open_layout(layout, Path(place), name)
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    """The content of store.json, as far as it is whole."""
+    file = path / ABOUT
+    if not path.exists():
+        raise InputError(f"{path}: no such store; `oddframe features` makes one")
+    if not file.is_file():
+        raise InputError(
+            f"{path}: not a store of features (it has no {ABOUT}); for a public release give LAYOUT:PATH, with LAYOUT "
+            f"one of {', '.join(LAYOUTS)}"
+        )
+    try:
+        about = json.loads(file.read_text("utf-8"))
+        if (about["format"], about["version"]) != (FORMAT, VERSION):
+            raise InputError(f"{file}: {about['format']} of version {about['version']}; this oddframe reads {VERSION}")
+        whole = fingerprint({**about["identity"], "sampling": about["sampling"]}) == about["fingerprint"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise InputError(f"{file}: damaged ({error!r}); extract again to another store") from error
+    if not whole:
+        raise InputError(f"{file}: damaged (the fingerprint does not fit the rest); extract again to another store")
+    return about
+
+
+def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """What differs between two fingerprinted descriptions, as "crops 1, not 10"."""
+    old, new = ({**about["identity"], **about["sampling"]} for about in (there, json.loads(json.dumps(wanted))))
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return "; ".join(f"{key} {old.get(key)}, not {new.get(key)}" for key in keys)
+
+
+def _stamp(source: VideoSource) -> list[int]:
+    """Files, bytes, and the time of the last change of a video; what tells that it is unchanged."""
+    try:
+        files = [source.path] if source.kind == "file" else frame_files(source.path)
+        found = [file.stat() for file in files]
+    except OSError as error:
+        raise VideoError(f"{source.path}: cannot be read ({error.strerror})") from error
+    return [len(found), sum(stat.st_size for stat in found), max(stat.st_mtime_ns for stat in found)]

@@ -1,0 +1,174 @@
+"""From videos to a store of features; what is done is not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from oddframe.errors import InputError, VideoError
+from oddframe.features.extract import BATCH, Seconds
+from oddframe.features.extractor import Extractor
+from oddframe.features.snippets import Sampling
+from oddframe.features.store import FeatureStore, Opening, create_store, open_store
+from oddframe.features.workers import Made, extract_beside, extract_here
+from oddframe.video.sources import VideoSource, find_videos
+from oddframe.workflow.run import Progress
+from oddframe.workflow.scored import Skipped
+
+GPU_BATCH = 64
+MOST_WORKERS = 4
+"""Processes without being asked: each holds a copy of the network."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What came of an extraction.
+
+    Attributes:
+        store: where the features are.
+        extracted: names of the videos whose features were made now.
+        kept: names of those that the store already had.
+        skipped: videos that could not be used, and why.
+        damage: name -> what was wrong in videos that were extracted as far as they can be decoded.
+        frames: that were decoded.
+        wall: seconds, from the first video to the last.
+        seconds: where the time of the processes went, added up.
+        device, workers, batch: what it ran on.
+    """
+
+    store: FeatureStore
+    extracted: tuple[str, ...]
+    kept: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    damage: Mapping[str, tuple[str, ...]]
+    frames: int
+    wall: float
+    seconds: Seconds
+    device: str
+    workers: int
+    batch: int
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Parts of the time, 0..1: in the network, waiting for decoded snippets, and the rest; empty for no work."""
+        total = self.seconds.total
+        if not total:
+            return {}
+        network, waiting = self.seconds.network / total, self.seconds.waiting / total
+        return {"network": network, "waiting": waiting, "rest": max(0.0, 1 - network - waiting)}
+
+
+def extract_features(
+    opening: Opening,
+    videos: str | Path | Sequence[VideoSource],
+    out: str | Path,
+    *,
+    crops: int = 1,
+    frames_per_snippet: int | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    batch: int | None = None,
+    progress: Progress | None = None,
+) -> Extraction:
+    """Extract the features of videos into a store; those that it already has, of unchanged videos, are kept.
+
+    Args:
+        opening: the extractor.
+        videos: a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
+        out: the store; made if missing, else it has to be of the same extractor and sampling.
+        crops, frames_per_snippet: see `Sampling.of`.
+        device: "auto" (CUDA where there is one and the extractor can use it), or any torch device name.
+        workers: processes, which share the cores; None takes up to four on the CPU, and one on another device.
+        batch: snippets per forward pass, of one process; one with ten crops counts as ten.
+        progress: called with "videos" or "frames", how many are done, and how many in all where that is known.
+
+    Raises:
+        InputError: the extractor cannot be opened or used, `out` is something else, or not one video can be used.
+        SpaceError: the disk is full.
+    """
+    sources = find_videos(videos) if isinstance(videos, str | Path) else videos
+    extractor = opening.open()
+    sampling = Sampling.of(extractor, frames_per_snippet, crops)
+    device = _place(extractor, device)
+    store = create_store(out, opening, extractor, sampling)
+    wanted, kept, skipped = _sort_out(store, sources)
+    if workers is None:
+        workers = min(MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
+    workers = max(1, min(workers, len(wanted)))
+    batch = batch or (BATCH if device == "cpu" else GPU_BATCH)
+    tell = progress or _silent
+    began = time.perf_counter()
+    if workers == 1:
+        answers = extract_here(store, extractor, batch, wanted, tell)
+    else:
+        del extractor  # each process opens its own
+        answers = extract_beside(store, device, batch, wanted, workers, tell)
+    made: dict[str, Made] = {}
+    seconds = Seconds()
+    tell("videos", len(kept), len(sources))
+    for source, answer in answers:
+        if isinstance(answer, str):
+            skipped.append((source, answer))
+        else:
+            made[source.name] = answer
+            seconds.add(answer.seconds)
+        tell("videos", len(kept) + len(made) + len(skipped), len(sources))
+    if not made and not kept:
+        first = skipped[0][1]
+        raise InputError(
+            first if len(skipped) == 1 else f"not one of {len(skipped)} videos can be used; first: {first}"
+        )
+    order = {source.name: number for number, source in enumerate(sources)}
+    return Extraction(
+        store=open_store(out),
+        extracted=tuple(sorted(made, key=order.__getitem__)),
+        kept=tuple(kept),
+        skipped=tuple(sorted(skipped, key=lambda one: order[one[0].name])),
+        damage={name: answer.damage for name, answer in made.items() if answer.damage},
+        frames=sum(answer.frames for answer in made.values()),
+        wall=time.perf_counter() - began,
+        seconds=seconds,
+        device=device,
+        workers=workers,
+        batch=batch,
+    )
+
+
+def _sort_out(
+    store: FeatureStore, sources: Sequence[VideoSource]
+) -> tuple[list[VideoSource], list[str], list[Skipped]]:
+    """Videos to extract, names of those that the store has, and those that cannot even be looked at."""
+    wanted: list[VideoSource] = []
+    kept: list[str] = []
+    skipped: list[Skipped] = []
+    for source in sources:
+        try:
+            if store.holds(source):
+                kept.append(source.name)
+            else:
+                wanted.append(source)
+        except VideoError as error:
+            skipped.append((source, str(error)))
+    return wanted, kept, skipped
+
+
+def _place(extractor: Extractor, device: str) -> str:
+    """Move an extractor; returns where it is now."""
+    if device == "auto":
+        device = "cpu"
+        if torch.cuda.is_available():
+            try:
+                extractor.to("cuda")
+                return "cuda"
+            except InputError:
+                pass  # it computes on the CPU only
+    extractor.to(device)
+    return device
+
+
+def _silent(what: str, done: int, total: int | None) -> None:
+    pass

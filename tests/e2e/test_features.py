@@ -1,0 +1,104 @@
+"""`oddframe features` as a user types it, on a small street and a network of one layer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from oddframe.features.store import open_store
+from oddframe.video.decode import VideoReader
+from oddframe.video.sources import find_videos
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def videos(street: Path, tmp_path: Path) -> Path:
+    """Two videos of 125 frames and one that is none."""
+    folder = tmp_path / "videos"
+    shutil.copytree(street / "testing" / "videos", folder)
+    (folder / "broken.mp4").write_bytes(b"no video")
+    return folder
+
+
+def test_extracts_names_what_is_broken_and_goes_on_where_it_stopped(
+    videos: Path, colour_network: Path, tmp_path: Path, ask: Ask
+) -> None:
+    command = ("features", f"onnx:{colour_network}", videos, "--out", tmp_path / "store", "--workers", 1)
+    answer = ask(*command)
+    assert answer.status == 3 and "skipped broken:" in answer.err, answer.err
+    assert "colours: 3 numbers for every 16 frames, of which it looks at 4, the centre" in answer.out
+    assert "2 videos extracted, 0 already there, 1 skipped" in answer.out
+    assert "network " in answer.out and "waiting for decoding " in answer.out
+    store = open_store(tmp_path / "store")
+    assert store.videos == ("01", "02") and store.fingerprint in answer.out
+
+    features = store.load("01")
+    source = find_videos(videos)[0]
+    with VideoReader(source, (16, 28), "rgb") as reader:  # 72 x 128, the shorter side 16
+        frames = list(reader)
+    assert features.frames == len(frames) and len(features.features) == -(-len(frames) // 16)
+    seen = np.mean([frames[16 + i].image[:, 6:22].mean((0, 1)) for i in (2, 6, 10, 14)], 0)
+    assert np.allclose(features.features[1], seen / 255, atol=1e-5)
+    assert features.time is not None and np.allclose(features.time, [frame.time for frame in frames])
+
+    (tmp_path / "store" / "02.npz").unlink()
+    again = json.loads(ask(*command, "--json").out)
+    assert (again["extracted"], again["kept"], again["frames"]) == (["02"], ["01"], store.load("02").frames)
+    assert [one["video"] for one in again["skipped"]] == ["broken"] and "broken.mp4" in again["skipped"][0]["reason"]
+    assert sum(again["shares"].values()) == pytest.approx(1)
+
+
+def test_ten_crops_and_more_frames_are_other_features(
+    videos: Path, colour_network: Path, tmp_path: Path, ask: Ask
+) -> None:
+    (videos / "broken.mp4").unlink()
+    command = ("features", f"onnx:{colour_network}", videos / "01.mp4", "--workers", 1, "--out")
+    assert ask(*command, tmp_path / "one").status == 0
+    answer = ask(*command, tmp_path / "ten", "--crops", 10, "--frames-per-snippet", 2, "--name", "rgb", "--json")
+    assert answer.status == 0
+    found = json.loads(answer.out)
+    assert (found["backbone"], found["sampling"]) == ("rgb", {"snippet": 16, "frames_per_snippet": 2, "crops": 10})
+    one, ten = (open_store(tmp_path / name) for name in ("one", "ten"))
+    assert one.fingerprint != ten.fingerprint == found["fingerprint"]
+    assert not np.array_equal(one.load("01").features, ten.load("01").features)
+    answer = ask(*command, tmp_path / "one", "--crops", 10)
+    assert answer.status == 2 and answer.err.count("\n") == 1 and "crops 1, not 10" in answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (("resnet", "{videos}"), "extractor 'resnet' is not known; there are: clip, s3d, i3d, onnx:FILE"),
+        (("{network}", "{videos}/none.mp4"), "no such file or folder"),
+        (("{network}", "{videos}/broken.mp4"), "broken.mp4"),
+        (("{network}", "{videos}", "--crops", "5"), "crops is 5"),
+        (("{network}", "{videos}", "--precision", "fp16"), "precision is 'fp16'"),
+        (("{network}", "{videos}", "--device", "abacus"), "abacus"),
+        (("onnx:{videos}/none.onnx", "{videos}"), "none.onnx"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    arguments: tuple[str, ...], said: str, videos: Path, colour_network: Path, tmp_path: Path, ask: Ask
+) -> None:
+    filled = [text.format(videos=videos, network=f"onnx:{colour_network}") for text in arguments]
+    answer = ask("features", *filled, "--out", tmp_path / "store", "--workers", 1)
+    assert answer.status == 2 and said in answer.err and answer.err.count("\n") == 1, answer.err
+
+
+@pytest.mark.slow
+def test_processes_make_what_one_makes(videos: Path, colour_network: Path, tmp_path: Path, ask: Ask) -> None:
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        answer = ask("features", f"onnx:{colour_network}", videos, "--out", out, "--workers", workers, "--json")
+        assert answer.status == 3 and json.loads(answer.out)["workers"] == workers, answer.err
+    one, two = (open_store(tmp_path / name) for name in "12")
+    assert one.videos == two.videos == ("01", "02") and one.fingerprint == two.fingerprint
+    for video in one.videos:
+        assert np.array_equal(one.load(video).features, two.load(video).features)
