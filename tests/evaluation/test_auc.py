@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from oddframe.errors import InputError
-from oddframe.evaluation.auc import average_precision, equal_error_rate, macro_auc, micro_auc, roc_auc
+from oddframe.evaluation.auc import (
+    average_precision,
+    average_precision_trapezoid,
+    equal_error_rate,
+    macro_auc,
+    micro_auc,
+    ranks,
+    roc_auc,
+)
 
 Case = tuple[np.ndarray, np.ndarray]
 
@@ -34,6 +42,24 @@ def test_roc_auc_agrees_with_scikit_learn(case: Case) -> None:
 @given(cases())
 def test_average_precision_agrees_with_scikit_learn(case: Case) -> None:
     assert average_precision(*case) == pytest.approx(metrics.average_precision_score(*case), abs=1e-12)
+
+
+@given(cases())
+def test_trapezoid_average_precision_agrees_with_scikit_learn(case: Case) -> None:
+    precision, recall, _ = metrics.precision_recall_curve(*case)
+    assert average_precision_trapezoid(*case) == pytest.approx(metrics.auc(recall, precision), abs=1e-12)
+
+
+def test_trapezoids_are_kind_to_ties() -> None:
+    assert average_precision_trapezoid([0, 0, 0, 1], [7, 7, 7, 7]) == (1 + 0.25) / 2
+    assert math.isnan(average_precision_trapezoid([0, 0], [1, 2]))
+
+
+def test_ranks() -> None:
+    place, levels = ranks([0.5, -np.inf, 0.5, 3.0])
+    assert (place.tolist(), levels) == ([1, 0, 1, 2], 3)
+    with pytest.raises(InputError, match="1 of 2 scores are not numbers"):
+        ranks([np.nan, 1])
 
 
 @given(cases())

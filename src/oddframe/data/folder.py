@@ -12,7 +12,6 @@ Frames are counted from 0; the last frame of an interval belongs to it.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -21,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.data.labelled import LabelledSet, LabelledVideo, as_labels, labels_from_intervals
+from oddframe.data.tables import bounds, read_interval, read_table, whole_number
 from oddframe.errors import InputError
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource, find_videos, frame_files
 
 LABEL_SUFFIXES = (".npy", ".txt", ".csv")
 MASK_FOLDERS = ("masks", "pixel_masks")
-BOUNDS = (("start_frame", "end_frame"), ("start", "end"))
 
 Interval = tuple[int, int]
 
@@ -111,14 +110,14 @@ def _read(file: Path) -> NDArray[np.int8] | list[Interval]:
             return as_labels([float(word) for word in re.split(r"[\s,]+", file.read_text("utf-8").strip())], file)
     except (ValueError, OSError) as error:
         raise InputError(f"{file}: cannot be read as one 0 or 1 per frame ({error})") from error
-    columns, rows = _table(file)
+    columns, rows = read_table(file)
     if {"frame", "label"} <= set(columns):
-        labels = {_integer(row, "frame", file): _integer(row, "label", file) for row in rows}
+        labels = {whole_number(row, "frame", file): whole_number(row, "label", file) for row in rows}
         if sorted(labels) != list(range(len(rows))):
             raise InputError(f"{file}: column frame must hold every frame from 0 to {len(rows) - 1} once")
         return as_labels([labels[frame] for frame in range(len(rows))], file)
-    first, last = _bounds(columns, file)
-    return [_interval(row, first, last, file) for row in rows]
+    names = _bounds(columns, file)
+    return [read_interval(row, names, file) for row in rows]
 
 
 def _interval_table(file: Path, videos: set[str]) -> dict[str, list[Interval]] | None:
@@ -126,48 +125,24 @@ def _interval_table(file: Path, videos: set[str]) -> dict[str, list[Interval]] |
     if not file.is_file():
         return None
     table: dict[str, list[Interval]] = defaultdict(list)
-    columns, rows = _table(file)
-    first, last = _bounds(columns, file)
+    columns, rows = read_table(file)
+    names = _bounds(columns, file)
     for row in rows:
         name = row.get("video")
         if name not in videos:
             raise InputError(
                 f"{file}, line {row['line']}: no video {name!r} in this folder; write its name without suffix"
             )
-        table[name].append(_interval(row, first, last, file))
+        table[name].append(read_interval(row, names, file))
     return table
-
-
-def _table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns of a CSV in lower case, and its rows with the number of their `line`."""
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            columns = [name.strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            return columns, [{**row, "line": str(reader.line_num)} for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file}: not a CSV in UTF-8 ({error})") from error
 
 
 def _bounds(columns: list[str], file: Path) -> tuple[str, str]:
     """The two columns that hold the first and the last frame of an interval."""
-    for names in BOUNDS:
-        if set(names) <= set(columns):
-            return names
-    found = ", ".join(columns) or "none"
-    raise InputError(f"{file}: columns must be start,end or start_frame,end_frame or frame,label; they are: {found}")
-
-
-def _interval(row: dict[str, str], first_column: str, last_column: str, file: Path) -> Interval:
-    first, last = _integer(row, first_column, file), _integer(row, last_column, file)
-    if not 0 <= first <= last:
-        raise InputError(f"{file}, line {row['line']}: frames {first} to {last} are not an interval")
-    return first, last
-
-
-def _integer(row: dict[str, str], column: str, file: Path) -> int:
-    try:
-        return int(row[column])
-    except (ValueError, TypeError):
-        raise InputError(f"{file}, line {row['line']}: {column} is {row[column]!r}, not a whole number") from None
+    names = bounds(columns)
+    if names is None:
+        found = ", ".join(columns) or "none"
+        raise InputError(
+            f"{file}: columns must be start,end or start_frame,end_frame or frame,label; they are: {found}"
+        )
+    return names

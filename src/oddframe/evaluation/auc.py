@@ -19,22 +19,21 @@ OneClass = Literal["skip", "pad"]
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve: the chance that an anomalous frame scores above a normal one, ties counting half."""
-    negatives, positives = _counts_by_score(labels, scores)
-    pairs = positives.sum() * negatives.sum()
-    if not pairs:
-        return float("nan")
-    below = np.cumsum(negatives) - negatives
-    return float((positives * (below + negatives / 2)).sum() / pairs)
+    return roc_auc_of(*_counts_by_score(labels, scores))
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the precision-recall curve as a sum of steps, one per distinct score; nan without anomalous frames."""
-    negatives, positives = _counts_by_score(labels, scores)
-    if not positives.sum():
-        return float("nan")
-    found = np.cumsum(positives[::-1])
-    raised = found + np.cumsum(negatives[::-1])
-    return float((positives[::-1] * found / raised).sum() / found[-1])
+    return average_precision_of(*_counts_by_score(labels, scores))
+
+
+def average_precision_trapezoid(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the precision-recall curve with straight lines between its points, from precision 1 at recall 0.
+
+    Much public code for weakly supervised detection reports this one. It is too kind to scores with many ties: a
+    constant one, whose `average_precision` is the share p of anomalous frames, gets (1 + p) / 2.
+    """
+    return average_precision_trapezoid_of(*_counts_by_score(labels, scores))
 
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -75,6 +74,54 @@ def macro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]], one_class: OneClass
     return float(defined.mean()) if len(defined) else float("nan")
 
 
+def roc_auc_of(negatives: NDArray[np.int64], positives: NDArray[np.int64]) -> float:
+    """`roc_auc` from (L,) normal and anomalous frames at each of L scores, lowest first."""
+    pairs = positives.sum() * negatives.sum()
+    if not pairs:
+        return float("nan")
+    below = np.cumsum(negatives) - negatives
+    return float((positives * (below + negatives / 2)).sum() / pairs)
+
+
+def average_precision_of(negatives: NDArray[np.int64], positives: NDArray[np.int64]) -> float:
+    """`average_precision` from (L,) normal and anomalous frames at each of L scores, lowest first."""
+    if not positives.sum():
+        return float("nan")
+    precision, recall = _precision_recall(negatives, positives)
+    return float((np.diff(recall, prepend=0) * precision).sum())
+
+
+def average_precision_trapezoid_of(negatives: NDArray[np.int64], positives: NDArray[np.int64]) -> float:
+    """`average_precision_trapezoid` from (L,) normal and anomalous frames at each of L scores, lowest first."""
+    if not positives.sum():
+        return float("nan")
+    precision, recall = _precision_recall(negatives, positives)
+    return float(np.trapezoid(np.append(1, precision), np.append(0, recall)))
+
+
+def ranks(scores: ArrayLike) -> tuple[NDArray[np.int64], int]:
+    """(N,) ranks of (N,) scores, from 0, equal for equal scores; and how many different ones there are.
+
+    Raises:
+        InputError: a score is not a number.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if np.isnan(scores).any():
+        raise InputError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers and cannot be ranked")
+    distinct, place = np.unique(scores, return_inverse=True)
+    return place, len(distinct)
+
+
+def _precision_recall(
+    negatives: NDArray[np.int64], positives: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision and recall at every score at which a frame lies, highest score first."""
+    lowered = (positives + negatives)[::-1] > 0
+    found = np.cumsum(positives[::-1])[lowered]
+    raised = np.cumsum((positives + negatives)[::-1])[lowered]
+    return found / raised, found / found[-1]
+
+
 def _counts_by_score(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Normal and anomalous frames at each distinct score, lowest score first."""
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
@@ -82,8 +129,5 @@ def _counts_by_score(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.i
         raise InputError(f"labels {labels.shape} and scores {scores.shape} are not one of each per frame")
     if not np.isin(labels, (0, 1)).all():
         raise InputError("labels must be 0 (normal) or 1 (anomalous)")
-    if np.isnan(scores).any():
-        raise InputError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers and cannot be ranked")
-    distinct, place = np.unique(scores, return_inverse=True)
-    positives = np.bincount(place[labels == 1], minlength=len(distinct))
-    return np.bincount(place[labels == 0], minlength=len(distinct)), positives
+    place, levels = ranks(scores)
+    return np.bincount(place[labels == 0], minlength=levels), np.bincount(place[labels == 1], minlength=levels)

@@ -1,0 +1,58 @@
+"""CSV files that people write: columns in any order and case, errors with the number of the line."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from oddframe.errors import InputError
+
+BOUNDS = (("start_frame", "end_frame"), ("start", "end"))
+"""Names of the columns that hold the first and the last frame of an interval."""
+
+
+def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a CSV in lower case, and its rows with the number of their `line`.
+
+    Raises:
+        InputError: there is no such file, or it is not a CSV in UTF-8.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            columns = [name.strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            return columns, [{**row, "line": str(reader.line_num)} for row in reader]
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file}: not a CSV in UTF-8 ({error})") from error
+
+
+def bounds(columns: list[str]) -> tuple[str, str] | None:
+    """The two columns that hold the first and the last frame of an interval; None where they are missing."""
+    return next((names for names in BOUNDS if set(names) <= set(columns)), None)
+
+
+def read_interval(row: dict[str, str], names: tuple[str, str], file: Path) -> tuple[int, int]:
+    """First and last frame of the interval that a row holds: 0-based, both belong to it.
+
+    Raises:
+        InputError: they are not whole numbers with 0 <= first <= last.
+    """
+    first, last = (whole_number(row, name, file) for name in names)
+    if not 0 <= first <= last:
+        raise InputError(f"{file}, line {row['line']}: frames {first} to {last} are not an interval")
+    return first, last
+
+
+def whole_number(row: dict[str, str], column: str, file: Path) -> int:
+    """The number that a row of `read_table` holds in a column.
+
+    Raises:
+        InputError: it is missing or not a whole number; the message names the line.
+    """
+    try:
+        return int(row[column])
+    except (ValueError, TypeError):
+        raise InputError(f"{file}, line {row['line']}: {column} is {row[column]!r}, not a whole number") from None

@@ -1,0 +1,289 @@
+"""What frame scores of weakly labelled test videos are worth, and what one gets without locating anything.
+
+The AUC of this field pools the frames of all test videos. Most normal frames lie in normal videos, so it mostly
+measures whether whole videos are told apart: a detector that knows the label of every video and nothing else reaches
+0.82 on UCF-Crime and 0.96 on ShanghaiTech. `reference_rows` computes that for the set at hand, and beside the pooled
+AUC stands that of the anomalous videos alone, where such a detector is worth nothing (0.5).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.data.weak import Rule, WeakVideo, labels
+from oddframe.errors import InputError
+from oddframe.evaluation.auc import (
+    average_precision_of,
+    average_precision_trapezoid_of,
+    ranks,
+    roc_auc,
+    roc_auc_of,
+)
+
+SLACK = 16
+"""Frames by which scores and video may differ in length: a snippet. Public features drop the last snippet where the
+number of frames is a multiple of 16, and others fill up the last one."""
+
+CONSTANT, ORACLE = "constant score", "label of the video"
+"""Names of the reference rows."""
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """One class of anomalies.
+
+    Attributes:
+        videos, frames, positives: anomalous videos of the class, their frames, and the anomalous ones among these.
+        auc: of the frames of these videos and all normal videos.
+        auc_alone: of the frames of these videos only.
+    """
+
+    videos: int
+    frames: int
+    positives: int
+    auc: float
+    auc_alone: float
+
+
+@dataclass(frozen=True)
+class WeakResult:
+    """What a set of scores is worth. Metrics are fractions of 1, nan where undefined.
+
+    Attributes:
+        rule: how the annotation was read, see `oddframe.data.weak.labels`.
+        videos, anomalous_videos: evaluated.
+        frames, positives: of them; positives are the anomalous frames; None where only the labels of the videos are
+            known, and all metrics of frames are nan then, but for the false alarms.
+        auc: of all frames together.
+        average_precision, average_precision_trapezoid: of all frames together, summed in steps, and with straight
+            lines between the points of the curve; see `oddframe.evaluation.auc`.
+        anomalous_auc: of all frames of the anomalous videos together.
+        video_auc: of videos, by the highest score in each.
+        false_alarm_rate: share of the frames of normal videos that reach `threshold`.
+        pair_mean_auc: for comparison with one popular program only: the mean AUC of pairs of an anomalous and a normal
+            video, both in the order of their names, as many as there are. It is not what publications mean by AUC.
+        classes: class -> its figures; a video of several classes counts in each.
+        left_out: names of videos without scores that were left out on demand.
+        notes: lines that can change how the figures are to be read.
+    """
+
+    rule: Rule
+    videos: int
+    anomalous_videos: int
+    frames: int
+    positives: int | None
+    auc: float
+    average_precision: float
+    average_precision_trapezoid: float
+    anomalous_auc: float
+    video_auc: float
+    false_alarm_rate: float
+    threshold: float
+    pair_mean_auc: float
+    classes: Mapping[str, ClassResult]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; undefined metrics become None."""
+        row = _plain(asdict(self))
+        return {**row, "classes": {name: _plain(found) for name, found in row["classes"].items()}}
+
+
+def evaluate_weak(
+    curves: Mapping[str, NDArray[np.floating]],
+    videos: Sequence[WeakVideo],
+    rule: Rule = "exclusive",
+    *,
+    threshold: float = 0.5,
+    leave_out: bool = False,
+) -> WeakResult:
+    """Evaluate the scores of a test set.
+
+    Args:
+        curves: video -> (frames,) scores, higher = more anomalous. They say how many frames a video has: labels are
+            made as long as they are.
+        videos: the test set.
+        threshold: for the false alarms.
+        leave_out: whether videos without scores are left out, and named in the result, instead of refused.
+
+    Raises:
+        InputError: videos and scores do not belong together, a curve is not one number per frame, it differs by more
+            than a snippet (16 frames) from the known length of its video, or of some anomalous videos only the labels
+            are known and of others the frames.
+    """
+    chosen, left_out = _chosen(curves, videos, leave_out)
+    scores = [_checked(curves[video.name], video) for video in chosen]
+    known = _frames_known(chosen)
+    truth = [
+        labels(video, len(score), rule) if known else np.zeros(len(score), np.int8)
+        for video, score in zip(chosen, scores, strict=True)
+    ]
+    place, levels = ranks(np.concatenate(scores))
+    edges = np.cumsum([len(score) for score in scores])[:-1]
+    frames = _Frames(chosen, truth, np.split(place, edges), levels)
+    normal = [score for video, score in zip(chosen, scores, strict=True) if not video.label]
+    reached = sum(int(np.count_nonzero(score >= threshold)) for score in normal)
+    result = WeakResult(
+        rule=rule,
+        videos=len(chosen),
+        anomalous_videos=sum(video.label for video in chosen),
+        frames=len(place),
+        positives=None,
+        auc=math.nan,
+        average_precision=math.nan,
+        average_precision_trapezoid=math.nan,
+        anomalous_auc=math.nan,
+        video_auc=roc_auc([video.label for video in chosen], [own.max() for own in frames.place]),
+        false_alarm_rate=reached / sum(map(len, normal)) if normal else math.nan,
+        threshold=threshold,
+        pair_mean_auc=math.nan,
+        classes={},
+        left_out=left_out,
+    )
+    if not known:
+        return replace(result, notes=("only the labels of the videos are known, so there are no metrics of frames",))
+    return _with_frames(result, frames)
+
+
+def reference_rows(
+    lengths: Mapping[str, int], videos: Sequence[WeakVideo], rule: Rule = "exclusive", *, leave_out: bool = False
+) -> dict[str, WeakResult]:
+    """What two detectors that locate nothing reach: a constant score, and the true label of each video for all frames.
+
+    Args:
+        lengths: video -> frames, as many as the scores have that are to stand beside these rows.
+
+    Returns:
+        `CONSTANT` and `ORACLE` -> result.
+    """
+    label = {video.name: float(video.label) for video in videos}
+    constant = {name: np.zeros(length) for name, length in lengths.items()}
+    oracle = {name: np.full(length, label.get(name, 0.0)) for name, length in lengths.items()}
+    return {
+        CONSTANT: evaluate_weak(constant, videos, rule, leave_out=leave_out),
+        ORACLE: evaluate_weak(oracle, videos, rule, leave_out=leave_out),
+    }
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """Videos, and for each of their frames 0 or 1 and the rank of its score; there are `levels` ranks in all."""
+
+    videos: Sequence[WeakVideo]
+    truth: Sequence[NDArray[np.int8]]
+    place: Sequence[NDArray[np.int64]]
+    levels: int
+
+    def of(self, numbers: Sequence[int]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+        """Labels and ranks of all frames of these videos."""
+        truth = [np.zeros(0, np.int8), *(self.truth[n] for n in numbers)]
+        return np.concatenate(truth), np.concatenate([np.zeros(0, np.int64), *(self.place[n] for n in numbers)])
+
+    def counts(self, numbers: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(levels,) normal and anomalous frames of these videos at each rank."""
+        truth, place = self.of(numbers)
+        positives = np.bincount(place[truth == 1], minlength=self.levels)
+        return np.bincount(place, minlength=self.levels) - positives, positives
+
+
+def _with_frames(result: WeakResult, frames: _Frames) -> WeakResult:
+    """The result with all that takes a label per frame."""
+    order = sorted(range(len(frames.videos)), key=lambda n: frames.videos[n].name)
+    anomalous = [n for n in order if frames.videos[n].label]
+    normal = [n for n in order if not frames.videos[n].label]
+    background, _ = frames.counts(normal)
+    own, positives = frames.counts(anomalous)
+    negatives = background + own
+    silent = [n for n in anomalous if not frames.truth[n].any()]
+    return replace(
+        result,
+        positives=int(positives.sum()),
+        auc=roc_auc_of(negatives, positives),
+        average_precision=average_precision_of(negatives, positives),
+        average_precision_trapezoid=average_precision_trapezoid_of(negatives, positives),
+        anomalous_auc=roc_auc_of(own, positives),
+        pair_mean_auc=_mean([roc_auc(*frames.of(pair)) for pair in zip(anomalous, normal, strict=False)]),
+        classes=_classes(frames, anomalous, background),
+        notes=tuple(
+            f"{frames.videos[n].name}: an anomalous video, but none of its {len(frames.truth[n])} frames is anomalous"
+            for n in silent
+        ),
+    )
+
+
+def _classes(frames: _Frames, anomalous: Sequence[int], background: NDArray[np.int64]) -> dict[str, ClassResult]:
+    """Every class by name; `background` counts the frames of normal videos at each rank."""
+    by_name: dict[str, list[int]] = {}
+    for n in anomalous:
+        for name in frames.videos[n].categories:
+            by_name.setdefault(name, []).append(n)
+    # Frames of normal videos below each rank, those of equal rank counting half: sorted once for all classes.
+    below = np.cumsum(background) - background / 2
+    found = {}
+    for name, numbers in sorted(by_name.items()):
+        truth, place = frames.of(numbers)
+        positives = int(truth.sum())
+        negatives = len(truth) - positives
+        alone = roc_auc(truth, place)
+        won = below[place[truth == 1]].sum() + (alone * positives * negatives if negatives else 0)
+        pairs = positives * (background.sum() + negatives)
+        auc = float(won / pairs) if pairs else math.nan
+        found[name] = ClassResult(len(numbers), len(truth), positives, auc, alone)
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
+def _chosen(
+    curves: Mapping[str, NDArray[np.floating]], videos: Sequence[WeakVideo], leave_out: bool
+) -> tuple[list[WeakVideo], tuple[str, ...]]:
+    """The videos that have scores, and the names of the others."""
+    strange = sorted(curves.keys() - {video.name for video in videos})
+    if strange:
+        raise InputError(f"{strange[0]}: scored, but not a video of the test set ({len(strange)} such videos)")
+    missing = tuple(video.name for video in videos if video.name not in curves)
+    if missing and not leave_out:
+        raise InputError(f"{missing[0]}: no scores ({len(missing)} such videos); score them or ask to leave them out")
+    if len(missing) == len(videos):
+        raise InputError("there are no scores to evaluate")
+    return [video for video in videos if video.name in curves], missing
+
+
+def _checked(curve: NDArray[np.floating], video: WeakVideo) -> NDArray[np.float64]:
+    """The scores of a video, one number for each of about as many frames as it has."""
+    scores = np.asarray(curve, dtype=np.float64)
+    if scores.ndim != 1 or not len(scores):
+        raise InputError(f"{video.name}: scores of shape {scores.shape} are not one number per frame")
+    if np.isnan(scores).any():
+        raise InputError(f"{video.name}: {int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers")
+    if video.frames is not None and abs(len(scores) - video.frames) > SLACK:
+        raise InputError(
+            f"{video.name}: {len(scores)} scores for {video.frames} frames; they may differ by {SLACK}, one snippet. "
+            "Are the features those of this video, and its snippets 16 frames long?"
+        )
+    return scores
+
+
+def _frames_known(videos: Sequence[WeakVideo]) -> bool:
+    """Whether it is known which frames are anomalous, and not only which videos."""
+    unknown = [video.name for video in videos if video.intervals is None]
+    anomalous = sum(video.label for video in videos)
+    if unknown and len(unknown) < anomalous:
+        raise InputError(
+            f"{unknown[0]}: only the label of the video is known ({len(unknown)} of {anomalous} anomalous videos); "
+            "give the anomalous frames of all of them or of none"
+        )
+    return not unknown
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
