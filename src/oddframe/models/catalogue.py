@@ -127,6 +127,34 @@ MODELS: dict[str, ModelEntry] = {
             Figure("ShanghaiTech", 72.9, "users"),
         ),
     ),
+    "dakd": ModelEntry(
+        location="oddframe.models.dakd:DAKD",
+        title="Distilled aggregated knowledge: learns from one label per video, on features of several backbones",
+        paper="Dalvi, Dabouei, Dhanuka, Xu, WACV 2025, arXiv:2406.02831",
+        licence="authors' code: none public",
+        citation=(
+            "J. Dalvi, A. Dabouei, G. Dhanuka, M. Xu. Distilling Aggregated Knowledge for Weakly-Supervised Video "
+            "Anomaly Detection. WACV 2025, pp. 5439-5448."
+        ),
+        presets=("paper", "robust"),
+        gflop=0.000764,
+        figures=(
+            Figure("UCF-Crime", 88.34, "paper"),
+            Figure("ShanghaiTech, weak split", 98.10, "paper"),
+        ),
+    ),
+    "mil": ModelEntry(
+        location="oddframe.models.mil:MIL",
+        title="Multiple-instance ranking: learns from one label per video (baseline)",
+        paper="Sultani, Chen, Shah, CVPR 2018, arXiv:1801.04264",
+        licence="authors' code: none stated; this implementation is independent of it",
+        citation="W. Sultani, C. Chen, M. Shah. Real-World Anomaly Detection in Surveillance Videos. CVPR 2018.",
+        gflop=0.000264,
+        figures=(
+            Figure("UCF-Crime", 75.41, "paper"),
+            Figure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
+        ),
+    ),
     "frame_difference": ModelEntry(
         location="oddframe.models.frame_difference:FrameDifference",
         title="Mean absolute frame difference (baseline)",

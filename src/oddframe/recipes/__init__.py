@@ -72,12 +72,16 @@ class SmoothingPart(Part):
 
 
 class ScoringPart(Part):
-    """How raw components become the bundle's score (None: the detector's own weights), and how scores become events."""
+    """How raw components become the bundle's score (None: the detector's own weights), and how scores become events.
+
+    `segment_seconds`, for systems that divide a video into segments: longer videos are scored in parts (None: never).
+    """
 
     weights: dict[str, float] | None = None
     smoothing: SmoothingPart = SmoothingPart()
     merge_s: float = Field(2.0, ge=0)
     min_s: float = Field(0.0, ge=0)
+    segment_seconds: float | None = Field(None, gt=0)
 
 
 class Recipe(Part):

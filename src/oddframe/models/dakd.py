@@ -1,0 +1,487 @@
+"""DAKD: a teacher that aggregates several backbones, distilled into a student of one.
+
+Dalvi, Dabouei, Dhanuka, Xu: "Distilling Aggregated Knowledge for Weakly-Supervised Video Anomaly Detection", WACV 2025,
+arXiv:2406.02831v2. No code of the authors is public; equation numbers are the paper's.
+
+A video is a bag of 32 segments, each with one vector per backbone, and one label tells whether anything in it is
+abnormal. The teacher projects every backbone's segments, lets them attend to each other across time and backbones (TAM,
+eq. 1, 4, 5), and scores each; ranking the best segments of anomalous and normal bags is all its training. Then its
+scores of the training videos, smoothed and stretched from 0 to 1 in each (eq. 6), become labels of segments. The
+student sees one backbone and learns these labels, and by contrast the teacher's features (eq. 7, 8).
+
+Shape letters: N bags, S segments, D length of a backbone's vector, P of a projected one, d width after the temporal
+module, M = N * S.
+
+What the paper leaves open is an option of `DAKDConfig`, named with the reading that is the default. Where this file
+departs from the paper:
+- Labels and features of the teacher are made one bag at a time, when a bag is first seen, and kept: the same for every
+  batch and after a resumption ("online" recomputes them).
+- The moving average divides by the number of its segments, not by one less; stretching undoes the difference.
+- The projection g (eq. 7) stays in the state dict, and so does the teacher: a bundle can score with either.
+- A loss term that lacks the bags or segments it needs is 0.
+- "layernorm", the setting of `preset="robust"`, is ours: the module as printed collapses to one score per video where
+  feature vectors are short. A warning says when that has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+from warnings import warn
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from oddframe.errors import RecipeError
+from oddframe.models.bag_detector import BagBatch, BagDetector
+from oddframe.models.layers.collapse import CollapseWatch
+from oddframe.models.layers.distillation import contrast, contrast_terms, pairs, smoothed, stretched
+from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
+from oddframe.models.layers.pixels import full
+from oddframe.models.layers.tam import TERMS, Attention, Term
+from oddframe.models.layers.temporal import Fusion, Temporal, temporal_module
+from oddframe.models.options import configure
+from oddframe.models.reference import load_exactly
+from oddframe.models.stage import Sampling, Stage, Turn
+from oddframe.types import Combination
+
+
+@dataclass(frozen=True)
+class DAKDConfig:
+    """Every choice of the method; the defaults are `preset="paper"`. An (A..) names the entry of docs/dakd.md.
+
+    Attributes:
+        backbones: name -> D of all that the teacher sees. None only in a recipe: `fit` fills in those it is given.
+        student: the student's backbone, one of these; None trains the teacher alone.
+        segments: S.
+        feature_norm: of every input vector: as it is ("none", paper), length 1 ("l2"), or length sqrt(D) ("layernorm").
+        projection: widths (hidden, P) of the MLP in front of the temporal module.
+        student_projection: the student has one too (A21).
+        temporal: the temporal module; all but "tam" are the alternatives of table 1.
+        fusion: how backbones come together in those; see `oddframe.models.layers.temporal`.
+        temporal_width, bidirectional, temporal_layers: of recurrent modules and convolutions.
+        attention_dim, heads: d and its heads (A3).
+        max_distance: k of eq. (1).
+        buckets: rows of the relative table per direction, in logarithmic steps; 0 is none (A9).
+        p2c_index: position-to-content looks up gamma(j, i) ("ji", paper) or gamma(i, j) ("ij", DeBERTa's code) (A8).
+        terms: of eq. (4), those that are on (table 5).
+        fixed_scale: divide by sqrt((B + 2) d_h) whatever the terms; else by the number of those that are on.
+        scale_width: d of that root is a head's ("head") or all of it ("full") (A5).
+        attention_bias: in the matrices of the attention (A10).
+        learn_table: of relative positions (A7).
+        attention_dropout: of attention weights, and in "deberta".
+        block: attention alone ("bare", paper) or with output projection, residuals, LayerNorm and MLP ("deberta") (A4).
+        head, head_relu, head_dropout: widths, where ReLU stands, and dropout of the classifier (A6).
+        margin, smoothness, sparsity, pairing, mil_scale: of the ranking loss (A20); see `Ranking`.
+        smooth: eps, segments to each side in the moving average; 0 for none (A11, table 4).
+        smooth_passes, smooth_padding: how often, and what stands beyond the ends.
+        min_max: stretch each video's labels from 0 to 1 (table 4).
+        targets: the student learns labels as they are ("soft") or above `delta` or not ("hard") (A19).
+        prediction: the student's first loss: cross-entropy with the labels ("bce"), or two readings of "w/o L_bce" of
+            table 4: ranking instead ("mil"), none, with the teacher's head ("teacher_head").
+        alpha: weight of L_nce, beside tau squared; 0 leaves it out.
+        tau: temperature (A17).
+        delta: a segment counts as anomalous above it,
+        mask: in the refined labels ("refined") or in the teacher's scores ("raw") (A14).
+        distilled: what is compared: the temporal module's output, or the head's first ("hidden") or second
+            ("bottleneck") layer (A12).
+        projector: of teacher and student, one g ("shared", where both are equally wide) or two (A13).
+        projector_width: of g's output; its hidden layer is as wide as its input.
+        negatives: others to tell a segment from: of the batch, or of a pair of an anomalous and a normal bag (A15).
+        reduction: of the contrastive terms: mean of each class, added up, mean or sum of all (A16).
+        teacher_answers: kept from the first time on, or computed for every batch (A22).
+        learning_rate, temporal_learning_rate: Adagrad's, of the temporal module and of all else (A18).
+        weight_decay: of both.
+        teacher_epochs, student_epochs: an epoch goes through the larger class once.
+    """
+
+    backbones: dict[str, int] | None = field(default_factory=lambda: {"i3d": 1024, "s3d": 1024, "clip": 512})
+    student: str | None = "clip"
+    segments: int = 32
+    feature_norm: Norm = "none"
+    projection: tuple[int, int] = (512, 512)
+    student_projection: bool = True
+    temporal: Temporal = "tam"
+    fusion: Fusion | None = None
+    temporal_width: int = 512
+    bidirectional: bool = False
+    temporal_layers: int = 1
+    attention_dim: int = 1024
+    heads: int = 8
+    max_distance: int = 25
+    buckets: int = 0
+    p2c_index: Literal["ji", "ij"] = "ji"
+    terms: tuple[Term, ...] = TERMS
+    fixed_scale: bool = False
+    scale_width: Literal["head", "full"] = "head"
+    attention_bias: bool = True
+    learn_table: bool = True
+    attention_dropout: float = 0.0
+    block: Literal["bare", "deberta"] = "bare"
+    head: tuple[int, int] = (512, 32)
+    head_relu: Literal["first", "both"] = "first"
+    head_dropout: float = 0.6
+    margin: float = 1.0
+    smoothness: float = 8e-5
+    sparsity: float = 8e-5
+    pairing: Literal["all", "index"] = "all"
+    mil_scale: Literal["mean", "sum"] = "mean"
+    smooth: int = 2
+    smooth_passes: int = 1
+    smooth_padding: Literal["replicate", "zero"] = "replicate"
+    min_max: bool = True
+    targets: Literal["soft", "hard"] = "soft"
+    prediction: Literal["bce", "mil", "teacher_head"] = "bce"
+    alpha: float = 7.5
+    tau: float = 10.0
+    delta: float = 0.9
+    mask: Literal["refined", "raw"] = "refined"
+    distilled: Literal["temporal", "hidden", "bottleneck"] = "temporal"
+    projector: Literal["shared", "separate"] = "shared"
+    projector_width: int = 128
+    negatives: Literal["batch", "pair"] = "batch"
+    reduction: Literal["class_mean", "mean", "sum"] = "class_mean"
+    teacher_answers: Literal["cached", "online"] = "cached"
+    learning_rate: float = 1e-3
+    temporal_learning_rate: float = 1e-4
+    weight_decay: float = 1e-3
+    teacher_epochs: int = 100
+    student_epochs: int = 100
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.attention, self.classifier, self.ranking
+        except RecipeError as error:
+            raise RecipeError(f"DAKD: {error}") from None
+        if self.backbones is not None:
+            known("DAKD", self.backbones)
+            if self.student is not None and self.student not in self.backbones:
+                raise RecipeError(f"DAKD: student {self.student!r} is none of backbones: {', '.join(self.backbones)}")
+            alone = len(self.backbones) == 1 or self.student is not None
+            if self.temporal in ("tam", "disentangled") and self.terms == ("cross",) and alone:
+                raise RecipeError(
+                    "DAKD: terms [cross] leaves a network of one backbone without attention; add a term, or give two "
+                    "backbones and set student to null"
+                )
+        widths = (*self.projection, self.temporal_width, self.projector_width)
+        if min(self.segments, self.temporal_layers, *widths) < 1:
+            raise RecipeError("DAKD: segments, temporal_layers and all widths must be at least 1")
+        if self.smooth < 0 or self.smooth_passes < 1:
+            raise RecipeError(f"DAKD: smooth {self.smooth} must be at least 0, smooth_passes {self.smooth_passes} 1")
+        if self.alpha < 0 or not self.tau > 0 or not 0 <= self.delta < 1:
+            raise RecipeError(
+                f"DAKD: alpha {self.alpha:g} must be at least 0, tau {self.tau:g} above 0, delta {self.delta:g} from 0 "
+                "to below 1"
+            )
+        if self.prediction == "teacher_head" and not self.alpha:
+            raise RecipeError("DAKD: with prediction teacher_head and alpha 0 the student has nothing to learn from")
+
+    @property
+    def attention(self) -> Attention:
+        """What the temporal module is built with."""
+        return Attention(
+            self.attention_dim, self.heads, self.max_distance, self.buckets, self.p2c_index, self.terms,
+            self.fixed_scale, self.scale_width, self.attention_bias, self.learn_table, self.attention_dropout,
+            self.block,
+        )  # fmt: skip
+
+    @property
+    def classifier(self) -> HeadShape:
+        """What the head is built with."""
+        return HeadShape(self.head, self.head_relu, self.head_dropout)
+
+    @property
+    def ranking(self) -> Ranking:
+        """The teacher's loss."""
+        return Ranking(self.margin, self.smoothness, self.sparsity, self.pairing, self.mil_scale)
+
+
+PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "robust": {"feature_norm": "layernorm"}}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of N bags: logits (N, S), and after the temporal module, in the head's first and in its
+    second layer, features (N, S, ...)."""
+
+    logit: Tensor
+    temporal: Tensor
+    hidden: Tensor
+    bottleneck: Tensor
+
+    @property
+    def score(self) -> Tensor:
+        """(N, S) in [0, 1]."""
+        return full(self.logit).sigmoid()
+
+
+class Scorer(nn.Module):
+    """Teacher or student: projections, temporal module, head."""
+
+    def __init__(self, config: DAKDConfig, backbones: Mapping[str, int], project: bool = True) -> None:
+        super().__init__()
+        self.norm, self.backbones = config.feature_norm, tuple(backbones)
+        hidden, wide = config.projection
+
+        def projection(ins: int) -> nn.Module:
+            return (
+                nn.Sequential(nn.Linear(ins, hidden), nn.ReLU(), nn.Linear(hidden, wide)) if project else nn.Identity()
+            )
+
+        self.projections = nn.ModuleDict({name: projection(dim) for name, dim in backbones.items()})
+        self.temporal = temporal_module(
+            config.temporal, len(backbones), wide if project else max(backbones.values()), config.attention,
+            fusion=config.fusion, hidden=config.temporal_width, bidirectional=config.bidirectional,
+            layers=config.temporal_layers,
+        )  # fmt: skip
+        self.head = Head(self.temporal.width, config.classifier)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Answer:
+        z_NSP = [self.projections[name](normalised(features[name], self.norm)) for name in self.backbones]
+        h_NSd = self.temporal(z_NSP)
+        logit_NS, hidden, bottleneck = self.head(h_NSd)
+        return Answer(logit_NS, h_NSd, hidden, bottleneck)
+
+    @torch.no_grad()
+    def spread(self, answer: Answer) -> Tensor:
+        """Standard deviation of the scores within a bag, mean over bags, without the noise of the head's dropout."""
+        training = self.head.training
+        logit_NS = self.head.eval()(answer.temporal)[0]
+        self.head.train(training)
+        return spread(logit_NS.sigmoid())
+
+
+class DAKD(BagDetector):
+    """Teacher and student.
+
+    Components, both in [0, 1]: "student"; "teacher" where the features of all backbones are given. With the option
+    `student` None there is only "teacher".
+
+    Attributes:
+        projectors: g of teacher and student, or one for both; empty where nothing is compared.
+    """
+
+    def __init__(self, config: DAKDConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.backbones, self.segments = known("DAKD", c.backbones), c.segments
+        self.components = {"teacher": "what its segments show to all backbones together"}
+        self.combination, self.required = Combination({"teacher": 1.0}), tuple(self.backbones)
+        self.teacher = Scorer(c, self.backbones)
+        self.student: Scorer | None = None
+        self.projectors = nn.ModuleDict()
+        if c.student is not None:
+            self.components = {"student": f"what its segments show to {c.student}", **self.components}
+            self.combination, self.required = Combination({"student": 1.0}), (c.student,)
+            self.student = Scorer(c, {c.student: self.backbones[c.student]}, c.student_projection)
+            if c.prediction == "teacher_head" and self.student.temporal.width != self.teacher.temporal.width:
+                raise RecipeError(
+                    "DAKD: the student cannot take the teacher's head: what it makes of features is narrower"
+                )
+            if c.alpha:
+                self._add_projectors(self.teacher, self.student)
+
+    def _add_projectors(self, teacher: Scorer, student: Scorer) -> None:
+        places = {"hidden": self.config.head[0], "bottleneck": self.config.head[1]}
+        widths = [places.get(self.config.distilled, scorer.temporal.width) for scorer in (teacher, student)]
+        names = ["both"] if self.config.projector == "shared" and widths[0] == widths[1] else ["teacher", "student"]
+        for name, width in zip(names, widths, strict=False):
+            first, last = (nn.Linear(width, out, bias=False) for out in (width, self.config.projector_width))
+            self.projectors[name] = nn.Sequential(first, nn.ReLU(), last)
+
+    @classmethod
+    def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
+        """A detector as the paper has it ("paper") or with normalised features ("robust"), single options changed.
+
+        Raises:
+            RecipeError: unknown preset or option, or an impossible value.
+        """
+        return cls(configure(DAKDConfig, PRESETS, preset, options))
+
+    def stages(self) -> list[Stage]:
+        teacher = TeacherStage(self)
+        return [teacher] if self.student is None else [teacher, StudentStage(self, self.student)]
+
+    def score(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = {} if self.student is None else {"student": self.student(features).score}
+        if self.student is None or self.backbones.keys() <= features.keys():
+            found["teacher"] = self.teacher(features).score
+        return found
+
+    def refine(self, score_NS: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor]:
+        """Eq. (6): labels (N, S) in [0, 1] from the teacher's scores, and which bags (N,) had nothing to stretch.
+
+        Normal bags are 0, and so are anomalous ones whose scores are all the same.
+        """
+        c = self.config
+        label_NS = smoothed(score_NS, c.smooth, c.smooth_passes, c.smooth_padding)
+        anomalous_N = label_N > 0.5
+        flat_N = torch.zeros_like(anomalous_N)
+        if c.min_max:
+            label_NS, flat_N = stretched(label_NS)
+        return label_NS * anomalous_N[:, None], flat_N & anomalous_N
+
+    def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load a state dict with this network's own names: there is no released one.
+
+        Raises:
+            BundleError: keys are missing or shapes differ; the message names the first of them.
+        """
+        load_exactly(self, state, "DAKD checkpoint")
+
+
+class Watched(Stage):
+    """A stage with two learning rates that warns when its network has collapsed (see `CollapseWatch`)."""
+
+    sampling = Sampling(kind="balanced")
+
+    def __init__(self, model: DAKD, network: Scorer) -> None:
+        self.model, self.network = model, network
+        advice = "where feature vectors are short, set feature_norm to layernorm (preset robust)"
+        self.watch = CollapseWatch(f"DAKD {self.name}", advice)
+
+    def optimiser(self, *others: nn.Module) -> torch.optim.Optimizer:
+        """Adagrad over the network, slower in its temporal module, and over `others`."""
+        c = self.model.config
+        slow = list(self.network.temporal.parameters())
+        modules = (self.network.projections, self.network.head, *others)
+        groups = [{"params": [p for module in modules for p in module.parameters()], "lr": c.learning_rate}]
+        if slow:
+            groups.append({"params": slow, "lr": c.temporal_learning_rate})
+        return torch.optim.Adagrad(groups, weight_decay=c.weight_decay)
+
+    def spread(self, answer: Answer) -> Tensor:
+        """The scores' spread within bags, which is watched in training."""
+        value = self.network.spread(answer)
+        if torch.is_grad_enabled():
+            self.watch.step(value)
+        return value
+
+
+class TeacherStage(Watched):
+    """Ranking."""
+
+    name = "teacher"
+
+    def __init__(self, model: DAKD) -> None:
+        super().__init__(model, model.teacher)
+        self.length = model.config.teacher_epochs
+
+    def turns(self) -> list[Turn]:
+        return [Turn(self.optimiser(), self.loss)]
+
+    def train_mode(self) -> None:
+        self.model.eval()
+        self.network.train()
+
+    def loss(self, batch: BagBatch) -> dict[str, Tensor]:
+        answer = self.network(batch.features)
+        return {**ranking_loss(answer.score, batch.label, self.model.config.ranking), "spread": self.spread(answer)}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the teacher says of N bags: scores and refined labels (N, S), features (N, S, d), what was flat (N,)."""
+
+    score: Tensor
+    label: Tensor
+    feature: Tensor
+    flat: Tensor
+
+
+class StudentStage(Watched):
+    """Distillation, from a teacher that learns no more."""
+
+    name = "student"
+
+    def __init__(self, model: DAKD, student: Scorer) -> None:
+        super().__init__(model, student)
+        self.length = model.config.student_epochs
+        self.kept: dict[int, Lesson] = {}
+        self.warned_flat = False
+
+    def turns(self) -> list[Turn]:
+        self.kept.clear()
+        optimiser = self.optimiser(*self.model.projectors.values())
+        if self.model.config.prediction == "teacher_head":
+            frozen = {id(p) for p in self.network.head.parameters()}
+            group = optimiser.param_groups[0]
+            group["params"] = [p for p in group["params"] if id(p) not in frozen]
+        return [Turn(optimiser, self.loss)]
+
+    def train_mode(self) -> None:
+        self.model.train()
+        self.model.teacher.eval()
+
+    def prepare(self, batches: Any) -> None:
+        if self.model.config.prediction == "teacher_head":
+            self.network.head.load_state_dict(self.model.teacher.head.state_dict())
+
+    @torch.no_grad()
+    def ask(self, features: Mapping[str, Tensor], label_N: Tensor) -> Lesson:
+        """The teacher's answer for bags that are computed together."""
+        answer = self.model.teacher(features)
+        label_NS, flat_N = self.model.refine(answer.score, label_N)
+        if not self.warned_flat and bool(flat_N.any()):
+            self.warned_flat = True
+            warn(
+                "DAKD student: the teacher gives all segments of an anomalous training video the same score; such "
+                'videos are taught as normal (how many of a batch: "guarded" in the log)',
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return Lesson(answer.score, label_NS, getattr(answer, self.model.config.distilled), flat_N)
+
+    def lesson(self, batch: BagBatch) -> Lesson:
+        """The teacher's answer for a batch, kept by the number of each bag."""
+        if self.model.config.teacher_answers == "online":
+            return self.ask(batch.features, batch.label)
+        found = []
+        for n, index in enumerate(batch.index.tolist()):
+            if index not in self.kept:
+                one = {name: value[n : n + 1] for name, value in batch.features.items()}
+                self.kept[index] = self.ask(one, batch.label[n : n + 1])
+            found.append(self.kept[index])
+        parts = ("score", "label", "feature", "flat")
+        return Lesson(*(torch.cat([getattr(one, part) for one in found]) for part in parts))
+
+    def loss(self, batch: BagBatch) -> dict[str, Tensor]:
+        """`"loss"` and its terms, and of the teacher's labels: "anomalous", how many segments of the batch count as it,
+        "above", their share in anomalous bags, and "guarded", how many bags had none to give."""
+        c, lesson, answer = self.model.config, self.lesson(batch), self.network(batch.features)
+        losses: dict[str, Tensor] = {}
+        logit_NS = full(answer.logit)
+        if c.prediction == "bce":
+            target_NS = (lesson.label > c.delta).to(logit_NS) if c.targets == "hard" else lesson.label.to(logit_NS)
+            losses["bce"] = F.binary_cross_entropy_with_logits(logit_NS, target_NS)
+        elif c.prediction == "mil":
+            losses["mil"] = ranking_loss(answer.score, batch.label, c.ranking)["loss"]
+        marked_NS = (lesson.score if c.mask == "raw" else lesson.label) > c.delta
+        if c.alpha:
+            losses["nce"] = self.contrast(lesson.feature, getattr(answer, c.distilled), marked_NS, batch.label)
+        terms = [c.alpha * c.tau**2 * loss if name == "nce" else loss for name, loss in losses.items()]
+        bags = (batch.label > 0.5).sum().clamp(min=1)
+        in_anomalous = marked_NS[batch.label > 0.5].sum()
+        return {
+            "loss": torch.stack(terms).sum(),
+            **losses,
+            "anomalous": marked_NS.sum().to(logit_NS),
+            "above": in_anomalous.to(logit_NS) / (bags * marked_NS.shape[1]),
+            "guarded": lesson.flat.sum().to(logit_NS),
+            "spread": self.spread(answer),
+        }
+
+    def contrast(self, teacher_NSd: Tensor, student_NSd: Tensor, marked_NS: Tensor, label_N: Tensor) -> Tensor:
+        """L_nce of a batch (eq. 7)."""
+        c, projectors = self.model.config, self.model.projectors
+        shared = "both" in projectors
+        teacher = projectors["both" if shared else "teacher"](teacher_NSd)
+        student = projectors["both" if shared else "student"](student_NSd)
+        marked_M = marked_NS.flatten()
+        group_M = None
+        if c.negatives == "pair":
+            group_M = pairs(label_N).repeat_interleave(marked_NS.shape[1])
+        terms_M = contrast_terms(teacher.flatten(0, 1), student.flatten(0, 1), marked_M, c.tau, group_M)
+        return contrast(terms_M, marked_M, c.reduction, group_M)

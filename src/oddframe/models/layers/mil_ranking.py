@@ -1,0 +1,135 @@
+"""What weakly supervised systems share: the head and the ranking loss of Sultani, Chen and Shah, CVPR 2018.
+
+Shape letters: N bags of a batch, S segments of a bag, D length of a segment's vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from oddframe.errors import RecipeError
+
+Norm = Literal["none", "l2", "layernorm"]
+
+
+def known(model: str, backbones: Mapping[str, int] | None) -> dict[str, int]:
+    """The backbones, if a network can be made for them.
+
+    Raises:
+        RecipeError: there is none, or one without a length.
+    """
+    if not backbones or min(backbones.values()) < 1:
+        raise RecipeError(f"{model}: backbones is {backbones}: name at least one, with the length of its vectors")
+    return dict(backbones)
+
+
+def normalised(x_NSD: Tensor, norm: Norm) -> Tensor:
+    """Features as they are, of length 1 ("l2"), or of mean 0 and length sqrt(D) ("layernorm", nothing learnt)."""
+    if norm == "l2":
+        return F.normalize(x_NSD, dim=-1)
+    # The usual eps would already be felt by vectors of length 1.
+    return F.layer_norm(x_NSD, x_NSD.shape[-1:], eps=1e-10) if norm == "layernorm" else x_NSD
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """Widths of the hidden layers, where ReLU stands ("first": not behind the second), and the dropout behind both.
+
+    Raises:
+        RecipeError: an impossible value.
+    """
+
+    widths: tuple[int, int] = (512, 32)
+    relu: Literal["first", "both"] = "first"
+    dropout: float = 0.6
+
+    def __post_init__(self) -> None:
+        if min(self.widths) < 1:
+            raise RecipeError(f"head {list(self.widths)}: widths must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"head_dropout {self.dropout:g} must lie from 0 to below 1")
+
+
+class Head(nn.Module):
+    """D - 512 - 32 - 1, for every segment by itself."""
+
+    def __init__(self, ins: int, shape: HeadShape) -> None:
+        super().__init__()
+        self.relu = shape.relu
+        self.first, self.second = nn.Linear(ins, shape.widths[0]), nn.Linear(*shape.widths)
+        self.last = nn.Linear(shape.widths[1], 1)
+        self.dropout = nn.Dropout(shape.dropout)
+
+    def forward(self, x_NSD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, S), and the two hidden layers before their dropout, (N, S, 512) and (N, S, 32)."""
+        first = F.relu(self.first(x_NSD))
+        second = self.second(self.dropout(first))
+        if self.relu == "both":
+            second = F.relu(second)
+        return self.last(self.dropout(second)).squeeze(-1), first, second
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The loss: how far the best segment of an anomalous bag must lie above that of a normal one, and at what price.
+
+    Attributes:
+        margin: of the hinge; with 1 and scores in [0, 1] it never clips.
+        smoothness, sparsity: weights of the sum over an anomalous bag of the squared differences of neighbours, and of
+            its scores.
+        pairing: every anomalous with every normal bag ("all"), or the n-th with the n-th ("index", several ports). With
+            a margin of 1 and as many of both it is the same.
+        scale: "mean" over pairs and bags; or "sum", that times the number of anomalous bags, as the authors' code has
+            it.
+
+    Raises:
+        RecipeError: an impossible value.
+    """
+
+    margin: float = 1.0
+    smoothness: float = 8e-5
+    sparsity: float = 8e-5
+    pairing: Literal["all", "index"] = "all"
+    scale: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.margin <= 0 or self.smoothness < 0 or self.sparsity < 0:
+            raise RecipeError(
+                f"margin {self.margin:g} must be above 0, smoothness {self.smoothness:g} and sparsity "
+                f"{self.sparsity:g} at least 0"
+            )
+
+
+def ranking_loss(score_NS: Tensor, label_N: Tensor, ranking: Ranking) -> dict[str, Tensor]:
+    """ "loss" and the terms that it is the weighted sum of: "ranking", "smoothness", "sparsity".
+
+    A term without the bags it needs is 0, with a gradient of 0.
+
+    Args:
+        score_NS: in [0, 1].
+        label_N: above 0.5 where a bag is anomalous.
+    """
+    anomalous_AS, normal_MS = score_NS[label_N > 0.5], score_NS[label_N <= 0.5]
+    best_A, best_M = anomalous_AS.amax(1), normal_MS.amax(1)
+    if ranking.pairing == "index":
+        pairs = min(len(best_A), len(best_M))
+        gap = best_A[:pairs] - best_M[:pairs]
+    else:
+        gap = best_A[:, None] - best_M
+    bags = max(len(best_A), 1)
+    factor = bags if ranking.scale == "sum" else 1
+    hinge = F.relu(ranking.margin - gap).sum() / max(gap.numel(), 1) * factor
+    smoothness = anomalous_AS.diff(dim=1).square().sum() / bags * factor
+    sparsity = anomalous_AS.sum() / bags * factor
+    loss = hinge + ranking.smoothness * smoothness + ranking.sparsity * sparsity
+    return {"loss": loss, "ranking": hinge, "smoothness": smoothness, "sparsity": sparsity}
+
+
+def spread(score_NS: Tensor) -> Tensor:
+    """Mean standard deviation of the scores within a bag: 0 where a model tells bags apart but not their segments."""
+    return score_NS.detach().float().std(1, correction=0).mean()

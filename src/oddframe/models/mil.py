@@ -1,0 +1,178 @@
+"""MIL: deep multiple-instance ranking, the foundation of weakly supervised detection and every table's baseline.
+
+Sultani, Chen, Shah: "Real-World Anomaly Detection in Surveillance Videos", CVPR 2018, arXiv:1801.04264. The paper's
+text was not at hand: what it says and its code does is known from a description of both.
+
+A video is a bag of 32 segments with one feature vector each; one label tells whether anything in it is abnormal. Every
+segment is scored by itself, by a network of three layers. The best segment of an anomalous bag has to lie above that of
+a normal bag (`ranking_loss`), scores of neighbours should be alike, and few of them high.
+
+Shape letters: N bags, S segments, D length of a segment's vector.
+
+Where paper and released code differ, the difference is an option of `MILConfig`; `PRESETS` holds both readings.
+Where this file departs from both:
+- Batches are drawn in epochs: every bag of the larger class once, then again. In the released code every batch is drawn
+  anew.
+- Several backbones may be given; their normalised vectors are put side by side.
+- How snippets become segments is not the model's business (the released code leaves a video's last snippet out).
+- The released numbers 30 (bags of a class in a batch) is the recipe's batch size, 60.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from oddframe.errors import RecipeError
+from oddframe.models.bag_detector import BagBatch, BagDetector
+from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
+from oddframe.models.layers.pixels import full
+from oddframe.models.options import configure
+from oddframe.models.reference import load_exactly
+from oddframe.models.stage import Sampling, Stage, Turn
+from oddframe.types import Combination
+
+
+@dataclass(frozen=True)
+class MILConfig:
+    """Every choice of the method; the defaults are `preset="paper"`.
+
+    Attributes:
+        backbones: name -> D. None only in a recipe: `fit` fills in those it is given.
+        segments: S.
+        feature_norm: of every segment's vector: length 1 ("l2"), length sqrt(D) ("layernorm"), or as it is ("none").
+        head, head_relu, head_dropout: widths, where ReLU stands, and dropout of the network; see `HeadShape`.
+        margin, smoothness, sparsity, pairing: of the ranking loss; see `Ranking`.
+        mil_scale: "sum" (times the number of anomalous bags in the batch, or in a device's share of it, code) or
+            "mean".
+        l2: what draws weights to 0: `l2_weight` times their squares, biases left out, is part of the loss ("loss",
+            code), or it is the optimiser's weight decay of all parameters ("decay", most ports).
+        l2_weight: 0.001.
+        init: Glorot's normal distribution ("glorot", code) or PyTorch's own ("torch").
+        learning_rate: of Adagrad: 0.001 in the paper, 0.01 in the code.
+        steps: of training.
+    """
+
+    backbones: dict[str, int] | None = field(default_factory=lambda: {"c3d": 4096})
+    segments: int = 32
+    feature_norm: Norm = "l2"
+    head: tuple[int, int] = (512, 32)
+    head_relu: Literal["first", "both"] = "first"
+    head_dropout: float = 0.6
+    margin: float = 1.0
+    smoothness: float = 8e-5
+    sparsity: float = 8e-5
+    pairing: Literal["all", "index"] = "all"
+    mil_scale: Literal["mean", "sum"] = "sum"
+    l2: Literal["loss", "decay"] = "loss"
+    l2_weight: float = 1e-3
+    init: Literal["glorot", "torch"] = "glorot"
+    learning_rate: float = 1e-3
+    steps: int = 20_000
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.classifier, self.ranking
+        except RecipeError as error:
+            raise RecipeError(f"MIL: {error}") from None
+        if self.backbones is not None:
+            known("MIL", self.backbones)
+        if self.segments < 1 or self.l2_weight < 0:
+            raise RecipeError(f"MIL: segments {self.segments} must be at least 1, l2_weight {self.l2_weight:g} 0")
+
+    @property
+    def classifier(self) -> HeadShape:
+        """What the network is built with."""
+        return HeadShape(self.head, self.head_relu, self.head_dropout)
+
+    @property
+    def ranking(self) -> Ranking:
+        """The loss."""
+        return Ranking(self.margin, self.smoothness, self.sparsity, self.pairing, self.mil_scale)
+
+
+PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "code": {"learning_rate": 1e-2}}
+
+
+class MIL(BagDetector):
+    """The network; component "classifier", in [0, 1]."""
+
+    components: Mapping[str, str] = {"classifier": "what its segments show"}
+    combination = Combination({"classifier": 1.0})
+
+    def __init__(self, config: MILConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.backbones, self.segments = known("MIL", c.backbones), c.segments
+        self.required = tuple(self.backbones)
+        self.head = Head(sum(self.backbones.values()), c.classifier)
+        if c.init == "glorot":
+            for layer in self.layers:
+                nn.init.xavier_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    @classmethod
+    def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
+        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
+
+        Raises:
+            RecipeError: unknown preset or option, or an impossible value.
+        """
+        return cls(configure(MILConfig, PRESETS, preset, options))
+
+    @property
+    def layers(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """The three, from input to output."""
+        return self.head.first, self.head.second, self.head.last
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """(N, S) in [0, 1]."""
+        stream = [normalised(features[name], self.config.feature_norm) for name in self.backbones]
+        logit_NS = self.head(torch.cat(stream, -1))[0]
+        return full(logit_NS).sigmoid()
+
+    def stages(self) -> list[Stage]:
+        return [Training(self)]
+
+    def score(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"classifier": self(features)}
+
+    def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load a state dict with this network's own names: the released weights are a MATLAB file.
+
+        Raises:
+            BundleError: keys are missing or shapes differ; the message names the first of them.
+        """
+        load_exactly(self, state, "MIL checkpoint")
+
+
+class Training(Stage):
+    """The one stage."""
+
+    name = "network"
+    unit = "steps"
+    sampling = Sampling(kind="balanced")
+
+    def __init__(self, model: MIL) -> None:
+        self.model, self.length = model, model.config.steps
+
+    def turns(self) -> list[Turn]:
+        c = self.model.config
+        decay = c.l2_weight if c.l2 == "decay" else 0.0
+        adagrad = torch.optim.Adagrad(self.model.parameters(), lr=c.learning_rate, weight_decay=decay, eps=1e-8)
+        return [Turn(adagrad, self.loss)]
+
+    def train_mode(self) -> None:
+        self.model.train()
+
+    def loss(self, batch: BagBatch) -> dict[str, Tensor]:
+        score_NS = self.model(batch.features)
+        losses = {**ranking_loss(score_NS, batch.label, self.model.config.ranking), "spread": spread(score_NS)}
+        if self.model.config.l2 == "loss":
+            losses["l2"] = torch.stack([layer.weight.square().sum() for layer in self.model.layers]).sum()
+            losses["loss"] = losses["loss"] + self.model.config.l2_weight * losses["l2"]
+        return losses
