@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from oddframe.bundle import load_bundle, read_checkpoint, save_bundle
+from oddframe.bundle import load_bundle, save_bundle
 from oddframe.errors import BundleError
+from oddframe.models.reference import read_checkpoint
 from oddframe.models.registry import create
 from oddframe.recipes import Recipe, load_recipe
 

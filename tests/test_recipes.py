@@ -7,21 +7,26 @@ from pathlib import Path
 import pytest
 
 from oddframe.errors import RecipeError
-from oddframe.models.registry import create
+from oddframe.models.bag_detector import BagDetector
+from oddframe.models.registry import create, system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.training.stages import TrainingPlan, parse_budget
 
 
 def test_the_recipes_of_the_issue_are_there() -> None:
     assert {"sdmae-avenue", "sdmae-shanghaitech", "sdmae-ped2", "sdmae-ubnormal", "sdmae-small"} <= set(recipe_names())
-    for system in ("std", "memae", "mnad", "mpn"):
-        assert {f"{system}-{data}" for data in ("avenue", "shanghaitech", "ped2", "small")} <= set(recipe_names())
+    for model in ("std", "memae", "mnad", "mpn"):
+        assert {f"{model}-{data}" for data in ("avenue", "shanghaitech", "ped2", "small")} <= set(recipe_names())
+    assert {"dakd-ucf-crime", "dakd-xd-violence", "dakd-shanghaitech", "dakd-small", "mil-small"} <= set(recipe_names())
 
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_builds(name: str) -> None:
     recipe = load_recipe(name)
-    detector = create(recipe.model, recipe.preset, **recipe.options)
+    options = dict(recipe.options)
+    if issubclass(system(recipe.model), BagDetector) and options["backbones"] is None:
+        options["backbones"] = {"any": 8}  # as `fit` does with the features it is given
+    detector = create(recipe.model, recipe.preset, **options)
     assert recipe.name == name and recipe.summary
     assert set(recipe.scoring.weights or detector.combination.weights) <= set(detector.reported)
     TrainingPlan(batch_size=recipe.training.batch_size, schedule=recipe.training.schedule)

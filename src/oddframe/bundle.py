@@ -4,6 +4,7 @@
     bundle.json         recipe, window, versions, data fingerprint, training history, citation
     calibration.json    thresholds from held-out normal video (see `oddframe.scoring.calibrate`)
     CARD.md             the same for people
+    extractors/NAME/    the networks whose features a weakly supervised detector reads
 
 Nothing in it is a pickle, so a bundle from a stranger cannot run code.
 """
@@ -12,9 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ from safetensors.torch import load_file, save_file
 import oddframe
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import BundleError
-from oddframe.models.detector import Detector
+from oddframe.models.learner import Learner
 from oddframe.models.registry import create, entry
 from oddframe.recipes import Recipe, parse_recipe
 
 FORMAT = 1
 WEIGHTS, META, CALIBRATION, CARD = "model.safetensors", "bundle.json", "calibration.json", "CARD.md"
+EXTRACTORS = "extractors"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Bundle:
     path: Path
     id: str
     recipe: Recipe
-    detector: Detector
+    detector: Learner
     history: Mapping[str, Any]
     data: Mapping[str, Any]
 
@@ -58,7 +59,7 @@ class Bundle:
 
 
 def save_bundle(
-    path: Path, detector: Detector, recipe: Recipe, history: Mapping[str, Any], data: Mapping[str, Any]
+    path: Path, detector: Learner, recipe: Recipe, history: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Bundle:
     """Write weights, then `bundle.json` that makes the folder a bundle; each appears whole or not at all."""
     weights = {name: value.detach().cpu().contiguous() for name, value in detector.state_dict().items()}
@@ -73,8 +74,7 @@ def save_bundle(
         "id": name,
         "versions": {"oddframe": oddframe.__version__, "torch": torch.__version__},
         "recipe": recipe.model_dump(mode="json"),
-        "window": asdict(detector.window),
-        "look_ahead": detector.look_ahead,
+        **detector.describe(),
         "data": dict(data),
         "history": dict(history),
         "paper": about.paper,
@@ -113,29 +113,3 @@ def load_bundle(path: str | Path) -> Bundle:
         return Bundle(path, meta["id"], recipe, detector.eval(), meta["history"], meta["data"])
     except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise BundleError(f"{path}: damaged bundle: {str(error).splitlines()[0]}; train or copy it again") from error
-
-
-def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """Tensors of a foreign .pth/.pt/.safetensors file, without running any code that is in it.
-
-    Raises:
-        BundleError: the file is missing, is no checkpoint, or needs unpickling of objects.
-    """
-    if not path.is_file():
-        raise BundleError(f"{path}: there is no such checkpoint")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if found:
-            raise BundleError(
-                f"{path}: holds pickled Python objects ({found[1]}) besides tensors, and unpickling can run "
-                f"any code; where you trust the file, keep its tensors alone: "
-                f'torch.save(torch.load(FILE, weights_only=False)["model"], NEW)'
-            ) from error
-        raise BundleError(f"{path}: not a checkpoint that torch or safetensors can read") from error
-    if not isinstance(content, Mapping):
-        raise BundleError(f"{path}: holds a {type(content).__name__}, not a state dict")
-    return content

@@ -11,13 +11,28 @@ from oddframe.cli.console import DeviceOption, JsonOption, PrecisionOption, prin
 
 if TYPE_CHECKING:
     from oddframe.workflow.evaluate import Evaluation
+    from oddframe.workflow.evaluate_bags import BagEvaluation
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Bundle that `fit` left.")],
     data: Annotated[
-        str, typer.Option(help="Labelled test set, NAME:PATH: folder:PATH, ucsd-ped1:PATH, ucsd-ped2:PATH.")
+        str,
+        typer.Option(
+            help="Labelled test set, NAME:PATH: folder:PATH, ucsd-ped1:PATH, ucsd-ped2:PATH; for dakd and mil "
+            "ucf-crime:PATH, xd-violence:PATH, shanghaitech-weak:PATH or a CSV."
+        ),
     ],
+    features: Annotated[
+        list[str] | None,
+        typer.Option(help="For dakd and mil: features of the test videos, a store or NAME=LAYOUT:PATH; repeatable."),
+    ] = None,
+    rule: Annotated[
+        str, typer.Option(help="For dakd and mil, how the annotation is read: exclusive, rtfm, sultani, seominseok.")
+    ] = "exclusive",
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="For dakd and mil: go on without test videos that have no features.")
+    ] = False,
     protocol: Annotated[list[str] | None, typer.Option(help="Protocol; may be given more than once.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to keep scores and a report in (reused next time).")] = None,
     device: DeviceOption = "auto",
@@ -25,13 +40,27 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a run on a labelled test set; every figure carries its protocol, a baseline stands beside it."""
+    from oddframe.data.weak import parse_rule
+    from oddframe.models.bag_detector import BagDetector
     from oddframe.runtime.torch import parse_precision
     from oddframe.workflow import load_run
     from oddframe.workflow.evaluate import evaluate_run
+    from oddframe.workflow.evaluate_bags import evaluate_bags
 
+    trained = load_run(run)
+    if isinstance(trained.bundle.detector, BagDetector):
+        with progress_bars() as bars:
+            found = evaluate_bags(
+                trained, data, features or (), rule=parse_rule(rule), leave_out=leave_out, progress=bars
+            )
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            print_bags(found)
+        return
     with progress_bars() as bars:
         evaluation = evaluate_run(
-            load_run(run),
+            trained,
             data,
             protocol or (),
             out=out,
@@ -57,5 +86,25 @@ def print_evaluation(evaluation: Evaluation) -> None:
     print_table(columns, rows, ["micro AUC", "macro AUC", "AP", "EER"])
     first = evaluation.rows[0].result
     print(f"{evaluation.data}: {first.videos} videos, {first.frames} frames, {first.positives} anomalous")
+    for note in evaluation.notes:
+        print(f"note: {note}")
+
+
+def print_bags(evaluation: BagEvaluation) -> None:
+    """The table of a weakly supervised run: a line per component and reference, then one per class."""
+    rows = []
+    for name, r in evaluation.rows.items():
+        figures = [r.auc, r.average_precision, r.average_precision_trapezoid, r.anomalous_auc, r.video_auc]
+        rows.append([name, *(f"{value:.4f}" for value in (*figures, r.false_alarm_rate))])
+    columns = ["system", "AUC", "AP", "AP (trapezoid)", "AUC anomalous videos", "AUC videos", "false alarms"]
+    print_table(columns, rows, columns[1:])
+    first = next(iter(evaluation.rows.values()))
+    frames = f"{first.frames} frames" + ("" if first.positives is None else f", {first.positives} anomalous")
+    print(f"{evaluation.data}: {first.videos} videos, {first.anomalous_videos} with an anomaly, {frames}")
+    print(f"annotation read as {first.rule}; false alarms: normal frames at {first.threshold:g} or above")
+    if first.left_out:
+        print(f"left out, without features: {len(first.left_out)} videos, first {first.left_out[0]}")
+    for name, of_class in first.classes.items():
+        print(f"class {name}: {of_class.videos} videos, AUC {of_class.auc:.4f}, alone {of_class.auc_alone:.4f}")
     for note in evaluation.notes:
         print(f"note: {note}")

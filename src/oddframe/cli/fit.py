@@ -12,11 +12,19 @@ from oddframe.cli.console import exit_with, progress_bars
 
 def fit(
     videos: Annotated[
-        Path, typer.Argument(help="Normal video: a folder of videos or frame folders, a video, or a CSV.")
+        str,
+        typer.Argument(
+            help="Normal video: a folder of videos or frame folders, a video, a CSV. For dakd and mil labels: a CSV "
+            "of video,label or NAME:PATH of a data set."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the trained bundle.")],
     model: Annotated[str, typer.Option(help="System to train with its small recipe; see `oddframe models`.")] = "sdmae",
     recipe: Annotated[str | None, typer.Option(help="Recipe by name (see `oddframe recipes`) or YAML file.")] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(help="For dakd and mil: a store that `oddframe features` made, or NAME=LAYOUT:PATH; repeatable."),
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: training.batch_size=8")
     ] = None,
@@ -33,7 +41,7 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = False,
 ) -> None:
-    """Learn what is normal from video without labels, and find a threshold on a held-out part of it."""
+    """Learn from normal video, or from videos with one label each, and find a threshold on a held-out part."""
     from oddframe.workflow import fit as train
 
     with progress_bars() as bars:
@@ -42,6 +50,7 @@ def fit(
             model=model,
             recipe=recipe,
             out=out,
+            features=features or (),
             changes=changes or (),
             budget=budget,
             alarms_per_hour=alarms_per_hour,

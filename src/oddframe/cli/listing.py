@@ -25,9 +25,9 @@ def models(as_json: JsonOption = False) -> None:
                 "title": about.title,
                 "paper": about.paper,
                 "presets": list(about.presets),
-                "window": list(detector.window.offsets),
-                "size": list(detector.window.size),
-                "look_ahead": detector.look_ahead,
+                **detector.describe(),
+                "input": detector.sees,
+                "latency": detector.latency,
                 "parameters": sum(p.numel() for p in detector.parameters()),
                 "gflop": about.gflop,
                 "licence": about.licence,
@@ -38,18 +38,12 @@ def models(as_json: JsonOption = False) -> None:
         print_json(rows)
         return
     cells = [
-        [r["model"], r["paper"], _window(r["window"]), f"{r['size'][0]}x{r['size'][1]}", str(r["look_ahead"]),
-         f"{r['parameters']:,}", f"{r['gflop']:g}", ", ".join(r["presets"])]
+        [r["model"], r["paper"], r["input"], r["latency"], f"{r['parameters']:,}", f"{r['gflop']:g}",
+         ", ".join(r["presets"])]
         for r in rows
     ]  # fmt: skip
-    columns = ["model", "paper", "window", "size", "look-ahead", "parameters", "GFLOP/frame", "presets"]
-    print_table(columns, cells, ["look-ahead", "parameters", "GFLOP/frame"])
-
-
-def _window(offsets: list[int]) -> str:
-    """Offsets as people write them: -3 0 +3, or -8 ... +7 where there are many."""
-    told = [f"{offset:+d}" if offset else "0" for offset in offsets]
-    return " ".join(told) if len(told) <= 5 else f"{told[0]} ... {told[-1]}"
+    columns = ["model", "paper", "input", "look-ahead", "parameters", "GFLOP/frame", "presets"]
+    print_table(columns, cells, ["parameters", "GFLOP/frame"])
 
 
 def recipes(as_json: JsonOption = False) -> None:

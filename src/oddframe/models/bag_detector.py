@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,6 +56,17 @@ class BagDetector(Learner):
     backbones: Mapping[str, int]
     required: tuple[str, ...]
     segments: int
+
+    def describe(self) -> dict[str, Any]:
+        return {"segments": self.segments, "backbones": dict(self.backbones), "required": list(self.required)}
+
+    @property
+    def sees(self) -> str:
+        return f"{self.segments} segments, {' + '.join(self.backbones)} features"
+
+    @property
+    def latency(self) -> str:
+        return "the whole video"
 
     @abstractmethod
     def score(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -7,7 +7,8 @@ what it makes of a batch of windows (`score()`). It never decodes, resizes, smoo
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,6 +99,19 @@ class Detector(Learner):
         """
         raise RecipeError(f"{type(self).__name__} cannot adapt to a new camera; MPN, meta-trained, can")
 
+    def describe(self) -> dict[str, Any]:
+        return {"window": asdict(self.window), "look_ahead": self.look_ahead}
+
+    @property
+    def sees(self) -> str:
+        told = [f"t{offset:+d}" if offset else "t" for offset in self.window.offsets]
+        frames = " ".join(told) if len(told) <= 5 else f"{told[0]} ... {told[-1]}"
+        return f"frames {frames} at {self.window.size[0]}x{self.window.size[1]}"
+
+    @property
+    def latency(self) -> str:
+        return f"{self.look_ahead} frames"
+
     @property
     def reported(self) -> dict[str, str]:
         """All components that a score file has of it, with their words."""
@@ -108,3 +122,17 @@ class Detector(Learner):
     def look_ahead(self) -> int:
         """Frames of latency: the window's, plus half the temporal extent of the map filter."""
         return self.window.look_ahead + (self.map_filter[0] // 2 if self.map_filter else 0)
+
+
+def one_class(system: Learner, wanted: str) -> Detector:
+    """The system as a one-class detector.
+
+    Args:
+        wanted: what only such a detector can do, as the message begins.
+
+    Raises:
+        RecipeError: it is a weakly supervised one.
+    """
+    if not isinstance(system, Detector):
+        raise RecipeError(f"{wanted} is for one-class detectors; {type(system).__name__} learns from labelled videos")
+    return system

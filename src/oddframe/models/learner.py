@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from torch import nn
 
@@ -24,6 +24,15 @@ class Learner(nn.Module, ABC):
     components: Mapping[str, str]
     combination: Combination
 
+    @classmethod
+    @abstractmethod
+    def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
+        """A new one, as a reading of the method has it, with single options changed.
+
+        Raises:
+            RecipeError: unknown preset or option, or an impossible value.
+        """
+
     @abstractmethod
     def stages(self) -> list[Stage]:
         """The training phases in order; empty for a system that learns nothing."""
@@ -35,6 +44,20 @@ class Learner(nn.Module, ABC):
         Raises:
             BundleError: keys are missing or shapes differ; the message names the first of them.
         """
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What it looks at, as plain values for JSON."""
+
+    @property
+    @abstractmethod
+    def sees(self) -> str:
+        """What it looks at, for people."""
+
+    @property
+    @abstractmethod
+    def latency(self) -> str:
+        """What it must have seen before it can score a frame, for people."""
 
     @property
     def reported(self) -> Mapping[str, str]:

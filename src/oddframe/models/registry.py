@@ -13,7 +13,7 @@ from oddframe.errors import RecipeError
 from oddframe.models.catalogue import MODELS, ModelEntry
 
 if TYPE_CHECKING:
-    from oddframe.models.detector import Detector
+    from oddframe.models.learner import Learner
 
 
 def entry(name: str) -> ModelEntry:
@@ -30,14 +30,25 @@ def entry(name: str) -> ModelEntry:
     return plugins[name].load()
 
 
-def create(name: str, preset: str = "paper", **options: Any) -> Detector:
-    """A new, untrained detector.
+def system(name: str) -> type[Learner]:
+    """The class of a model, imported now.
+
+    Raises:
+        RecipeError: no model of that name.
+    """
+    module, class_name = entry(name).location.split(":")
+    found: type[Learner] = getattr(import_module(module), class_name)
+    return found
+
+
+def create(name: str, preset: str = "paper", **options: Any) -> Learner:
+    """A new, untrained system.
 
     Raises:
         RecipeError: unknown model, preset or option.
     """
-    module, class_name = entry(name).location.split(":")
-    detector: Detector = getattr(import_module(module), class_name).from_preset(preset, **options)
-    if detector.map_filter is not None and any(extent < 1 or extent % 2 == 0 for extent in detector.map_filter):
-        raise RecipeError(f"{name}: map_filter {detector.map_filter} needs three odd extents: frames, rows, columns")
-    return detector
+    made = system(name).from_preset(preset, **options)
+    extents = getattr(made, "map_filter", None)
+    if extents is not None and any(extent < 1 or extent % 2 == 0 for extent in extents):
+        raise RecipeError(f"{name}: map_filter {extents} needs three odd extents: frames, rows, columns")
+    return made

@@ -9,6 +9,7 @@ import numpy as np
 from oddframe.bundle import save_bundle
 from oddframe.data.clips import ClipSet
 from oddframe.errors import InputError, RecipeError
+from oddframe.models.detector import one_class
 from oddframe.models.registry import create
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
@@ -58,12 +59,12 @@ def adapt(
         raise InputError(f"{out}: already exists; choose another --out")
     if steps is not None:
         recipe = recipe.model_copy(update={"options": {**recipe.options, "adapt_steps": steps}})
-    if not bundle.detector.adapts:
+    if not one_class(bundle.detector, "adapting to a camera").adapts:
         raise RecipeError(
             f"{bundle.path}: {recipe.model} as trained here cannot adapt to a new camera; "
             "train one that can: oddframe fit VIDEOS --recipe mpn-meta-small"
         )
-    detector = create(recipe.model, recipe.preset, **recipe.options)
+    detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "adapting to a camera")
     detector.load_state_dict(bundle.detector.state_dict())
 
     sources = find_videos(video)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from oddframe.data.windows import stream_chunks
+from oddframe.models.detector import one_class
 from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.torch import Precision, TorchRuntime
 from oddframe.scoring.stream import PostProcessor, score_frames
@@ -83,7 +84,7 @@ def bench(
         InputError: the video cannot be used.
     """
     source = find_videos(video)[0]
-    runtime = TorchRuntime(run.bundle.detector, device, precision)
+    runtime = TorchRuntime(one_class(run.bundle.detector, "bench"), device, precision)
     batch = batch or runtime.batch
     with _open(runtime, source) as reader:
         chunks = list(stream_chunks(islice(reader, frames), runtime.detector.window, batch))

@@ -12,7 +12,6 @@ from oddframe.scoring.calibrate import Calibration
 def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
     """Write the bundle's CARD.md."""
     about, recipe, detector = entry(bundle.recipe.model), bundle.recipe, bundle.detector
-    window = detector.window
     parameters = sum(p.numel() for p in detector.parameters())
     lines = [
         f"# {about.title}",
@@ -21,9 +20,8 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         f"- Paper: {about.paper}",
         f"- Parameters: {parameters:,}",
         f"- Cost: {flops_per_frame(detector) / 1e9:.3g} GFLOP per scored frame",
-        f"- Input: frames {', '.join(f't{o:+d}' if o else 't' for o in window.offsets)} at "
-        f"{window.size[0]} x {window.size[1]} (height x width)",
-        f"- Look-ahead: {detector.look_ahead} frames",
+        f"- Input: {detector.sees}",
+        f"- Look-ahead: {detector.latency}",
         f"- Bundle: {bundle.id}",
         "",
         "## Trained on",
@@ -52,6 +50,15 @@ def _training(bundle: Bundle) -> list[str]:
     if "videos" not in bundle.data:
         return [f"Imported from `{bundle.data['checkpoint']}`, trained elsewhere."]
     videos = bundle.data["videos"]
+    if "labels" in bundle.data:
+        anomalous = sum(video["label"] for video in videos)
+        minutes = sum(sum(parts.values()) for parts in bundle.history["seconds"].values()) / 60
+        read = ", ".join(f"{name} ({about['fingerprint']})" for name, about in bundle.data["features"].items())
+        return [
+            f"{len(videos)} labelled videos, {anomalous} with an anomaly, {len(bundle.data['heldout'])} held out; "
+            f"{minutes:.1f} minutes of training, seed {bundle.recipe.training.seed}.",
+            f"Features: {read}.",
+        ]
     seconds = sum(sum(parts.values()) for parts in bundle.history["seconds"].values())
     return [
         f"{len(videos)} videos, {sum(v['frames'] for v in videos):,} frames, of which "

@@ -12,6 +12,7 @@ from oddframe.data.readers import open_labelled
 from oddframe.errors import InputError
 from oddframe.evaluation.protocol import Protocol, Result, evaluate
 from oddframe.evaluation.protocols import PROTOCOLS, get_protocol
+from oddframe.models.detector import one_class
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.runtime.torch import Precision, TorchRuntime
 from oddframe.scoring.combine import ScoreRule
@@ -105,7 +106,7 @@ def alike(protocol: Protocol) -> Protocol:
 
 def baseline_scores(run: Run, labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
     """The frame-difference baseline on the same frames at the same size."""
-    detector = FrameDifference(run.bundle.detector.window.size)
+    detector = FrameDifference(one_class(run.bundle.detector, "this evaluation").window.size)
     window, runtime = detector.window, TorchRuntime(detector, "cpu")
     scores = []
     for video in labelled.videos:

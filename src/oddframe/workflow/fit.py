@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from oddframe.atomic import write_text
-from oddframe.bundle import META, read_checkpoint, save_bundle
+from oddframe.bundle import META, save_bundle
 from oddframe.data.clips import ClipSet, split_holdout
 from oddframe.data.pseudo import Paster
 from oddframe.data.sequences import (
@@ -21,20 +19,23 @@ from oddframe.data.sequences import (
     sequences_from_world,
 )
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.registry import create
+from oddframe.models.bag_detector import BagDetector
+from oddframe.models.detector import one_class
+from oddframe.models.reference import read_checkpoint
+from oddframe.models.registry import create, system
 from oddframe.recipes import PseudoPart, Recipe, load_recipe
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
 from oddframe.scoring.stream import collect, score_frames
 from oddframe.training.fit import train
-from oddframe.training.stages import TrainingPlan, parse_budget
 from oddframe.video.cache import CachedVideo, build_cache, default_cache_root
 from oddframe.video.decode import Frame
 from oddframe.video.sources import find_videos
+from oddframe.workflow.begin import check_out, check_recipe, note_recipe, training_plan
 from oddframe.workflow.card import write_card
+from oddframe.workflow.fit_bags import fit_bags
 from oddframe.workflow.run import Piece, Run
 
-RECIPE = "recipe.json"
 CacheProgress = Callable[[int, int], None]
 
 
@@ -44,6 +45,7 @@ def fit(
     model: str = "sdmae",
     recipe: str | Recipe | None = None,
     out: str | Path = "run",
+    features: Sequence[str] = (),
     changes: Iterable[str] = (),
     budget: str | None = None,
     alarms_per_hour: float | None = None,
@@ -59,9 +61,13 @@ def fit(
     """Learn what is normal from `videos`, find a threshold on a held-out part of them, and leave a bundle in `out`.
 
     Args:
-        videos: normal video only: a folder of videos or of frame folders, a video, or a CSV of paths.
+        videos: normal video only: a folder of videos or of frame folders, a video, or a CSV of paths. For systems that
+            learn from labelled videos (dakd, mil) their labels: a CSV of video,label, or NAME:PATH of a data set (see
+            `oddframe.data.weak.open_weak`).
         model: takes the model's small recipe, where `recipe` names none.
         recipe: a built-in recipe, a YAML file, or a `Recipe`.
+        features: for those systems, features of the videos: stores that `oddframe features` made, or NAME=LAYOUT:PATH
+            of published ones (see `oddframe.features.store.open_features`).
         changes: `key=value` changes to the recipe, such as "training.batch_size=8".
         budget: "30m", "2000steps", "5epochs"; None as the recipe says. The stages and the schedule scale with it.
         alarms_per_hour, quantile: how the threshold is chosen; see `Run.calibration`.
@@ -77,11 +83,21 @@ def fit(
     out = Path(out)
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or f"{model}-small", changes)
     plan = training_plan(recipe, budget, tensorboard)
-    if not resume and (out / META).exists():
-        raise InputError(f"{out}: already holds a bundle; choose another --out, or pass --resume to go on with it")
+    check_out(out, resume)
+    if issubclass(system(recipe.model), BagDetector):
+        return fit_bags(
+            str(videos), features, recipe, plan, out,
+            alarms_per_hour=alarms_per_hour, quantile=quantile,
+            devices=devices, accelerator=accelerator, resume=resume, progress=progress,
+        )  # fmt: skip
+    if features:
+        raise InputError(
+            f"{recipe.model} learns from the frames of normal video, not from features; leave --features out, or "
+            "choose a system that learns from labelled videos: --model dakd"
+        )
     check_recipe(recipe, out, resume)
     torch.manual_seed(recipe.training.seed)
-    detector = create(recipe.model, recipe.preset, **recipe.options)
+    detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "learning from frames")
     window = detector.window
 
     sources = find_videos(videos)
@@ -97,7 +113,7 @@ def fit(
         supported_rate(alarms_per_hour, seconds)
 
     paster = make_paster(recipe.pseudo, window.size, recipe.training.seed)
-    write_text(out / RECIPE, recipe.model_dump_json(indent=2) + "\n")
+    note_recipe(recipe, out)
     history = train(
         detector,
         ClipSet(cached, window, training, paster),
@@ -120,38 +136,6 @@ def fit(
     pieces = list(heldout_pieces(runtime, cached, heldout))
     run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
     return run
-
-
-def check_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
-    """A run is resumed under the recipe that it was begun with, or not at all.
-
-    Raises:
-        InputError: the recipe in `out` is another; the message names the first part that differs.
-    """
-    if not resume or not (out / RECIPE).is_file():
-        return
-    begun, wanted = json.loads((out / RECIPE).read_text(encoding="utf-8")), recipe.model_dump(mode="json")
-    different = [key for key in wanted if begun.get(key) != wanted[key]]
-    if different:
-        raise InputError(
-            f"{out}: was begun with another {different[0]}; resume with the same recipe, or choose another --out"
-        )
-
-
-def training_plan(recipe: Recipe, budget: str | None, tensorboard: bool) -> TrainingPlan:
-    """The recipe's part of the plan, `budget` taking the place of its own."""
-    part = recipe.training
-    length = budget or part.budget
-    return TrainingPlan(
-        batch_size=part.batch_size,
-        precision=part.precision,
-        seed=part.seed,
-        schedule=part.schedule,
-        warmup=part.warmup,
-        budget=parse_budget(length) if length else None,
-        grad_clip=part.grad_clip,
-        tensorboard=tensorboard,
-    )
 
 
 def make_paster(pseudo: PseudoPart, size: tuple[int, int], seed: int) -> Paster | None:

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from oddframe.atomic import replacing, write_text
 from oddframe.bundle import Bundle, load_bundle
 from oddframe.errors import CalibrationError, InputError, VideoError
-from oddframe.runtime.torch import Precision, TorchRuntime
+from oddframe.models.bag_detector import BagDetector
+from oddframe.models.detector import one_class
+from oddframe.runtime.torch import Precision
+from oddframe.scoring.bags import BagScorer
 from oddframe.scoring.calibrate import Calibration, calibrate
 from oddframe.scoring.combine import Components, Levels, ScoreRule, measure_levels
 from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
+from oddframe.scoring.scorer import Scorer, WindowScorer
 from oddframe.scoring.smooth import Smoothing
-from oddframe.scoring.stream import score_video
 from oddframe.types import FrameScores
-from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.card import write_card
 from oddframe.workflow.scored import Scored, Skipped, write_outputs
@@ -222,15 +224,14 @@ class Run:
         Raises:
             InputError: not one of the videos can be scored.
         """
-        runtime, rule = TorchRuntime(self.bundle.detector, device, precision), rule or self.rule
-        runtime.detector.forget()
-        force = force or runtime.detector.carries_over  # scores then depend on the videos before
+        rule, scorer = rule or self.rule, self._scorer(device, precision, batch)
+        force = force or scorer.carries_over  # scores then depend on the videos before
         scores: list[FrameScores] = []
         used: list[VideoSource] = []
         skipped: list[Skipped] = []
         for source in sources:
             try:
-                scores.append(self._score_source(source, runtime, rule, folder, force, batch, progress))
+                scores.append(self._score_source(source, scorer, rule, folder, force, progress))
                 used.append(source)
             except VideoError as error:
                 skipped.append((source, str(error)))
@@ -241,14 +242,19 @@ class Run:
             )
         return tuple(scores), tuple(skipped), tuple(used)
 
+    def _scorer(self, device: str, precision: Precision, batch: int | None) -> Scorer:
+        detector = self.bundle.detector
+        if isinstance(detector, BagDetector):
+            return BagScorer(self.bundle, detector, device, precision, batch)
+        return WindowScorer(one_class(detector, "scoring frames"), device, precision, batch)
+
     def _score_source(
         self,
         source: VideoSource,
-        runtime: TorchRuntime,
+        scorer: Scorer,
         rule: ScoreRule,
         folder: Path | None,
         force: bool,
-        batch: int | None,
         progress: Progress | None,
     ) -> FrameScores:
         """Scores of one video, from `folder` if this bundle has scored it before."""
@@ -257,32 +263,21 @@ class Run:
             done = load_scores(score_path(folder, source.name))
             if done.bundle == identity and Path(done.info.path).resolve() == source.path.resolve():
                 return done
-        window, detector = runtime.detector.window, runtime.detector
-        with VideoReader(source, window.size, window.colour, window.resize) as reader:
-            done_frames, total = 0, reader.info.frames
 
-            def count(frames: int) -> None:
-                nonlocal done_frames
-                done_frames += frames
-                if progress is not None:
-                    progress(source.name, done_frames, total)
+        def count(frames: int, total: int | None) -> None:
+            if progress is not None:
+                progress(source.name, frames, total)
 
-            def run(spool: Any) -> FrameScores:
-                return score_video(
-                    runtime, reader, source.name, rule,
-                    bundle=identity, batch=batch, spool=spool, progress=count,
-                )  # fmt: skip
-
-            if folder is None:
-                maps: list[NDArray[np.float16]] = []
-                scores = run(maps)
-                return replace(scores, map=np.concatenate(maps)) if maps else scores
-            if detector.map_grid is None:
-                save_scores(run(None), folder)
-            else:
-                with MapSpool(folder, detector.map_grid) as spool:
-                    save_scores(run(spool), folder, spool)
-            return load_scores(score_path(folder, source.name))
+        if folder is None:
+            maps: list[NDArray[np.float16]] = []
+            scores = scorer.score(source, rule, identity, maps, count)  # type: ignore[arg-type]  # appends like a spool
+            return replace(scores, map=np.concatenate(maps)) if maps else scores
+        if scorer.map_grid is None:
+            save_scores(scorer.score(source, rule, identity, None, count), folder)
+        else:
+            with MapSpool(folder, scorer.map_grid) as spool:
+                save_scores(scorer.score(source, rule, identity, spool, count), folder, spool)
+        return load_scores(score_path(folder, source.name))
 
     def _identity(self, rule: ScoreRule) -> str:
         """What scores depend on: the bundle, and where they do, the levels it was calibrated to."""

@@ -88,7 +88,7 @@ def write_outputs(
         "Detector": f"{bundle.recipe.model}, preset {bundle.recipe.preset}",
         "Recipe": bundle.recipe.name,
         "Bundle": f"{bundle.path.name} ({bundle.id})",
-        "Look-ahead": f"{bundle.detector.look_ahead} frames",
+        "Look-ahead": bundle.detector.latency,
     }
     write_report(out / "report.html", title="Events", videos=videos, calibration=scored.calibration, card=card)
 

@@ -1,0 +1,61 @@
+"""What `fit` does before the first step, whatever the system learns from: the plan, and a folder to leave a run in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from oddframe.atomic import write_text
+from oddframe.bundle import META
+from oddframe.errors import InputError
+from oddframe.recipes import Recipe
+from oddframe.training.stages import TrainingPlan, parse_budget
+
+RECIPE = "recipe.json"
+
+
+def check_out(out: Path, resume: bool) -> None:
+    """A folder that holds no bundle, or one to go on with.
+
+    Raises:
+        InputError: it holds one.
+    """
+    if not resume and (out / META).exists():
+        raise InputError(f"{out}: already holds a bundle; choose another --out, or pass --resume to go on with it")
+
+
+def note_recipe(recipe: Recipe, out: Path) -> None:
+    """Keep the recipe of a run that begins."""
+    write_text(out / RECIPE, recipe.model_dump_json(indent=2) + "\n")
+
+
+def check_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
+    """A run is resumed under the recipe that it was begun with, or not at all.
+
+    Raises:
+        InputError: the recipe in `out` is another; the message names the first part that differs.
+    """
+    if not resume or not (out / RECIPE).is_file():
+        return
+    begun, wanted = json.loads((out / RECIPE).read_text(encoding="utf-8")), recipe.model_dump(mode="json")
+    different = [key for key in wanted if begun.get(key) != wanted[key]]
+    if different:
+        raise InputError(
+            f"{out}: was begun with another {different[0]}; resume with the same recipe, or choose another --out"
+        )
+
+
+def training_plan(recipe: Recipe, budget: str | None, tensorboard: bool) -> TrainingPlan:
+    """The recipe's part of the plan, `budget` taking the place of its own."""
+    part = recipe.training
+    length = budget or part.budget
+    return TrainingPlan(
+        batch_size=part.batch_size,
+        precision=part.precision,
+        seed=part.seed,
+        schedule=part.schedule,
+        warmup=part.warmup,
+        budget=parse_budget(length) if length else None,
+        grad_clip=part.grad_clip,
+        tensorboard=tensorboard,
+    )

@@ -1,0 +1,116 @@
+"""A weakly supervised run against a test set of features: every component, beside detectors that locate nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.data.weak import Rule, open_weak
+from oddframe.errors import InputError
+from oddframe.evaluation.weak import WeakResult, evaluate_weak, reference_rows
+from oddframe.features.collection import Collection
+from oddframe.models.bag_detector import BagDetector
+from oddframe.scoring.bags import score_bag
+from oddframe.workflow.run import Progress, Run
+
+
+@dataclass(frozen=True)
+class BagEvaluation:
+    """All rows of a test set.
+
+    Attributes:
+        rows: a component of the run ("student", "teacher"), or a reference -> its result.
+        notes: lines that can change how a number is to be read.
+    """
+
+    data: str
+    bundle: str
+    rows: Mapping[str, WeakResult]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        rows = [{"system": name, **result.to_dict()} for name, result in self.rows.items()]
+        return {"data": self.data, "bundle": self.bundle, "notes": list(self.notes), "rows": rows}
+
+
+def evaluate_bags(
+    run: Run,
+    data: str,
+    features: Sequence[str],
+    *,
+    rule: Rule = "exclusive",
+    leave_out: bool = False,
+    progress: Progress | None = None,
+) -> BagEvaluation:
+    """Score features of a weakly labelled test set, and evaluate every component.
+
+    Args:
+        data: "NAME:PATH", or a CSV (see `oddframe.data.weak.open_weak`).
+        features: as for `oddframe.fit`, made in the same way as those that the run learnt from. With those of all
+            backbones the teacher is evaluated too.
+        rule: how the annotation is read, see `oddframe.data.weak.labels`.
+        leave_out: go on without the test videos that have no features; they are named in the results.
+
+    Raises:
+        InputError: unusable data, features of another kind, or test videos without features.
+    """
+    detector = run.bundle.detector
+    assert isinstance(detector, BagDetector), "the caller has looked"
+    weak = open_weak(data)
+    if not weak.test:
+        raise InputError(f"{data}: has no test videos to evaluate on")
+    collection = Collection(features)
+    backbones = usable(run, detector, collection)
+    with_features = [video for video in weak.test if not collection.missing(video.name, backbones)]
+    if len(with_features) < len(weak.test) and not leave_out:
+        missing = [video.name for video in weak.test if video not in with_features]
+        raise InputError(
+            f"{missing[0]}: no features of this test video ({len(missing)} of {len(weak.test)} have none); "
+            "extract them, or evaluate without them: --leave-out"
+        )
+    if not with_features:
+        raise InputError(f"{data}: there are features of not one of its {len(weak.test)} test videos")
+    curves: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for done, video in enumerate(with_features, 1):
+        loaded = collection.load(video.name, backbones)
+        piece = score_bag(detector, loaded, run.bundle.recipe.scoring.segment_seconds, video.frames)
+        for name, values in piece.components.items():
+            curves.setdefault(name, {})[video.name] = values
+        if progress is not None:
+            progress("scoring", done, len(with_features))
+    rows = {name: evaluate_weak(own, weak.test, rule, leave_out=leave_out) for name, own in curves.items()}
+    lengths = {name: len(values) for name, values in next(iter(curves.values())).items()}
+    rows |= reference_rows(lengths, weak.test, rule, leave_out=leave_out)
+    first = next(iter(rows.values()))
+    notes = [*weak.notes, *first.notes]
+    if weak.published is not None and not first.left_out and first.positives is not None:
+        notes += filter(None, [weak.published.compare_frames(first.frames, first.positives)])
+    return BagEvaluation(weak.name, run.bundle.id, rows, tuple(notes))
+
+
+def usable(run: Run, detector: BagDetector, collection: Collection) -> list[str]:
+    """The backbones to score with: those required, and the others where there are features of all of them.
+
+    Raises:
+        InputError: a required backbone has no features, or features of another kind than those learnt from.
+    """
+    learnt = {name: about["fingerprint"] for name, about in run.bundle.data["features"].items()}
+    for name in detector.required:
+        if name not in collection.sources:
+            raise InputError(
+                f"{run.path}: scores {name} features; there are {', '.join(collection.sources) or 'none'} "
+                f"(--features {name}=STORE names a store)"
+            )
+    for name, fingerprint in collection.fingerprints.items():
+        if name in learnt and fingerprint != learnt[name]:
+            raise InputError(
+                f"{run.path}: learnt from {name} features of another kind ({learnt[name]}) than these ({fingerprint}): "
+                "other weights, preprocessing or sampling; extract these in the same way"
+            )
+    complete = all(name in collection.sources for name in detector.backbones)
+    return list(detector.backbones if complete else detector.required)

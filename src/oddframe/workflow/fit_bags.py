@@ -1,0 +1,176 @@
+"""From labelled videos and their features to a calibrated bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oddframe.bundle import EXTRACTORS, save_bundle
+from oddframe.data.bags import CLASSES, BagSet
+from oddframe.data.segments import pool
+from oddframe.data.weak import WeakVideo, open_weak
+from oddframe.data.weak_csv import read_csv
+from oddframe.errors import InputError
+from oddframe.features.collection import Collection
+from oddframe.features.store import FeatureStore
+from oddframe.models.bag_detector import BagDetector
+from oddframe.models.registry import create
+from oddframe.recipes import Recipe
+from oddframe.scoring.bags import frames_of, score_bag
+from oddframe.scoring.calibrate import supported_rate
+from oddframe.training.fit import train
+from oddframe.training.stages import TrainingPlan
+from oddframe.workflow.begin import check_recipe, note_recipe
+from oddframe.workflow.run import Run
+
+
+def fit_bags(
+    labels: str,
+    features: Sequence[str],
+    recipe: Recipe,
+    plan: TrainingPlan,
+    out: Path,
+    *,
+    alarms_per_hour: float | None,
+    quantile: float | None,
+    devices: int,
+    accelerator: str,
+    resume: bool,
+    progress: bool,
+) -> Run:
+    """Train a weakly supervised system, calibrate it on held-out normal videos, and leave a bundle in `out`.
+
+    Everything that can be wrong with labels and features is found before training starts. See `oddframe.fit`.
+    """
+    if not features:
+        raise InputError(
+            f"{recipe.model} learns from features: extract them with `oddframe features EXTRACTOR VIDEOS --out STORE`, "
+            "then give --features STORE"
+        )
+    videos = read_csv(labels) if Path(labels).is_file() else open_weak(labels).train
+    if not videos:
+        raise InputError(f"{labels}: has no training videos")
+    collection = Collection(features)
+    recipe = fill_in(recipe, collection)
+    check_recipe(recipe, out, resume)
+    torch.manual_seed(recipe.training.seed)
+    detector = create(recipe.model, recipe.preset, **recipe.options)
+    assert isinstance(detector, BagDetector), "asked for by its class"
+    check_features(detector, collection, videos, labels)
+
+    truth = np.array([video.label for video in videos])
+    aside = hold_out(truth, recipe.training.holdout, recipe.training.seed)
+    pooled = pool_all(detector, collection, videos)
+    training = BagSet({name: rows[~aside] for name, rows in pooled.items()}, truth[~aside])
+    measured = BagSet({name: rows[aside] for name, rows in pooled.items()}, truth[aside], first=len(training))
+    heldout = [video for video, held in zip(videos, aside, strict=True) if held]
+    normal = [(video, collection.load(video.name, detector.required)) for video in heldout if not video.label]
+    seconds = sum(float(np.ptp(frames_of(own, video.frames)[1])) for video, own in normal)
+    if quantile is None:
+        supported_rate(alarms_per_hour, seconds)
+    sources = {name: collection.sources[name][0] for name in detector.backbones}
+    stores = {name: source for name, source in sources.items() if isinstance(source, FeatureStore)}
+    extractors = {name: store.open_extractor() for name, store in stores.items() if name in detector.required}
+
+    note_recipe(recipe, out)
+    history = train(
+        detector, training, measured, plan, out,
+        devices=devices, accelerator=accelerator, resume=resume, progress=progress,
+    )  # fmt: skip
+    for name, extractor in extractors.items():
+        extractor.save(out / EXTRACTORS / name)
+    data = {
+        "labels": labels,
+        "videos": [{"name": video.name, "label": video.label} for video in videos],
+        "heldout": [video.name for video in heldout],
+        "heldout_seconds": round(seconds, 3),
+        "features": {
+            name: {
+                "fingerprint": source.fingerprint,
+                "dim": source.dim,
+                "sampling": stores[name].sampling.to_dict() if name in stores else None,
+            }
+            for name, source in sources.items()
+        },
+    }
+    run = Run(save_bundle(out, detector, recipe, asdict(history), data))
+    scored = [score_bag(detector, own, recipe.scoring.segment_seconds, video.frames) for video, own in normal]
+    pieces = [(piece.time, piece.components) for piece in scored]
+    run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
+    return run
+
+
+def fill_in(recipe: Recipe, collection: Collection) -> Recipe:
+    """The recipe with what it leaves open about backbones: all that there are features of; the first is the student's.
+
+    Raises:
+        InputError: it names a backbone without features, or features of another length.
+    """
+    options, dims = dict(recipe.options), collection.dims
+    wanted = options.get("backbones")
+    if wanted is None:
+        options["backbones"] = dims
+        if "student" in options and options["student"] is None:
+            options["student"] = next(iter(dims))
+        return recipe.model_copy(update={"options": options})
+    for name, dim in wanted.items():
+        if name not in dims:
+            raise InputError(
+                f"recipe {recipe.name} asks for {name} features; there are features of {', '.join(dims)}. "
+                f"Extract them, or name a store so: --features {name}=STORE"
+            )
+        if dims[name] != dim:
+            raise InputError(f"recipe {recipe.name} asks for {name} features of length {dim}; these have {dims[name]}")
+    return recipe
+
+
+def check_features(detector: BagDetector, collection: Collection, videos: Sequence[WeakVideo], labels: str) -> None:
+    """See to it that there are two classes, and features of every video from every backbone.
+
+    Raises:
+        InputError: there are not; the message names the first that is missing.
+    """
+    for number, name in enumerate(CLASSES):
+        if sum(video.label == number for video in videos) < 2:
+            raise InputError(
+                f"{labels}: fewer than two {name} videos; training needs both classes, and holds some of each out"
+            )
+    backbones = list(detector.backbones)
+    without = {video.name: collection.missing(video.name, backbones) for video in videos}
+    unknown = [video for video, missing in without.items() if missing == backbones]
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise InputError(f"{labels}: no features of {unknown[0]}{more}; extract them, or take them off the list")
+    partly = [(video, missing) for video, missing in without.items() if missing]
+    if partly:
+        video, missing = partly[0]
+        more = f" (and {len(partly) - 1} more videos)" if len(partly) > 1 else ""
+        raise InputError(f"{video}: no {missing[0]} features of it{more}; other backbones have them: extract these")
+
+
+def hold_out(labels: NDArray[np.integer], share: float, seed: int) -> NDArray[np.bool_]:
+    """(N,) which bags are held out: this share of each class, at least one."""
+    random = np.random.default_rng((seed, len(labels)))
+    chosen = np.zeros(len(labels), bool)
+    for kind in (0, 1):
+        members = np.flatnonzero(labels == kind)
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        chosen[random.permutation(members)[:count]] = True
+    return chosen
+
+
+def pool_all(
+    detector: BagDetector, collection: Collection, videos: Sequence[WeakVideo]
+) -> dict[str, NDArray[np.float32]]:
+    """Backbone -> (N, S, D) segments of all videos; one video's snippets are in memory at a time."""
+    return {
+        name: np.stack([
+            pool(collection.load(video.name, [name])[name].features, detector.segments) for video in videos
+        ])
+        for name in detector.backbones
+    }  # fmt: skip
