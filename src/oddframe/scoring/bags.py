@@ -64,11 +64,12 @@ def score_bag(
     Args:
         features, frames: see `frames_of`.
         segment_seconds: how long a segment may be. A longer video is divided into equal parts, each a bag of its own;
-            None makes every video one bag, as in training and in the publications.
+            None makes every video one bag, as in training and in the publications. Features that come as segments are
+            not divided.
     """
     bounds, time = frames_of(features, frames)
     rows, parts = len(bounds) - 1, 1
-    if segment_seconds is not None:
+    if segment_seconds is not None and all(own.kind == "snippets" for own in features.values()):
         parts = min(rows, max(1, ceil((time[-1] - time[0]) / (segment_seconds * detector.segments))))
     edges = np.arange(parts + 1) * rows // parts
     device = next(detector.parameters()).device

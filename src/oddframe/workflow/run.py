@@ -297,7 +297,7 @@ def find_all(paths: Sequence[Path]) -> list[VideoSource]:
         other = found.setdefault(source.name, source)
         if other.path.resolve() != source.path.resolve():
             raise InputError(
-                f"{other.path} and {source.path} would both be called {source.name}; give the folder that holds both, or one after the other"
+                f"{other.path} and {source.path} would both be called {source.name}; give the folder of both"
             )
     return list(found.values())
 
