@@ -22,7 +22,9 @@ from oddframe.data.folder import read_folder
 from oddframe.data.world import TEST_KINDS, render_world
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.frame_difference import FrameDifference
-from oddframe.recipes import recipe_names
+from oddframe.models.detector import Detector
+from oddframe.models.registry import system
+from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
 from oddframe.types import FrameScores
 from oddframe.workflow import fit
@@ -47,10 +49,16 @@ def auc(scores: Iterable[FrameScores], testing: Path, kinds: Collection[str] | N
     return roc_auc(np.concatenate(truth), np.concatenate(values))
 
 
+def one_class_recipes() -> list[str]:
+    """The small recipes that learn from normal video."""
+    small = [name for name in recipe_names() if name.endswith("-small")]
+    return [name for name in small if issubclass(system(load_recipe(name).model), Detector)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("recipes", nargs="*", default=[name for name in recipe_names() if name.endswith("-small")])
+    parser.add_argument("recipes", nargs="*", default=one_class_recipes())
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--budget", help="the recipe's own without it")
     parser.add_argument("--kinds", action="store_true")

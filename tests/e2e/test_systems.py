@@ -19,7 +19,6 @@ TINY: dict[str, tuple[str, ...]] = {
     "std-small": ("options.width=2", "options.clusters=4", "options.centre_batches=2"),
     "memae-small": ("options.width=2", "options.items=20"),
     "mnad-small": ("options.width=2",),
-    "mnad-recon-small": ("options.width=2",),
     "mpn-small": ("options.width=2",),
     "mpn-meta-small": ("options.width=2",),
 }
@@ -28,14 +27,15 @@ PROTOCOLS = {
     "std-small": {"code/std", "paper/std"},
     "memae-small": {"code/memae", "paper/memae"},
     "mnad-small": {"paper/mnad"},
-    "mnad-recon-small": {"paper/mnad/reconstruction"},
     "mpn-small": {"code/mpn", "paper/mpn"},
     "mpn-meta-small": {"code/mpn", "paper/mpn"},
 }
 
 
 def test_no_small_recipe_is_left_out() -> None:
-    assert {name for name in recipe_names() if name.endswith("-small")} == set(TINY) == set(PROTOCOLS)
+    weak = {"dakd-small", "mil-small"}  # in test_bags.py
+    assert {name for name in recipe_names() if name.endswith("-small")} == set(TINY) | weak
+    assert set(TINY) == set(PROTOCOLS)
 
 
 @pytest.mark.slow
