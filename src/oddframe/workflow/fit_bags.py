@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from oddframe.data.weak import WeakVideo, open_weak
 from oddframe.data.weak_csv import read_csv
 from oddframe.errors import InputError
 from oddframe.features.collection import Collection
+from oddframe.features.snippets import FeatureSource
 from oddframe.features.store import FeatureStore
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.registry import create
@@ -74,8 +76,11 @@ def fit_bags(
     if quantile is None:
         supported_rate(alarms_per_hour, seconds)
     sources = {name: collection.sources[name][0] for name in detector.backbones}
-    stores = {name: source for name, source in sources.items() if isinstance(source, FeatureStore)}
-    extractors = {name: store.open_extractor() for name, store in stores.items() if name in detector.required}
+    extractors = {
+        name: source.open_extractor()
+        for name, source in sources.items()
+        if name in detector.required and isinstance(source, FeatureStore)
+    }
 
     note_recipe(recipe, out)
     history = train(
@@ -89,20 +94,19 @@ def fit_bags(
         "videos": [{"name": video.name, "label": video.label} for video in videos],
         "heldout": [video.name for video in heldout],
         "heldout_seconds": round(seconds, 3),
-        "features": {
-            name: {
-                "fingerprint": source.fingerprint,
-                "dim": source.dim,
-                "sampling": stores[name].sampling.to_dict() if name in stores else None,
-            }
-            for name, source in sources.items()
-        },
+        "features": {name: what_is_known(source) for name, source in sources.items()},
     }
     run = Run(save_bundle(out, detector, recipe, asdict(history), data))
     scored = [score_bag(detector, own, recipe.scoring.segment_seconds, video.frames) for video, own in normal]
     pieces = [(piece.time, piece.components) for piece in scored]
     run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
     return run
+
+
+def what_is_known(source: FeatureSource) -> dict[str, Any]:
+    """What a bundle remembers of the features it learnt from; "sampling" is None where the extractor is not known."""
+    sampling = source.sampling.to_dict() if isinstance(source, FeatureStore) else None
+    return {"fingerprint": source.fingerprint, "dim": source.dim, "sampling": sampling}
 
 
 def fill_in(recipe: Recipe, collection: Collection) -> Recipe:
