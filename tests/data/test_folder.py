@@ -169,7 +169,7 @@ def test_wrong_labels_are_named(tmp_path: Path, name: str, text: str | np.ndarra
 
 def test_missing_and_double_labels_are_named(tmp_path: Path) -> None:
     write_frames(tmp_path / "frames" / "01")
-    with pytest.raises(InputError, match=r"01: no labels; looked for labels/01\{\.npy,\.txt,\.csv\} and inter"):
+    with pytest.raises(InputError, match=r"01: no labels; looked for labels/01\{\.npy,\.txt,\.csv\}, inter"):
         read_folder(tmp_path)
     write_labels(tmp_path, "01.npy", LABELS)
     write_labels(tmp_path, "01.txt", "0")
@@ -211,3 +211,37 @@ def test_ped2_as_videos(shared_data: Path) -> None:
     assert sum(int(video.labels.sum()) for video in found.videos) == 1648
     assert all(video.masks is not None for video in found.videos)
     assert found.notes == ()
+
+
+def test_one_array_for_all_videos_in_natural_order(tmp_path: Path) -> None:
+    write_frames(tmp_path / "frames" / "cam10", 2)
+    write_frames(tmp_path / "frames" / "cam9", 3)
+    np.save(tmp_path / "labels.npy", [[0, 1, 1, 0, 1]])
+    assert labels_of(read_folder(tmp_path)) == {"cam9": [0, 1, 1], "cam10": [0, 1]}
+    np.save(tmp_path / "labels.npy", [0, 1, 1, 0])
+    with pytest.raises(
+        InputError, match=r"labels\.npy: 4 labels for 5 frames of 2 videos; there must be one per frame"
+    ):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["images", ".npy", ".npz"])
+def test_masks_are_labels_where_there_are_no_others(tmp_path: Path, form: str) -> None:
+    write_video(tmp_path / "videos" / "01.mp4")
+    masks = np.zeros((6, 4, 4), np.uint8)
+    masks[LABELS == 1, 1, 1] = 1
+    path = tmp_path / "masks" / ("01" if form == "images" else f"01{form}")
+    path.parent.mkdir()
+    if form == "images":
+        path.mkdir()
+        for number, mask in enumerate(masks):
+            cv2.imwrite(str(path / f"{number + 1}.png"), mask)  # counted from 1: only the order counts
+    elif form == ".npy":
+        np.save(path, masks)
+    else:
+        np.savez(path, masks=masks)
+    (video,) = read_folder(tmp_path).videos
+    assert (video.labels.tolist(), video.masks) == (LABELS.tolist(), path)
+    write_labels(tmp_path, "01.npy", LABELS[::-1])
+    (video,) = read_folder(tmp_path).videos
+    assert (video.labels.tolist(), video.masks) == (LABELS[::-1].tolist(), path)

@@ -1,4 +1,4 @@
-"""ShanghaiTech in the weakly supervised split, lists and masks in miniature."""
+"""ShanghaiTech's test set with labels per frame, in miniature."""
 
 from __future__ import annotations
 
@@ -6,83 +6,62 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 
-from oddframe.data.weak import labels, open_weak
+from oddframe.data.masks import read_masks
+from oddframe.data.readers import open_labelled
 from oddframe.errors import InputError
+
+LABELS = {"01_0014": [0, 1, 1, 0], "12_0175": [1, 0, 0]}
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "SH_Train.txt").write_text("01_0014\n01_002\n")
-    (tmp_path / "SH_Test.txt").write_text("01_001\n01_0015\n")
-    (tmp_path / "test_frame_mask").mkdir()
-    mask = np.zeros(20, np.uint8)
-    mask[[3, 4, 18, 19]] = 1
-    np.save(tmp_path / "test_frame_mask" / "01_0015.npy", mask)
+    testing = tmp_path / "shanghaitech" / "testing"
+    for name, own in LABELS.items():
+        tiny.frames(testing / "frames" / name, len(own), suffix=".jpg")
+        tiny.array(testing / "test_frame_mask" / f"{name}.npy", own)
+        tiny.array(testing / "test_pixel_mask" / f"{name}.npy", tiny.volume(own))
     return tmp_path
 
 
-def test_lists_and_masks(root: Path) -> None:
-    found = open_weak(f"shanghaitech-weak:{root}")
-    assert [(v.name, v.label, v.category, v.intervals, v.frames) for v in found.test] == [
-        ("01_001", 0, "Normal", (), None),
-        ("01_0015", 1, "Anomaly", ((3, 5), (18, 20)), 20),
-    ]
-    assert [(v.name, v.label, v.intervals) for v in found.train] == [("01_0014", 1, None), ("01_002", 0, ())]
-    assert found.notes == (
-        "1 anomalous and 1 normal training videos; published: 63 and 175",
-        "1 anomalous and 1 normal test videos; published: 44 and 155",
-    )
+def labels(root: Path) -> dict[str, list[int]]:
+    return {video.source.name: video.labels.tolist() for video in open_labelled(f"shanghaitech:{root}").videos}
 
 
-def test_masks_leave_no_doubt_but_about_what_lies_beyond(root: Path) -> None:
-    video = open_weak(f"shanghaitech-weak:{root}").test[1]
-    for rule in ("exclusive", "sultani", "seominseok"):
-        assert np.flatnonzero(labels(video, 32, rule)).tolist() == [3, 4, 18, 19]  # type: ignore[arg-type]
-    assert np.flatnonzero(labels(video, 32, "rtfm")).tolist() == [3, 4, *range(18, 32)]
+def test_the_released_layout(root: Path) -> None:
+    found = open_labelled(f"shanghaitech:{root}")
+    assert labels(root) == LABELS and found.notes == ()
+    for video in found.videos:
+        assert np.array_equal(read_masks(video), tiny.volume(video.labels.tolist()) > 0)
+    assert found.published is not None
+    assert (found.published.videos, found.published.frames, found.published.positives) == (107, 40_791, 17_326)
 
 
-def test_lists_with_labels_and_frame_counts(root: Path) -> None:
-    (root / "SH_Train.txt").unlink()
-    (root / "SH_Train_new.txt").write_text("01_0014,1\n01_002,0\n")
-    # The list in circulation gives anomalous videos the number of frames of the line before.
-    (root / "SH_Test.txt").write_text("01_001,0,764\n01_0015,1,764\n01_004,0,-1\n")
-    found = open_weak(f"shanghaitech-weak:{root}")
-    assert [v.frames for v in found.test] == [764, 20, None]
-    assert [v.label for v in found.train] == [1, 0]
+@pytest.mark.parametrize("shape", [(-1,), (1, -1)])
+def test_one_array_for_all_in_one_dimension_or_two(root: Path, shape: tuple[int, ...]) -> None:
+    (root / "shanghaitech" / "testing" / "test_frame_mask").rename(root / "put away")
+    tiny.array(root / "frame_labels_shanghai.npy", np.reshape(np.concatenate(list(LABELS.values())), shape))
+    assert labels(root) == LABELS
 
 
-def test_lists_of_crops(tmp_path: Path) -> None:
-    for name, videos in (("train.list", ("01_0014", "01_002")), ("test.list", ("07_0008", "01_001"))):
-        (tmp_path / name).write_text("".join(f"x/{video}_{crop}.npy\n" for video in videos for crop in range(10)))
-    found = open_weak(f"shanghaitech-weak:{tmp_path}")
-    assert [v.name for v in (*found.train, *found.test)] == ["01_0014", "01_002", "07_0008", "01_001"]
-    assert found.test[0].intervals is None
-    assert "no test_frame_mask, so only the labels" in found.notes[0]
+def test_labels_of_two_dimensions_or_none(root: Path) -> None:
+    masks = root / "shanghaitech" / "testing" / "test_frame_mask"
+    tiny.array(masks / "01_0014.npy", [LABELS["01_0014"]])
+    assert labels(root) == LABELS
+    tiny.array(masks / "01_0014.npy", 1)
+    with pytest.raises(InputError, match=r"01_0014\.npy: labels have the shape \(\); give one 0 or 1 per frame"):
+        labels(root)
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("1_001", "'1_001' is not the name of a video of ShanghaiTech"),
-        ("01_0016,0", "01_0016 is labelled 0, but its number has 4 digits"),
-        ("01_003,yes", "'yes' is not a label"),
-    ],
-)
-def test_bad_lines_are_named(root: Path, line: str, says: str) -> None:
-    (root / "SH_Test.txt").write_text(f"01_001\n{line}\n")
-    with pytest.raises(InputError, match=rf"SH_Test\.txt, line 2: {says}"):
-        open_weak(f"shanghaitech-weak:{root}")
-
-
-def test_masks_that_cannot_be_right(root: Path) -> None:
-    mask = root / "test_frame_mask" / "01_0015.npy"
-    np.save(mask, np.zeros(20))
-    with pytest.raises(InputError, match="no anomalous frame"):
-        open_weak(f"shanghaitech-weak:{root}")
-    mask.write_text("no array")
-    with pytest.raises(InputError, match=r"01_0015\.npy: not an array"):
-        open_weak(f"shanghaitech-weak:{root}")
-    mask.unlink()
-    with pytest.raises(InputError, match=r"01_0015\.npy: missing; 01_0015 is an anomalous test video"):
-        open_weak(f"shanghaitech-weak:{root}")
+def test_what_does_not_fit_is_named(root: Path) -> None:
+    masks = root / "shanghaitech" / "testing" / "test_frame_mask"
+    tiny.array(masks / "12_0175.npy", [1, 0, 0, 0])
+    with pytest.raises(InputError, match="4 labels for 3 frames of 12_0175; there must be one per frame"):
+        labels(root)
+    (masks / "12_0175.npy").unlink()
+    with pytest.raises(InputError, match=r"12_0175\.npy: missing; 1 of 2"):
+        labels(root)
+    masks.rename(root / "put away")
+    with pytest.raises(InputError, match=r"no labels; looked for test_frame_mask and frame_labels_shanghai\.npy"):
+        labels(root)

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from oddframe.data.masks import read_masks
 from oddframe.data.readers import open_labelled
-from oddframe.data.ucsd import read_ranges, read_ucsd
+from oddframe.data.ucsd import PUBLISHED, read_ranges, read_ucsd
 from oddframe.errors import InputError
+from oddframe.video.decode import VideoReader
 
 LENGTHS = (180, 180, 150, 180, 150, 180, 180, 180, 120, 150, 180, 180)
 
@@ -114,6 +116,11 @@ def test_the_folder_of_the_archive_is_found(tmp_path: Path, root: Path) -> None:
     assert len(open_labelled(f"ucsd-ped2:{tmp_path / 'download'}").videos) == 3
 
 
+def test_the_folder_of_the_clips_is_answered_with_the_one_above(root: Path) -> None:
+    with pytest.raises(InputError, match="Test: these are the clips of UCSD; give the folder above, UCSDped2"):
+        read_ucsd(root / "Test")
+
+
 def test_what_is_missing_is_named(root: Path) -> None:
     test = root / "Test"
     (test / "Test002_gt" / "frame003.bmp").unlink()
@@ -142,6 +149,35 @@ def test_what_is_missing_is_named(root: Path) -> None:
         read_ucsd(root)
     with pytest.raises(InputError, match="no such folder"):
         read_ucsd(root / "none")
+
+
+def test_a_frame_that_cannot_be_decoded_is_left_out_with_its_label_and_mask(tmp_path: Path) -> None:
+    test = tmp_path / "UCSDped1" / "Test"
+    clip = write_clip(test, "Test017", 5, "{:03d}.bmp", range(1, 4))
+    write_ranges(test, *["1"] * 16, "2:4", part="ped1")
+    frame = clip / "003.tif"  # as 142.tif of the release
+    frame.write_bytes(frame.read_bytes()[:40])
+    found = read_ucsd(tmp_path, "Ped1")
+    (video,) = found.videos
+    assert (video.labels.tolist(), video.left_out) == ([0, 1, 1, 0], (2,))
+    assert "Test017: 003.tif cannot be decoded; left out with its label" in found.notes[0]
+    with VideoReader(video.source) as reader:
+        assert sum(1 for _ in reader) == len(video.labels)
+    assert read_masks(video).any(axis=(1, 2)).tolist() == [False, True, True, False]
+
+
+def test_published_counts_fit_the_published_lengths() -> None:
+    for part, counts in PUBLISHED.items():
+        assert (len(counts.lengths), sum(counts.lengths)) == (counts.videos, counts.frames), part
+    assert PUBLISHED["Ped2"].lengths == LENGTHS
+
+
+@pytest.mark.realdata
+def test_the_real_videos_by_name(shared_data: Path) -> None:
+    found = open_labelled(f"ucsd-ped2:{shared_data / 'ucsd_ped2'}")
+    assert found.published is not None
+    assert (len(found.videos), found.frames, found.positives) == (12, 2010, 1648)
+    assert (found.published.frames, found.published.positives, found.notes) == (2010, 1648, ())
 
 
 @pytest.mark.realdata

@@ -4,10 +4,15 @@
     PATH/labels/NAME.npy            one 0/1 per frame; or
     PATH/labels/NAME.txt            the same as text; or
     PATH/labels/NAME.csv            columns frame,label, or start,end: anomalous intervals; or
-    PATH/intervals.csv              columns video,start_frame,end_frame; videos that it does not name are normal
-    PATH/masks/NAME.npz             optional (or pixel_masks/): `masks`, (N, H, W) of 0 and 1
+    PATH/intervals.csv              columns video,start_frame,end_frame; videos that it does not name are normal; or
+    PATH/labels.npy                 one 0/1 per frame of all videos, one after the other in natural order of their names
+    PATH/masks/NAME.npz             optional (or pixel_masks/): `masks`, (N, H, W) of 0 and 1; or NAME.npy, the array;
+    PATH/masks/NAME/*.png           or a folder of one image per frame; where there are no labels, masks say what is
+                                    anomalous: a frame is, whose mask is not empty
 
-Frames are counted from 0; the last frame of an interval belongs to it.
+Frames are counted from 0; the last frame of an interval belongs to it. One array of labels or masks per video has no
+numbering: its first entry is the first frame. Images of frames and masks are taken in natural order, whatever their
+first number is.
 """
 
 from __future__ import annotations
@@ -19,10 +24,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.labelled import LabelledSet, LabelledVideo, as_labels, labels_from_intervals
+from oddframe.data.joined import split_labels
+from oddframe.data.labelled import (
+    LabelledSet,
+    LabelledVideo,
+    as_labels,
+    header_length,
+    labels_from_intervals,
+    video_length,
+)
+from oddframe.data.masks import anomalous_frames
 from oddframe.data.tables import bounds, read_interval, read_table, whole_number
 from oddframe.errors import InputError
-from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource, find_videos, frame_files
 
 LABEL_SUFFIXES = (".npy", ".txt", ".csv")
@@ -43,14 +56,38 @@ def read_folder(path: str | Path) -> LabelledSet:
         raise InputError(f"{root}: no such folder")
     sources = _sources(root)
     intervals = _interval_table(root / "intervals.csv", {source.name for source in sources})
+    joined = _joined_labels(root / "labels.npy", sources)
     notes = _stray_labels(root / "labels", {source.name for source in sources})
     videos = []
     for source in sources:
-        labels, note = _labels(root, source, intervals)
-        masks = (root / folder / f"{source.name}.npz" for folder in MASK_FOLDERS)
-        videos.append(LabelledVideo(source, labels, next((file for file in masks if file.is_file()), None)))
-        notes += note
+        masks = find_masks(root, source.name)
+        if source.name in joined:
+            labels = joined[source.name]
+        else:
+            labels, note = _labels(root, source, intervals, masks)
+            notes += note
+        videos.append(LabelledVideo(source, labels, masks))
     return LabelledSet(root.resolve().name, tuple(videos), tuple(notes))
+
+
+def find_masks(root: Path, name: str) -> Path | None:
+    """The masks of one video in a folder of masks: an array, or a folder of images."""
+    for folder in MASK_FOLDERS:
+        for file in (root / folder / f"{name}.npz", root / folder / f"{name}.npy"):
+            if file.is_file():
+                return file
+        if (root / folder / name).is_dir() and frame_files(root / folder / name):
+            return root / folder / name
+    return None
+
+
+def _joined_labels(file: Path, sources: list[VideoSource]) -> dict[str, NDArray[np.int8]]:
+    """The labels that one array holds for all videos; none where there is no such file."""
+    if not file.is_file():
+        return {}
+    values = _read(file)
+    assert not isinstance(values, list), "an .npy file holds no intervals"
+    return split_labels(values, {source.name: video_length(source) for source in sources}, file)
 
 
 def _sources(root: Path) -> list[VideoSource]:
@@ -65,31 +102,35 @@ def _sources(root: Path) -> list[VideoSource]:
 
 
 def _labels(
-    root: Path, source: VideoSource, intervals: dict[str, list[Interval]] | None
+    root: Path, source: VideoSource, intervals: dict[str, list[Interval]] | None, masks: Path | None
 ) -> tuple[NDArray[np.int8], list[str]]:
     """The labels of one video, and what there is to note about them."""
     files = [file for suffix in LABEL_SUFFIXES if (file := root / "labels" / f"{source.name}{suffix}").is_file()]
     if len(files) > 1:
         raise InputError(f"{files[0]}: {files[1].name} beside it labels the same video; keep one of them")
-    if not files and intervals is None:
+    if not files and intervals is None and masks is None:
         raise InputError(
-            f"{source.path}: no labels; looked for labels/{source.name}{{{','.join(LABEL_SUFFIXES)}}} "
-            f"and intervals.csv in {root}"
+            f"{source.path}: no labels; looked for labels/{source.name}{{{','.join(LABEL_SUFFIXES)}}}, "
+            f"intervals.csv, labels.npy and masks/{source.name} in {root}"
         )
-    length = len(frame_files(source.path)) if source.kind == "frames" else probe(source).frames
-    where = files[0] if files else root / "intervals.csv"
-    found = _read(files[0]) if files else (intervals or {}).get(source.name, [])
+    found: NDArray[np.int8] | list[Interval]
+    if files:
+        where, found = files[0], _read(files[0])
+    elif intervals is not None:
+        where, found = root / "intervals.csv", intervals.get(source.name, [])
+    else:
+        assert masks is not None, "refused above"
+        where, found = masks, anomalous_frames(masks)
     if isinstance(found, list):
-        if length is None:  # the container does not say: count
-            with VideoReader(source, size=(16, 16)) as frames:
-                length = sum(1 for _ in frames)
+        length = video_length(source)
         beyond = next((last for _, last in found if last >= length), None)
         if beyond is not None:
             raise InputError(f"{where}: frame {beyond} is beyond the end of {source.name}, which has {length} frames")
         return labels_from_intervals(found, length), []
-    if length is None or length == len(found):
+    promised = header_length(source)
+    if promised is None or promised == len(found):
         return found, []
-    mismatch = f"{where}: {len(found)} labels for {length} frames of {source.name}"
+    mismatch = f"{where}: {len(found)} labels for {promised} frames of {source.name}"
     if source.kind == "frames":
         raise InputError(f"{mismatch}; there must be one per frame")
     return found, [f"{mismatch}, says the file's header; decoding will tell"]

@@ -7,7 +7,6 @@ cut-outs; `sequences_from_world` draws the pseudo-anomaly kinds of the synthetic
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from oddframe.data.masks import annotated_frame, read_tracks
 from oddframe.data.world.camera import Camera
 from oddframe.data.world.crowd import travel
 from oddframe.data.world.puppet import Puppet
@@ -266,11 +266,10 @@ def sequences_from_ubnormal(root: str | Path) -> list[ObjectSequence]:
 def _cut_tracks(path: Path) -> list[ObjectSequence]:
     """All tracks of one video."""
     name = path.name.removesuffix("_tracks.txt")
-    rows = [[int(float(cell)) for cell in re.findall(r"[\d.]+", line)] for line in path.read_text().splitlines()]
-    tracks = [tuple(row[:3]) for row in rows if len(row) >= 3]
+    tracks = read_tracks(path)
     last = max((end for _, _, end in tracks), default=0)
     annotations = {
-        _frame_number(p): p for p in frame_files(path.parent) if p.stem.startswith(name) and p.stem.endswith("_gt")
+        annotated_frame(p): p for p in frame_files(path.parent) if p.stem.startswith(name) and p.stem.endswith("_gt")
     }
     open_tracks: dict[int, list[tuple[NDArray[np.uint8], int, int]]] = {k: [] for k in range(len(tracks))}
     closed: set[int] = set()
@@ -308,12 +307,6 @@ def _shrunk(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[NDArray[
 def _bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(columns[0]), int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
-
-
-def _frame_number(path: Path) -> int:
-    """The last number of an annotation's name."""
-    numbers = re.findall(r"\d+", path.stem.removesuffix("_gt"))
-    return int(numbers[-1])
 
 
 def _frames_of(name: str, tracks: Path) -> VideoSource:

@@ -1,85 +1,49 @@
-"""ShanghaiTech Campus in the weakly supervised split: Zhong et al., Graph Convolutional Label Noise Cleaner, CVPR 2019.
+"""ShanghaiTech Campus, the test set with labels per frame: Luo, Liu, Gao, Sparse Coding in Stacked RNN, ICCV 2017.
 
-    SH_Train.txt, SH_Test.txt   one video per line: 01_0014; or 01_0014,1 with its label; or 01_001,0,764 with its label
-                                and number of frames; or train.list, test.list: paths of features, one line per crop
-                                (.../01_0014_0.npy)
-    test_frame_mask/NAME.npy    one 0 or 1 per frame of every anomalous video
+    testing/frames/01_0014/000.jpg ...    as released: folders of frames; or re-packaged, see `oddframe.data.joined`
+    testing/test_frame_mask/01_0014.npy   one 0/1 per frame
+    testing/test_pixel_mask/01_0014.npy   (N, H, W) masks
+    frame_labels_shanghai.npy             instead of test_frame_mask: one 0/1 per frame of all videos
 
-Any of them may lie up to two folders below PATH. Four digits behind the scene mean anomalous, three normal. The masks
-leave no doubt about which frames are meant, so label rules differ only in what becomes of frames that features have
-beyond the end of the video: by default they are normal, under "rtfm" they take the last label. Of anomalous videos only
-the masks tell the number of frames: a list in circulation repeats that of the line before.
+Any of them may lie up to two folders below PATH. All arrays of labels have one dimension, where those of other sets
+have two in the same re-packaging; both are taken. Frames are counted from 0, and the first image, 000.jpg, is frame 0.
+The weakly supervised split of the same videos is read by `oddframe.data.shanghaitech_weak`.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from pathlib import Path
 
-from oddframe.data.weak import ANOMALY, NORMAL, Published, WeakSet, WeakVideo
-from oddframe.data.weak_files import check_folder, find, read_array, read_list, runs
+from oddframe.data.joined import find_testing, join, lengths_of, read_joined, read_per_video
+from oddframe.data.labelled import Counts, LabelledSet
+from oddframe.data.weak_files import check_folder, find
 from oddframe.errors import InputError
 
-PUBLISHED = Published(
-    train=(63, 175),
-    test=(44, 155),
-    frames=142_912,
-    positives=8_028,
-    made="rule rtfm, 16 frames for every snippet, the last one filled up",
+PUBLISHED = Counts(
+    videos=107,
+    frames=40_791,
+    positives=17_326,
+    source="counted from the label file of MNAD and MPN; 42,883 and 17,090 are quoted in the literature",
+    training=(330, 274_515),
 )
-TRAIN = ("SH_Train.txt", "SH_Train_new.txt", "train.list")
-TEST = ("SH_Test.txt", "SH_Test_NEW.txt", "test.list")
-MASKS = "test_frame_mask"
-
-NAME = re.compile(r"(?:.*[/\\])?(?P<name>\d\d_(?P<id>\d{3,4}))(?:_\d)?(?:_i3d)?(?:\.\w+)?")
+JOINED = ("frame_labels_shanghai.npy", "frame_labels_shanghaitech.npy", "labels.npy")
 
 
-def read_shanghaitech_weak(path: str | Path) -> WeakSet:
-    """Read the lists and masks that lie in a folder as the head of this module says.
+def read_shanghaitech(path: str | Path) -> LabelledSet:
+    """Read the test set laid out as the head of this module says.
 
     Raises:
-        InputError: there is no list, one cannot be read, or the mask of an anomalous test video is missing.
+        InputError: there are no test videos, or their labels are missing or not one per frame.
     """
     root = check_folder(path)
-    train_list, test_list, masks = find(root, TRAIN), find(root, TEST), find(root, [MASKS])
-    if not train_list and not test_list:
-        raise InputError(f"{root}: no list of ShanghaiTech's weak split; looked for {', '.join((*TRAIN, *TEST))}")
-    train = tuple(read_list(train_list, _listed).values()) if train_list else ()
-    test = tuple(read_list(test_list, _listed).values()) if test_list else ()
-    notes = []
-    if masks:
-        test = tuple(_masked(video, masks) for video in test)
-    elif test:
-        notes.append(f"{root}: no {MASKS}, so only the labels of the test videos are known")
-    notes += PUBLISHED.compare_videos(train, test)
-    return WeakSet("ShanghaiTech (weak)", train, test, tuple(notes), PUBLISHED)
-
-
-def _listed(text: str, where: str) -> WeakVideo:
-    path, *rest = re.split(r"[\s,]+", text)
-    found = NAME.fullmatch(path)
-    if not found:
-        raise InputError(f"{where}: {path!r} is not the name of a video of ShanghaiTech (01_001 or 01_0014)")
-    label = int(len(found["id"]) == 4)
-    if rest and rest[0] not in ("0", "1", "0.0", "1.0"):
-        raise InputError(f"{where}: {rest[0]!r} is not a label (0 or 1)")
-    if rest and int(float(rest[0])) != label:
-        raise InputError(
-            f"{where}: {found['name']} is labelled {rest[0]}, but its number has {len(found['id'])} digits"
-        )
-    frames = int(rest[1]) if rest[1:] and rest[1].isdecimal() and not label else None
-    return WeakVideo(found["name"], label, ANOMALY if label else NORMAL, frames=frames)
-
-
-def _masked(video: WeakVideo, masks: Path) -> WeakVideo:
-    """The video with what its mask says; normal videos have none."""
-    file = masks / f"{video.name}.npy"
-    if not video.label:
-        return video
-    if not file.is_file():
-        raise InputError(f"{file}: missing; {video.name} is an anomalous test video")
-    mask = read_array(file)
-    if not mask.any():
-        raise InputError(f"{file}: no anomalous frame, but {video.name} is an anomalous video")
-    return replace(video, intervals=runs(mask), frames=len(mask), exact=True)
+    sources, notes = find_testing(root)
+    lengths = lengths_of(sources)
+    folder, file = find(root, ["test_frame_mask"]), find(root, JOINED)
+    if folder is not None:
+        labels = read_per_video(folder, lengths)
+    elif file is not None:
+        labels, more = read_joined(file, lengths)
+        notes += more
+    else:
+        raise InputError(f"{root}: no labels; looked for test_frame_mask and {', '.join(JOINED)}")
+    return LabelledSet("ShanghaiTech", join(root, sources, labels), tuple(notes), PUBLISHED)

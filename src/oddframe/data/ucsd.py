@@ -5,12 +5,15 @@
     UCSDped2/Test/Test001_gt/001.bmp ...    pixel masks; in some clips named frame001.bmp; of Ped1 only for some clips
     UCSDped2/Test/UCSDped2.m                anomalous frames of every clip in order, 1-based and inclusive
 
-Repackaged as videos or folders of .jpg with label arrays, they are read by `oddframe.data.folder`.
+Re-packaged they are frames or videos under testing/ with ped2.mat, frame_labels_ped2.npy or labels/NAME.npy: see
+`oddframe.data.joined`. One released frame of Ped1, Test017/142.tif, is cut off: a frame that cannot be decoded is left
+out with its label.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -18,21 +21,49 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.labelled import LabelledSet, LabelledVideo, labels_from_intervals
+from oddframe.data.joined import TESTING, find_testing, join, lengths_of, read_joined, read_per_video, testing_folder
+from oddframe.data.labelled import Counts, LabelledSet, LabelledVideo, labels_from_intervals
+from oddframe.data.masks import read_image
+from oddframe.data.weak_files import check_folder, find
 from oddframe.errors import InputError
 from oddframe.video.sources import VideoSource, frame_files
 
+Part = Literal["Ped1", "Ped2"]
 
-def read_ucsd(path: str | Path, part: Literal["Ped1", "Ped2"] = "Ped2") -> LabelledSet:
+PUBLISHED: dict[Part, Counts] = {
+    "Ped1": Counts(
+        videos=36,
+        frames=7200,
+        positives=4045,
+        source="ranges of UCSDped1.m as public copies have them, summed; 4005 is quoted in the literature",
+        lengths=(200,) * 36,
+        training=(34, 6800),
+    ),
+    "Ped2": Counts(
+        videos=12,
+        frames=2010,
+        positives=1648,
+        source="counted from the released frames, UCSDped2.m and masks, which agree; 1636 is quoted in the literature",
+        lengths=(180, 180, 150, 180, 150, 180, 180, 180, 120, 150, 180, 180),
+        training=(16, 2550),
+    ),
+}
+
+
+def read_ucsd(path: str | Path, part: Part = "Ped2") -> LabelledSet:
     """Read the test clips of Ped1 or Ped2, labels from the .m file or, without it, from the masks.
 
     Args:
-        path: the folder UCSDped1 or UCSDped2, or one that contains it, as the released archive does.
+        path: the folder UCSDped1 or UCSDped2, or one that contains it, as the released archive does; or a re-packaged
+            set.
 
     Raises:
-        InputError: the layout is not the released one; the message says what is missing where.
+        InputError: the layout is neither; the message says what is missing where.
     """
-    test = _test_folder(Path(path), f"UCSD{part.lower()}")
+    root = check_folder(path)
+    test = _test_folder(root, f"UCSD{part.lower()}")
+    if test is None:
+        return _read_repackaged(root, part)
     clips = sorted(clip for clip in test.iterdir() if clip.is_dir() and re.fullmatch(r"Test\d+", clip.name))
     if not clips:
         raise InputError(f"{test}: no test clips; looked for folders Test001, Test002, ...")
@@ -49,8 +80,52 @@ def read_ucsd(path: str | Path, part: Literal["Ped1", "Ped2"] = "Ped2") -> Label
         else:
             labels, note = _labels_from_ranges(ranges, clip, length, table)
             notes += note
-        videos.append(LabelledVideo(VideoSource(clip.name, clip, "frames"), labels, masks if masks.is_dir() else None))
-    return LabelledSet(f"UCSD {part}", tuple(videos), tuple(notes))
+        left_out = _undecodable(clip)
+        if left_out:
+            names = ", ".join(frame_files(clip)[frame].name for frame in left_out)
+            notes.append(f"{clip}: {names} cannot be decoded; left out with its label, as in the released Ped1 Test017")
+            labels = np.delete(labels, left_out)
+        source = VideoSource(clip.name, clip, "frames")
+        videos.append(LabelledVideo(source, labels, masks if masks.is_dir() else None, left_out))
+    return LabelledSet(f"UCSD {part}", tuple(videos), tuple(notes), PUBLISHED[part])
+
+
+def _read_repackaged(root: Path, part: Part) -> LabelledSet:
+    name = part.lower()
+    if testing_folder(root) is None:
+        if (root / "Test001").is_dir():
+            raise InputError(
+                f"{root}: these are the clips of UCSD; give the folder above, UCSD{name}, which holds Test/"
+            )
+        raise InputError(
+            f"{root}: not the released layout; looked for Test/ and UCSD{name}/Test/ in it, "
+            f"and for {', '.join(TESTING)}"
+        )
+    sources, notes = find_testing(root)
+    lengths = lengths_of(sources)
+    joined = (f"{name}.mat", f"frame_labels_{name}.npy", "labels.npy")
+    file, folder = find(root, joined), find(root, ["test_frame_mask", "testing/labels", "test/labels", "labels"])
+    if file is not None:
+        labels, more = read_joined(file, lengths)
+        notes += more
+    elif folder is not None:
+        labels = read_per_video(folder, lengths)
+    else:
+        raise InputError(f"{root}: no labels; looked for {', '.join(joined)}, test_frame_mask and labels")
+    return LabelledSet(f"UCSD {part}", join(root, sources, labels), tuple(notes), PUBLISHED[part])
+
+
+def _undecodable(clip: Path) -> tuple[int, ...]:
+    """Frames, counted from 0, that cannot be decoded; only files of another size than the others' are tried."""
+    files = frame_files(clip)
+    sizes = [file.stat().st_size for file in files]
+    usual = Counter(sizes).most_common(1)[0][0]
+    return tuple(n for n, size in enumerate(sizes) if size != usual and not _decodes(files[n]))
+
+
+def _decodes(file: Path) -> bool:
+    data = np.fromfile(file, dtype=np.uint8)
+    return data.size > 0 and cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) is not None
 
 
 def read_ranges(table: Path) -> list[list[tuple[int, int]]]:
@@ -72,14 +147,12 @@ def read_ranges(table: Path) -> list[list[tuple[int, int]]]:
     return clips
 
 
-def _test_folder(path: Path, name: str) -> Path:
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder")
+def _test_folder(path: Path, name: str) -> Path | None:
     for folder in (path, path / name, *sorted(path.glob(f"*/{name}"))):
         # A folder called after the other part is not taken for this one.
         if (folder / "Test").is_dir() and (folder.name == name or not re.fullmatch(r"UCSDped\d", folder.name)):
             return folder / "Test"
-    raise InputError(f"{path}: not the released layout; looked for Test/ and {name}/Test/ in it")
+    return None
 
 
 def _labels_from_ranges(
@@ -109,8 +182,5 @@ def _labels_from_masks(folder: Path, length: int, table: Path) -> NDArray[np.int
         )
     labels = np.zeros(length, dtype=np.int8)
     for number, file in masks.items():
-        mask = cv2.imdecode(np.fromfile(file, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise InputError(f"{file}: not an image")
-        labels[number - 1] = mask.any()
+        labels[number - 1] = read_image(file).any()
     return labels

@@ -26,7 +26,7 @@ NORMAL, ANOMALY = "Normal", "Anomaly"
 READERS = {
     "ucf-crime": "oddframe.data.ucf_crime:read_ucf_crime",
     "xd-violence": "oddframe.data.xd_violence:read_xd_violence",
-    "shanghaitech-weak": "oddframe.data.shanghaitech:read_shanghaitech_weak",
+    "shanghaitech-weak": "oddframe.data.shanghaitech_weak:read_shanghaitech_weak",
     "csv": "oddframe.data.weak_csv:read_csv_set",
 }
 
