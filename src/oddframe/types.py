@@ -16,7 +16,7 @@ Colour = Literal["bgr", "rgb", "gray"]
 Resize = Literal["bilinear", "area", "bicubic"]
 Missing = Literal["current", "nearest", "drop"]
 Transform = Literal["decibel", "reciprocal"]
-Scale = Literal["none", "normal", "per_video_minmax"]
+Scale = Literal["none", "normal", "per_video_minmax", "dataset_minmax"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Combination:
             squared error, or "reciprocal", -1/x; both keep the order. Components that are not named stay as they are.
         scale: what makes components of different units comparable: "normal", their distance from the mean on held-out
             normal video in standard deviations of it; "per_video_minmax", as most publications do, which has to know
-            the whole test video; or "none".
+            the whole test video; "dataset_minmax", which has to know the whole test set; or "none".
     """
 
     weights: Mapping[str, float]

@@ -41,6 +41,7 @@ SMALL: dict[str, dict[str, object]] = {
     },
     "mpn": {"size": (16, 32), "width": 8, "learning_rate": 1e-3},
     "frame_difference": {"size": (16, 32)},
+    "optical_flow": {"size": (16, 32)},
 }  # fmt: skip
 # What a preset does not show.
 VARIANTS: list[tuple[str, str, dict[str, object]]] = [
@@ -50,7 +51,7 @@ VARIANTS: list[tuple[str, str, dict[str, object]]] = [
 ]
 ONE_CLASS = [name for name in MODELS if issubclass(system(name), Detector)]
 CASES = [*((name, preset, {}) for name in ONE_CLASS for preset in MODELS[name].presets), *VARIANTS]
-LEARNING = [case for case in CASES if case[0] != "frame_difference"]
+LEARNING = [case for case in CASES if case[0] not in ("frame_difference", "optical_flow")]
 LENGTH = 40  # frames of a test video
 CPU: dict[str, Any] = {"accelerator": "cpu", "progress": False}
 

@@ -85,7 +85,7 @@ def test_protocols_say_what_they_are() -> None:
         assert protocol.name == name
         assert protocol.description and "\n" not in protocol.description
         assert name == "honest" or protocol.smoothing is not None
-    with pytest.raises(InputError, match=r"no protocol 'honset'; there are: honest, code/sdmae/avenue, .*ped2-minmax"):
+    with pytest.raises(InputError, match=r"no protocol 'honset'; did you mean honest\? `oddframe protocols`"):
         get_protocol("honset")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oddframe.report.plots import demo_picture, plot_roc, plot_timeline
+from oddframe.report.plots import demo_picture, plot_roc, plot_rocs, plot_timeline
 from oddframe.report.style import EVENT, SCORE, TRUTH, bgr
 
 THRESHOLD = 1.0
@@ -46,6 +46,17 @@ def test_roc_depends_on_the_order_alone(tmp_path: Path) -> None:
     plot_roc(tmp_path / "a.png", labels, scores, "gate")
     plot_roc(tmp_path / "b.png", labels[shuffle], np.exp(scores[shuffle]), "gate")
     plot_roc(tmp_path / "c.png", labels, -scores, "gate")
+    a, b, c = (read(tmp_path / f"{name}.png") for name in "abc")
+    assert (a == b).all()
+    assert (a != c).any()
+
+
+def test_several_rocs_in_one_picture_are_told_apart(tmp_path: Path) -> None:
+    labels = np.repeat([0, 1], 50)
+    good, bad = (labels, labels + 0.0), (labels, 1.0 - labels)
+    plot_rocs(tmp_path / "a.png", {"good": good, "bad": bad}, "gate")
+    plot_rocs(tmp_path / "b.png", {"good": good, "bad": (labels[::-1], np.exp(1.0 - labels[::-1]))}, "gate")
+    plot_rocs(tmp_path / "c.png", {"good": good, "bad": good}, "gate")
     a, b, c = (read(tmp_path / f"{name}.png") for name in "abc")
     assert (a == b).all()
     assert (a != c).any()

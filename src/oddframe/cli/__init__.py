@@ -9,7 +9,20 @@ import sys
 
 import typer
 
-from oddframe.cli import adapt, bench, calibrate, data, demo, evaluate, features, fit, import_checkpoint, listing, score
+from oddframe.cli import (
+    adapt,
+    bench,
+    benchmark,
+    calibrate,
+    data,
+    demo,
+    evaluate,
+    features,
+    fit,
+    import_checkpoint,
+    listing,
+    score,
+)  # fmt: skip
 from oddframe.errors import OddframeError
 
 app = typer.Typer(
@@ -26,10 +39,12 @@ app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(adapt.adapt)
 app.command()(bench.bench)
+app.command()(benchmark.benchmark)
 app.command()(features.features)
 app.add_typer(data.app, name="data")
 app.command()(listing.models)
 app.command()(listing.recipes)
+app.command()(listing.protocols)
 app.command("import-checkpoint")(import_checkpoint.import_checkpoint)
 
 

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Bundle that `fit` left.")],
+    scores: Annotated[
+        Path,
+        typer.Argument(
+            help="Bundle that `fit` left, or stored scores: the folder that `score --out` or `evaluate --out` wrote."
+        ),
+    ],
     data: Annotated[
         str,
         typer.Option(
@@ -33,21 +38,34 @@ def evaluate(
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="For dakd and mil: go on without test videos that have no features.")
     ] = False,
-    protocol: Annotated[list[str] | None, typer.Option(help="Protocol; may be given more than once.")] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="Protocol, see `oddframe protocols`; may be given more than once.")
+    ] = None,
+    all_protocols: Annotated[
+        bool,
+        typer.Option("--all-protocols", help="Also what the protocols of other systems make of the same components."),
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to keep scores and a report in (reused next time).")] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "fp32",
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a run on a labelled test set; every figure carries its protocol, a baseline stands beside it."""
+    """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol."""
+    from oddframe.bundle import META
     from oddframe.data.weak import parse_rule
     from oddframe.models.bag_detector import BagDetector
     from oddframe.runtime.torch import parse_precision
+    from oddframe.scoring.origin import score_folder
     from oddframe.workflow import load_run
-    from oddframe.workflow.evaluate import evaluate_run
+    from oddframe.workflow.evaluate import evaluate_run, evaluate_stored
     from oddframe.workflow.evaluate_bags import evaluate_bags
 
-    trained = load_run(run)
+    folder = None if (scores / META).is_file() else score_folder(scores)
+    if folder is not None:
+        print_any(evaluate_stored(folder, data, protocol or (), every=all_protocols), as_json, markdown)
+        return
+    trained = load_run(scores)
     if isinstance(trained.bundle.detector, BagDetector):
         with progress_bars() as bars:
             found = evaluate_bags(
@@ -63,27 +81,39 @@ def evaluate(
             trained,
             data,
             protocol or (),
+            every=all_protocols,
             out=out,
             device=device,
             precision=parse_precision(precision),
             progress=bars,
         )
+    print_any(evaluation, as_json, markdown)
+
+
+def print_any(evaluation: Evaluation, as_json: bool, markdown: bool) -> None:
+    """An evaluation in the form asked for."""
     if as_json:
         print_json(evaluation.to_dict())
     else:
-        print_evaluation(evaluation)
+        print_evaluation(evaluation, markdown)
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def print_evaluation(evaluation: Evaluation, markdown: bool = False) -> None:
     """The table: a line per protocol and system."""
+    from oddframe.benchmark.table import markdown_table
+
     rows = []
     for row in evaluation.rows:
         r = row.result
         rule = f"{r.one_class} {len(r.one_class_videos)}" if r.one_class_videos else "-"
         figures = [f"{value:.4f}" for value in (r.micro_auc, r.macro_auc, r.average_precision, r.eer)]
-        rows.append([r.protocol, row.system, *figures, rule, "yes" if r.causal else "no"])
+        rows.append([r.protocol, row.system, *figures, rule, r.causality])
     columns = ["protocol", "system", "micro AUC", "macro AUC", "AP", "EER", "one-class videos", "causal"]
-    print_table(columns, rows, ["micro AUC", "macro AUC", "AP", "EER"])
+    numbers = ["micro AUC", "macro AUC", "AP", "EER"]
+    if markdown:
+        print(markdown_table(columns, rows, numbers))
+    else:
+        print_table(columns, rows, numbers)
     first = evaluation.rows[0].result
     print(f"{evaluation.data}: {first.videos} videos, {first.frames} frames, {first.positives} anomalous")
     for note in evaluation.notes:

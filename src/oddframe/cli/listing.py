@@ -1,9 +1,11 @@
-"""oddframe models, oddframe recipes."""
+"""oddframe models, oddframe recipes, oddframe protocols."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from oddframe.cli.console import JsonOption, print_json, print_table
 
@@ -57,3 +59,28 @@ def recipes(as_json: JsonOption = False) -> None:
     print_table(
         ["recipe", "model", "preset", "what for"], [[r.name, r.model, r.preset, r.summary] for r in all_recipes]
     )
+
+
+def protocols(
+    words: Annotated[list[str] | None, typer.Argument(help="Only those whose names contain all of these.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What evaluation protocols there are: how each makes a number of scores, and on which labels."""
+    from oddframe.errors import InputError
+    from oddframe.evaluation.explain import explain
+    from oddframe.evaluation.protocols import PROTOCOLS
+
+    chosen = [p for name, p in PROTOCOLS.items() if all(word in name for word in words or ())]
+    if not chosen:
+        raise InputError(f"no protocol has a name with {' and '.join(words or ())}; `oddframe protocols` lists all")
+    if as_json:
+        print_json([{**asdict(protocol), "system": protocol.system, "words": explain(protocol)} for protocol in chosen])
+        return
+    if words:
+        for protocol in chosen:
+            print(f"{protocol.name}: {protocol.description}")
+            print_table(["", ""], [[f"  {part}", phrase] for part, phrase in explain(protocol).items()])
+        return
+    cells = [[protocol.name, protocol.description] for protocol in chosen]
+    print_table(["protocol", "what it is"], cells)
+    print("`oddframe protocols NAME` explains those whose names contain NAME")

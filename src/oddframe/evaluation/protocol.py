@@ -1,8 +1,9 @@
 """Protocols: how scores become a number. Each has a name (see `protocols`), and every figure printed carries it.
 
 A protocol says which components are weighted and how, how they are smoothed, whether they are normalised per video,
-which frames are left out, and what becomes of videos of one class. The same errors of a published model stand at a
-micro AUC of 0.70 or of 0.93 depending on that, so nothing here is chosen silently.
+which frames are left out, what becomes of videos of one class, on which ground truth the published figure rests, and
+what was chosen on test data. The same errors of a published model stand at a micro AUC of 0.70 or of 0.93 depending on
+that, so nothing here is chosen silently.
 """
 
 from __future__ import annotations
@@ -17,11 +18,33 @@ from numpy.typing import NDArray
 
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import OneClass, average_precision, equal_error_rate, macro_auc, micro_auc
-from oddframe.scoring.combine import ScoreRule, combine, minmax
+from oddframe.scoring.combine import ScoreRule, combine, measure_bounds, minmax
 from oddframe.scoring.smooth import Smoothing, smooth
 from oddframe.types import Combination, FrameScores
 
 Normalise = Literal["none", "per_video_minmax"]
+Curve = tuple[NDArray[np.integer], NDArray[np.float64]]
+"""Labels (N,) of 0 and 1 and scores (N,) of the frames of a video that count under a protocol."""
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """The frame labels that a published figure rests on.
+
+    Attributes:
+        version: where they come from.
+        frames, positives: of the whole test set, before any are left out; positives are the anomalous ones.
+    """
+
+    version: str
+    frames: int
+    positives: int
+
+    def differs(self, frames: int, positives: int) -> str | None:
+        """A line that says how labels of so many frames and positives differ from these; None if they agree."""
+        if (frames, positives) == (self.frames, self.positives):
+            return None
+        return f"{self.positives} of {self.frames} frames anomalous ({self.version}); here {positives} of {frames}"
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,7 @@ class Protocol:
     """A rule for turning scores into a number, in the order in which it is applied.
 
     Attributes:
-        name: unique; "honest", or "code/..." or "paper/..." with the system and the data set.
+        name: unique; "honest", or "code/..." or "paper/..." with the system, and its data set where there is one.
         description: one line, with the source.
         dropped: frames of every video, (at its start, at its end), that are left out as if they did not exist.
         combination: of the components; None takes the system's own, what is normal for it included.
@@ -41,6 +64,12 @@ class Protocol:
         label_shift: the score of frame t is compared with the label of frame t + label_shift; scores for which there is
             no label do not count.
         one_class: what the macro AUC does with videos of one class; see `oddframe.evaluation.auc.macro_auc`.
+        candidates: filters of which the one with the highest micro AUC on this very test set is taken in place of
+            `smoothing`. Some publications do so; what comes of it is no estimate of anything.
+        ground_truth: the labels of the published figure; None where they are not known. The labels that are given
+            are the ones used; where they are others, the workflow says so.
+        selection: how the weights behind the published figure were chosen, in words; nothing that is applied.
+        data: the data set that it is of, as in "ped2"; empty where it is of none.
     """
 
     name: str
@@ -52,11 +81,41 @@ class Protocol:
     normalise: Normalise = "none"
     label_shift: int = 0
     one_class: OneClass = "skip"
+    candidates: tuple[Smoothing, ...] = ()
+    ground_truth: GroundTruth | None = None
+    selection: str = ""
+    data: str = ""
+
+    @property
+    def system(self) -> str | None:
+        """The system whose scores it is for; None: any."""
+        return self.name.split("/")[1] if self.name.startswith(("paper/", "code/")) else None
+
+    @property
+    def looks_beyond(self) -> bool:
+        """Whether its normalisation has to know the whole video, or the whole test set."""
+        scale = self.combination.scale if self.combination else "none"
+        return self.normalise == "per_video_minmax" or scale in ("per_video_minmax", "dataset_minmax")
 
     def smoothing_for(self, own: Smoothing) -> Smoothing:
         """The smoothing that applies to a system whose own is `own`."""
         chosen = self.smoothing or own
         return replace(chosen, kind="causal") if self.online and not chosen.causal else chosen
+
+    def computes_like(self, other: Protocol) -> bool:
+        """Whether both make the same number of the same scores and labels."""
+        said = dict(name="", description="", ground_truth=None, selection="", data="")
+        return replace(self, **said) == replace(other, **said)  # type: ignore[arg-type]  # plain field values
+
+    def standing_in(self, own: Combination) -> Protocol:
+        """The same protocol for the scores of another system: its own combination takes the place of this one's.
+
+        All else stays: frames, smoothing, normalisation, labels. Where this one maps components onto 0..1 over a video
+        or a test set, the other's are mapped too.
+        """
+        theirs = self.combination
+        spread = theirs is not None and theirs.scale in ("per_video_minmax", "dataset_minmax")
+        return replace(self, combination=replace(own, scale=theirs.scale) if theirs is not None and spread else own)
 
 
 @dataclass(frozen=True)
@@ -67,6 +126,7 @@ class Result:
         protocol: its name.
         combination, smoothing, normalise: what was really applied.
         causal: whether no score depended on a later frame (but for the detector's own look-ahead).
+        chosen_on_test: whether the smoothing is the best of several on this test set.
         micro_auc, average_precision, eer: of all frames together.
         macro_auc: mean over videos, under the rule `one_class`.
         one_class_videos: names of the videos that the rule concerns.
@@ -78,6 +138,7 @@ class Result:
     smoothing: Smoothing
     normalise: Normalise
     causal: bool
+    chosen_on_test: bool
     micro_auc: float
     macro_auc: float
     one_class: OneClass
@@ -87,6 +148,11 @@ class Result:
     videos: int
     frames: int
     positives: int
+
+    @property
+    def causality(self) -> str:
+        """Whether it is causal, for a table: "yes" or "no", and whether the smoothing was chosen on test data."""
+        return ("yes" if self.causal else "no") + (", filter chosen on test data" if self.chosen_on_test else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; undefined metrics become None."""
@@ -111,36 +177,63 @@ def evaluate(
         InputError: scores and labels are not of the same videos or not of the same length, a component is missing,
             or nothing is left to evaluate.
     """
-    combination = protocol.combination or own.combination
-    smoothing = protocol.smoothing_for(own.smoothing)
-    _check_videos([s.video for s in scores], labels)
-    curves: dict[str, tuple[NDArray[np.integer], NDArray[np.float64]]] = {}
-    for video in sorted(scores, key=lambda s: s.video):
-        _check_length(video, len(labels[video.video]))
-        kept = _kept(video, len(labels[video.video]), protocol)
-        components = {name: values[kept] for name, values in video.components.items()}
-        score = smooth(combine(components, combination, own.levels), smoothing)
-        if protocol.normalise == "per_video_minmax":
-            score = minmax(score)
-        curves[video.video] = (labels[video.video][video.frame[kept] + protocol.label_shift], score)
-    pairs = list(curves.values())
+    if protocol.candidates:
+        tried = [replace(protocol, smoothing=one, candidates=()) for one in protocol.candidates]
+        results = [evaluate(scores, labels, one, own) for one in tried]
+        best = max(results, key=lambda result: -1.0 if math.isnan(result.micro_auc) else result.micro_auc)
+        return replace(best, causal=False, chosen_on_test=True)
+    found = curves(scores, labels, protocol, own)
+    combination, smoothing = protocol.combination or own.combination, protocol.smoothing_for(own.smoothing)
+    pairs = list(found.values())
     truth, score = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return Result(
         protocol=protocol.name,
         combination=combination,
         smoothing=smoothing,
         normalise=protocol.normalise,
-        causal=smoothing.causal and "per_video_minmax" not in (protocol.normalise, combination.scale),
+        causal=smoothing.causal and not replace(protocol, combination=combination).looks_beyond,
+        chosen_on_test=False,
         micro_auc=micro_auc(pairs),
         macro_auc=macro_auc(pairs, protocol.one_class),
         one_class=protocol.one_class,
-        one_class_videos=tuple(name for name, (truth, _) in curves.items() if len(np.unique(truth)) < 2),
+        one_class_videos=tuple(name for name, (truth, _) in found.items() if len(np.unique(truth)) < 2),
         average_precision=average_precision(truth, score),
         eer=equal_error_rate(truth, score),
-        videos=len(curves),
+        videos=len(found),
         frames=len(truth),
         positives=int((truth == 1).sum()),
     )
+
+
+def curves(
+    scores: Sequence[FrameScores],
+    labels: Mapping[str, NDArray[np.integer]],
+    protocol: Protocol,
+    own: ScoreRule,
+) -> dict[str, Curve]:
+    """What is left of a test set under a protocol, by video in the order of their names: what metrics are made of.
+
+    Arguments and errors are those of `evaluate`. The protocol's `candidates` are not tried.
+    """
+    combination = protocol.combination or own.combination
+    smoothing = protocol.smoothing_for(own.smoothing)
+    _check_videos([s.video for s in scores], labels)
+    videos = sorted(scores, key=lambda s: s.video)
+    kept: list[tuple[NDArray[np.integer], dict[str, NDArray[np.float64]]]] = []
+    for video in videos:
+        truth = labels[video.video]
+        _check_length(video, len(truth))
+        counts = _kept(video, len(truth), protocol)
+        components = {name: values[counts] for name, values in video.components.items()}
+        kept.append((truth[video.frame[counts] + protocol.label_shift], components))
+    levels = own.levels
+    if combination.scale == "dataset_minmax":
+        levels = measure_bounds([components for _, components in kept], combination)
+    found: dict[str, Curve] = {}
+    for video, (truth, components) in zip(videos, kept, strict=True):
+        score = smooth(combine(components, combination, levels), smoothing)
+        found[video.video] = (truth, minmax(score) if protocol.normalise == "per_video_minmax" else score)
+    return found
 
 
 def _check_videos(videos: Sequence[str], labels: Mapping[str, NDArray[np.integer]]) -> None:

@@ -162,4 +162,11 @@ MODELS: dict[str, ModelEntry] = {
         licence="-",
         presets=("paper",),
     ),
+    "optical_flow": ModelEntry(
+        location="oddframe.models.optical_flow:OpticalFlow",
+        title="Mean length of the optical flow (baseline)",
+        paper="none (flow: Farnebäck, SCIA 2003)",
+        licence="-",
+        presets=("paper",),
+    ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from oddframe.atomic import replacing
 from oddframe.evaluation.auc import roc_auc
@@ -37,11 +37,7 @@ def plot_timeline(
 
 def plot_roc(path: Path, labels: ArrayLike, scores: ArrayLike, title: str = "") -> None:
     """A PNG of the ROC curve of (N,) scores against (N,) 0/1 labels, both classes present."""
-    labels, scores = np.asarray(labels) > 0, np.asarray(scores, dtype=np.float64)
-    order = np.argsort(-scores, kind="stable")
-    last_of_ties = np.r_[np.flatnonzero(np.diff(scores[order])), len(scores) - 1]
-    hits = np.r_[0, np.cumsum(labels[order])[last_of_ties]] / labels.sum()
-    alarms = np.r_[0, np.cumsum(~labels[order])[last_of_ties]] / (~labels).sum()
+    alarms, hits = _roc_points(labels, scores)
     figure = _figure(4, 4)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.3)
@@ -52,6 +48,32 @@ def plot_roc(path: Path, labels: ArrayLike, scores: ArrayLike, title: str = "") 
     _bare(axes)
     figure.tight_layout()
     _save(figure, path)
+
+
+def plot_rocs(path: Path, curves: Mapping[str, tuple[ArrayLike, ArrayLike]], title: str = "") -> None:
+    """A PNG of several ROC curves: name -> (N,) 0/1 labels, both classes present, and (N,) scores; with their AUC."""
+    figure = _figure(5, 5)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.3)
+    for name, (labels, scores) in curves.items():
+        area = roc_auc(np.asarray(labels) > 0, np.asarray(scores, dtype=np.float64))
+        axes.plot(*_roc_points(labels, scores), linewidth=1.4, clip_on=False, label=f"{name}  {area:.3f}")
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="false positive rate", ylabel="true positive rate")
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.legend(loc="lower right", frameon=False, fontsize=8)
+    _bare(axes)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _roc_points(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """False and true positive rates at every threshold, from none to all; tied scores make one step."""
+    truth, values = np.asarray(labels) > 0, np.asarray(scores, dtype=np.float64)
+    order = np.argsort(-values, kind="stable")
+    last_of_ties = np.r_[np.flatnonzero(np.diff(values[order])), len(values) - 1]
+    hits = np.r_[0, np.cumsum(truth[order])[last_of_ties]] / truth.sum()
+    alarms = np.r_[0, np.cumsum(~truth[order])[last_of_ties]] / (~truth).sum()
+    return alarms, hits
 
 
 def demo_picture(

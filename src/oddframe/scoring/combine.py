@@ -17,7 +17,8 @@ from oddframe.types import Combination, Transform
 
 Components = Mapping[str, NDArray[np.float64]]
 Levels = Mapping[str, tuple[float, float]]
-"""Component -> mean and standard deviation on held-out normal video, after its transform."""
+"""Component -> what is taken away from it after its transform, and what it is divided by: mean and standard deviation
+on held-out normal video, or for the scale "dataset_minmax" the smallest value and the range over a whole test set."""
 
 TINY = 1e-12  # an error of nothing at all is -120 dB
 
@@ -43,7 +44,7 @@ def combine(components: Components, how: Combination, levels: Levels | None = No
 
     Raises:
         InputError: no weights, a weight for a component that these scores do not have, or no level for one where the
-            scale is "normal".
+            scale is "normal" or "dataset_minmax".
     """
     missing = [name for name in how.weights if name not in components]
     if missing or not how.weights:
@@ -54,11 +55,11 @@ def combine(components: Components, how: Combination, levels: Levels | None = No
         values = transformed(components[name], how.transform.get(name))
         if how.scale == "per_video_minmax":
             values = minmax(values)
-        elif how.scale == "normal":
+        elif how.scale != "none":
             if levels is None or name not in levels:
                 raise InputError(f"what is normal for {name} is not known; calibrate on normal video first")
-            mean, deviation = levels[name]
-            values = (values - mean) / deviation
+            offset, unit = levels[name]
+            values = (values - offset) / unit
         total += weight * values
     return total
 
@@ -99,3 +100,21 @@ def unusual(components: Components, row: int, how: Combination, levels: Levels) 
             value = transformed(components[name][row : row + 1], how.transform.get(name))[0]
             found[name] = float((value - mean) / deviation)
     return found
+
+
+def measure_bounds(videos: Sequence[Components], how: Combination) -> dict[str, tuple[float, float]]:
+    """Smallest value and range of every weighted component over the videos of a test set, after its transform.
+
+    For the scale "dataset_minmax". A component that never changes there gets a range of 1.
+
+    Raises:
+        InputError: a video does not have one of the components.
+    """
+    bounds = {}
+    for name in how.weights:
+        if not all(name in video for video in videos):
+            raise InputError(f"the score asks for {name}; these scores have: {', '.join(videos[0]) or 'none'}")
+        values = transformed(np.concatenate([video[name] for video in videos]), how.transform.get(name))
+        low, high = float(values.min()), float(values.max())
+        bounds[name] = (low, high - low if high > low else 1.0)
+    return bounds

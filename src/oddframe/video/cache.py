@@ -96,7 +96,7 @@ def build_cache(
     missing: dict[Path, tuple[VideoSource, int]] = {}
     for source in sources:
         try:
-            entry = root / _key(source, window)
+            entry = root / cache_key(source, window)
             if entry not in missing and _load(entry, source) is None:
                 missing[entry] = source, probe(source).frames or count_packets(source.path)
             entries[source] = entry
@@ -220,8 +220,12 @@ def _load(entry: Path, source: VideoSource) -> CachedVideo | None:
     return CachedVideo(source, VideoInfo(**info), frames, times)
 
 
-def _key(source: VideoSource, window: Window) -> str:
-    """Name of an entry: what the video holds and how it is decoded, by this version of FFmpeg."""
+def cache_key(source: VideoSource, window: Window) -> str:
+    """Name of an entry: what the video holds and how it is decoded, by this version of FFmpeg.
+
+    Raises:
+        VideoError: a file cannot be read.
+    """
     digest = hashlib.sha256()
     how = (_FORMAT, av.ffmpeg_version_info, window.size, window.colour, window.resize)
     digest.update(repr(how).encode())

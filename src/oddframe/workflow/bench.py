@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -14,6 +12,7 @@ from typing import Any
 
 import torch
 
+from oddframe.benchmark.memory import peak_mib
 from oddframe.data.windows import stream_chunks
 from oddframe.models.detector import one_class
 from oddframe.runtime.cost import flops_per_frame
@@ -156,12 +155,6 @@ def matrix_rate(runtime: TorchRuntime, side: int = 2048, seconds: float = 1.0) -
         sync()
         rounds += 1
     return 2 * side**3 * rounds / (time.perf_counter() - start)
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _open(runtime: TorchRuntime, source: VideoSource) -> VideoReader:

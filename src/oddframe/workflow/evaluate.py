@@ -1,4 +1,4 @@
-"""A run against a labelled test set: one set of scores, every protocol, beside the plainest baseline."""
+"""Scores against a labelled test set, made by a run or already stored: every protocol, beside the plainest baseline."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from oddframe.data.labelled import LabelledSet
 from oddframe.data.readers import open_labelled
 from oddframe.errors import InputError
 from oddframe.evaluation.protocol import Protocol, Result, evaluate
-from oddframe.evaluation.protocols import PROTOCOLS, get_protocol
-from oddframe.models.detector import one_class
+from oddframe.evaluation.protocols import PROTOCOLS, get_protocol, known_data, protocols_for
+from oddframe.models.detector import Detector, one_class
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.runtime.torch import Precision, TorchRuntime
 from oddframe.scoring.combine import ScoreRule
+from oddframe.scoring.files import load_scores, save_scores, score_path
+from oddframe.scoring.origin import Origin, stored_scores
 from oddframe.scoring.stream import score_video
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.workflow.run import Progress, Run
 
 BASELINE = "frame_difference"
+BASELINE_FOLDER = "baseline"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def evaluate_run(
     data: str | LabelledSet,
     protocols: Sequence[str] = (),
     *,
+    every: bool = False,
     out: str | Path | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
@@ -62,54 +66,136 @@ def evaluate_run(
     Args:
         data: "NAME:PATH" (see `oddframe.data.readers.open_labelled`), or a set already open.
         protocols: names; none: `honest` and all of the model's own that its components allow.
+        every: those, and what all other protocols make of the model's own components; see `choose_protocols`.
         out: folder for score files, the one that `Run.score` takes; what it already holds is not scored again. None
             keeps the scores in memory.
 
     Raises:
-        InputError: unusable data, unknown protocol, or a video that cannot be decoded.
+        InputError: unusable data, unknown protocol or one of another system, or a video that cannot be decoded.
     """
     labelled = open_labelled(data) if isinstance(data, str) else data
-    chosen = [get_protocol(name) for name in protocols] or default_protocols(run)
+    rule, model = run.rule, run.bundle.recipe.model
+    chosen = choose_protocols(protocols, every, model, set(run.bundle.detector.reported), rule, labelled.name)
     sources = [video.source for video in labelled.videos]
-    labels = {video.source.name: video.labels for video in labelled.videos}
     folder = None if out is None else Path(out) / "scores"
     scores, skipped, _ = run.score_all(sources, folder, False, device, precision, None, progress)
     if skipped:
         raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
-    rule, plain = run.rule, ScoreRule(FrameDifference.combination, run.rule.smoothing)
-    baseline = baseline_scores(run, labelled, plain)
-    rows = []
+    baseline = baseline_scores(run, labelled, ScoreRule(FrameDifference.combination, rule.smoothing))
+    if out is not None:
+        for one in baseline:
+            save_scores(one, Path(out) / BASELINE_FOLDER)
+    origin = Origin(model, run.bundle.id, rule)
+    return _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
+
+
+def evaluate_stored(
+    folder: Path, data: str | LabelledSet, protocols: Sequence[str] = (), *, every: bool = False
+) -> Evaluation:
+    """Evaluate scores that lie in a folder, without the model and without decoding a video.
+
+    The baseline stands beside them where `evaluate_run` kept its scores.
+
+    Args:
+        folder: of score files; see `oddframe.scoring.origin.score_folder`.
+        data, protocols, every: as for `evaluate_run`.
+
+    Raises:
+        InputError: unusable scores or data, an unknown protocol or one of another system, or scores and labels that are
+            not of the same videos.
+    """
+    labelled = open_labelled(data) if isinstance(data, str) else data
+    origin, scores = stored_scores(folder)
+    components = set(scores[0].components)
+    chosen = choose_protocols(protocols, every, origin.model, components, origin.rule, labelled.name)
+    names = [video.source.name for video in labelled.videos]
+    paths = [score_path(folder.parent / BASELINE_FOLDER, name) for name in names]
+    baseline = [load_scores(path) for path in paths] if all(path.is_file() for path in paths) else None
+    return _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
+
+
+def choose_protocols(
+    names: Sequence[str], every: bool, model: str, components: set[str], own: ScoreRule, data: str
+) -> list[Protocol]:
+    """The protocols to evaluate scores under.
+
+    Args:
+        names: of protocols; none: `honest` and all of the model's own that the components allow.
+        every: also what the protocols of the other systems make of the model's own combination, each named "NAME (own
+            components)", and none twice.
+        own: the model's way to a score.
+        data: name of the test set; see `oddframe.evaluation.protocols.protocols_for`.
+
+    Raises:
+        InputError: an unknown protocol, or one of another system.
+    """
+    chosen = [get_protocol(name) for name in names]
     for protocol in chosen:
-        rows.append(Row(run.bundle.recipe.model, evaluate(scores, labels, protocol, rule)))
-        rows.append(Row(BASELINE, evaluate(baseline, labels, alike(protocol), plain)))
-    return Evaluation(labelled.name, run.bundle.id, tuple(rows), labelled.notes)
-
-
-def default_protocols(run: Run) -> list[Protocol]:
-    """`honest`, and every protocol named after the model whose components its scores have."""
-    available, model = run.bundle.detector.reported.keys(), run.bundle.recipe.model
-    own = [
-        protocol
-        for name, protocol in PROTOCOLS.items()
-        if name.split("/")[1:2] == [model]
-        and (protocol.combination is None or available >= set(protocol.combination.weights))
-    ]
-    return [PROTOCOLS["honest"], *own]
+        if protocol.system not in (None, model):
+            raise InputError(
+                f"protocol {protocol.name} is for the scores of {protocol.system}; these are of {model}. What it makes "
+                f"of them shows --all-protocols"
+            )
+    chosen = chosen or protocols_for(model, components, known_data(data))
+    if every:
+        for protocol in PROTOCOLS.values():
+            if protocol.system not in (None, model):
+                stood_in = protocol.standing_in(own.combination)
+                if not any(stood_in.computes_like(other) for other in chosen):
+                    chosen.append(replace(stood_in, name=f"{protocol.name} (own components)"))
+    return chosen
 
 
 def alike(protocol: Protocol) -> Protocol:
     """The same protocol for the baseline: smoothing and normalisation stay."""
-    own, theirs = FrameDifference.combination, protocol.combination
-    by_video = theirs is not None and theirs.scale == "per_video_minmax"
-    return replace(protocol, combination=replace(own, scale="per_video_minmax") if by_video else own)
+    return protocol.standing_in(FrameDifference.combination)
 
 
 def baseline_scores(run: Run, labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
     """The frame-difference baseline on the same frames at the same size."""
-    detector = FrameDifference(one_class(run.bundle.detector, "this evaluation").window.size)
+    size = one_class(run.bundle.detector, "this evaluation").window.size
+    return unlearnt_scores(FrameDifference(size), labelled, rule)
+
+
+def unlearnt_scores(detector: Detector, labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
+    """A test set scored by a detector that has nothing to learn, on the CPU."""
     window, runtime = detector.window, TorchRuntime(detector, "cpu")
     scores = []
     for video in labelled.videos:
         with VideoReader(video.source, window.size, window.colour, window.resize) as reader:
             scores.append(score_video(runtime, reader, video.source.name, rule))
     return scores
+
+
+def ground_truth_notes(labelled: LabelledSet, protocols: Sequence[Protocol]) -> list[str]:
+    """Where the labels are not those that a protocol's published figure rests on: a line for each protocol."""
+    frames = sum(len(video.labels) for video in labelled.videos)
+    positives = sum(int(video.labels.sum()) for video in labelled.videos)
+    notes = []
+    for protocol in protocols:
+        differs = protocol.ground_truth and protocol.ground_truth.differs(frames, positives)
+        if differs:
+            notes.append(f"{protocol.name} rests on other labels: {differs}")
+    return notes
+
+
+def _evaluation(
+    labelled: LabelledSet,
+    origin: Origin,
+    scores: Sequence[FrameScores],
+    baseline: Sequence[FrameScores] | None,
+    protocols: Sequence[Protocol],
+    asked: bool,
+) -> Evaluation:
+    """All rows; `asked`: the protocols were named, and so are held against the labels whatever the data set."""
+    labels = {video.source.name: video.labels for video in labelled.videos}
+    plain = ScoreRule(FrameDifference.combination, origin.rule.smoothing)
+    rows = []
+    for protocol in protocols:
+        rows.append(Row(origin.model, evaluate(scores, labels, protocol, origin.rule)))
+        if baseline is not None:
+            rows.append(Row(BASELINE, evaluate(baseline, labels, alike(protocol), plain)))
+    data = known_data(labelled.name)
+    held = [protocol for protocol in protocols if asked or (data and protocol.data == data)]
+    notes = [*labelled.notes, *ground_truth_notes(labelled, held)]
+    return Evaluation(labelled.name, origin.bundle, tuple(rows), tuple(notes))

@@ -22,6 +22,7 @@ from oddframe.scoring.bags import BagScorer
 from oddframe.scoring.calibrate import Calibration, calibrate
 from oddframe.scoring.combine import Components, Levels, ScoreRule, measure_levels
 from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
+from oddframe.scoring.origin import Origin
 from oddframe.scoring.scorer import Scorer, WindowScorer
 from oddframe.scoring.smooth import Smoothing
 from oddframe.types import FrameScores
@@ -229,6 +230,8 @@ class Run:
         scores: list[FrameScores] = []
         used: list[VideoSource] = []
         skipped: list[Skipped] = []
+        if folder is not None:
+            Origin(self.bundle.recipe.model, self._identity(rule), rule).save(folder)
         for source in sources:
             try:
                 scores.append(self._score_source(source, scorer, rule, folder, force, progress))

@@ -1,0 +1,81 @@
+"""Where stored scores come from: kept beside the score files, so that they can be evaluated without the bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from oddframe.atomic import write_text
+from oddframe.errors import InputError
+from oddframe.scoring.combine import ScoreRule
+from oddframe.scoring.files import load_scores
+from oddframe.scoring.smooth import Smoothing
+from oddframe.types import Combination, FrameScores
+
+NAME = "origin.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made the scores in a folder.
+
+    Attributes:
+        model: name of the system.
+        bundle: the identity that every score file of the folder carries.
+        rule: the system's own way from components to a score, for protocols that leave it open.
+    """
+
+    model: str
+    bundle: str
+    rule: ScoreRule
+
+    def save(self, folder: Path) -> None:
+        """Write it to `folder`, made if missing, in place of an older one."""
+        write_text(folder / NAME, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def load_origin(folder: Path) -> Origin:
+    """What `save` left in a folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise InputError(f"{folder}: there is no {NAME} beside the scores; score with --out {folder.parent} once more")
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        rule = stored["rule"]
+        levels = {name: (float(offset), float(unit)) for name, (offset, unit) in rule["levels"].items()}
+        made = ScoreRule(Combination(**rule["combination"]), Smoothing(**rule["smoothing"]), levels)
+        return Origin(stored["model"], stored["bundle"], made)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged ({error}); score with --out {folder.parent} once more") from error
+
+
+def score_folder(path: Path) -> Path | None:
+    """The folder of score files that `path` is or has as its `scores`; None where it holds none."""
+    for folder in (path / "scores", path):
+        if (folder / NAME).is_file() or next(folder.rglob("*.npz"), None) is not None:
+            return folder
+    return None
+
+
+def stored_scores(folder: Path) -> tuple[Origin, list[FrameScores]]:
+    """The scores in a folder, without maps, and what made them.
+
+    Raises:
+        InputError: no score files, damaged ones, or some that another bundle made.
+    """
+    origin = load_origin(folder)
+    scores = [load_scores(path, with_map=False) for path in sorted(folder.rglob("*.npz"))]
+    if not scores:
+        raise InputError(f"{folder}: there are no score files here; score with --out {folder.parent}")
+    for one in scores:
+        if one.bundle != origin.bundle:
+            raise InputError(
+                f"{one.video}: scored by bundle {one.bundle}, the folder's others by {origin.bundle}; "
+                "score again, or remove the old files"
+            )
+    return origin, scores
