@@ -24,8 +24,8 @@ def evaluate(
     data: Annotated[
         str,
         typer.Option(
-            help="Labelled test set, NAME:PATH: folder:PATH, ucsd-ped1:PATH, ucsd-ped2:PATH; for dakd and mil "
-            "ucf-crime:PATH, xd-violence:PATH, shanghaitech-weak:PATH or a CSV."
+            help="Labelled test set, NAME:PATH: folder, ucsd-ped1, ucsd-ped2, avenue-3867, avenue-3712, shanghaitech, "
+            "ubnormal; for dakd and mil ucf-crime, xd-violence, shanghaitech-weak, or a CSV."
         ),
     ],
     features: Annotated[
