@@ -86,3 +86,13 @@ def test_other_labels_than_the_published_are_noted(run: Path, street: Path, ask:
         "paper/mnad/avenue rests on other labels: 3867 of 15324 frames anomalous (the label file of MNAD and MPN); "
         f"here {positives} of {frames}"
     ]
+
+
+def test_details_in_words(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
+    data = f"folder:{street / 'testing'}"
+    answer = ask("evaluate", run, "--data", data, "--out", tmp_path, "--details")
+    assert answer.status == 0, answer.err
+    assert "under honest" in answer.out and "95%, 1000 resamples" in answer.out and "anomalies found" in answer.out
+    assert "RBDC" not in answer.out, "a detector without maps says nothing of places"
+    stored = ask("evaluate", tmp_path, "--data", data, "--details", "--json")
+    assert json.loads(stored.out)["details"]["events"] is None

@@ -12,6 +12,7 @@ import pytest
 import oddframe
 from oddframe.recipes import recipe_names
 from oddframe.scoring.files import load_scores
+from oddframe.types import Event
 
 SIZE = "options.size=[32, 64]"
 TINY: dict[str, tuple[str, ...]] = {
@@ -38,6 +39,11 @@ def test_no_small_recipe_is_left_out() -> None:
     assert set(TINY) == set(PROTOCOLS)
 
 
+def ask_events(run: Path, street: Path) -> list[Event]:
+    """The events at the run's own threshold."""
+    return oddframe.load_run(run).score(street / "testing" / "videos").events()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", TINY)
 def test_fit_score_evaluate(
@@ -62,8 +68,12 @@ def test_fit_score_evaluate(
     assert all(list(event["why"]) == components and event["box"] is not None for event in events)
 
     data = f"folder:{street / 'testing'}"
-    answer = ask("evaluate", run, "--data", data, "--out", out, "--json")
+    answer = ask("evaluate", run, "--data", data, "--out", out, "--details", "--json")
     assert answer.status == 0, answer.err
-    rows = json.loads(answer.out)["rows"]
+    evaluation = json.loads(answer.out)
+    rows, details = evaluation["rows"], evaluation["details"]
+    assert details["protocol"] == "honest" and details["micro_auc"]["value"] == rows[0]["micro_auc"]
+    assert details["events"]["events"] == len(ask_events(run, street))
+    assert all(0 <= value <= 1 for value in details["place"].values()), "the street has masks"
     assert {row["protocol"] for row in rows} >= {"honest", *PROTOCOLS[recipe]}
     assert all(0 <= row["micro_auc"] <= 1 for row in rows)

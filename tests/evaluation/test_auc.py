@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -19,6 +20,7 @@ from oddframe.evaluation.auc import (
     micro_auc,
     ranks,
     roc_auc,
+    roc_auc_of,
 )
 
 Case = tuple[np.ndarray, np.ndarray]
@@ -34,16 +36,19 @@ def cases(draw: st.DrawFn) -> Case:
     return labels, np.array(draw(st.lists(levels, min_size=size, max_size=size)))
 
 
+@settings(deadline=None)
 @given(cases())
 def test_roc_auc_agrees_with_scikit_learn(case: Case) -> None:
     assert roc_auc(*case) == pytest.approx(metrics.roc_auc_score(*case), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(cases())
 def test_average_precision_agrees_with_scikit_learn(case: Case) -> None:
     assert average_precision(*case) == pytest.approx(metrics.average_precision_score(*case), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(cases())
 def test_trapezoid_average_precision_agrees_with_scikit_learn(case: Case) -> None:
     precision, recall, _ = metrics.precision_recall_curve(*case)
@@ -62,6 +67,7 @@ def test_ranks() -> None:
         ranks([np.nan, 1])
 
 
+@settings(deadline=None)
 @given(cases())
 def test_equal_error_rate_lies_on_scikit_learns_roc_curve(case: Case) -> None:
     rate = equal_error_rate(*case)
@@ -77,6 +83,52 @@ def test_equal_error_rate_lies_on_scikit_learns_roc_curve(case: Case) -> None:
 def test_turning_scores_round_mirrors_the_auc(case: Case) -> None:
     labels, scores = case
     assert roc_auc(labels, -scores) == pytest.approx(1 - roc_auc(labels, scores), abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases(), st.randoms(use_true_random=False))
+def test_only_the_order_of_scores_matters_and_not_that_of_frames(case: Case, random: Random) -> None:
+    labels, scores = case
+    shuffled = random.sample(range(len(labels)), len(labels))
+    ranked = np.unique(scores, return_inverse=True)[1] ** 3 - 7.5  # any map that keeps the order keeps the figure
+    for metric in (roc_auc, average_precision, average_precision_trapezoid, equal_error_rate):
+        assert metric(labels[shuffled], ranked[shuffled]) == metric(labels, scores)
+
+
+@settings(max_examples=30, deadline=None)  # scikit-learn takes its time
+@given(st.lists(cases(), min_size=1, max_size=4))
+def test_micro_and_macro_auc_agree_with_scikit_learn(videos: list[Case]) -> None:
+    pooled = [np.concatenate(parts) for parts in zip(*videos, strict=True)]
+    assert micro_auc(videos) == pytest.approx(metrics.roc_auc_score(*pooled), abs=1e-12)
+    means = np.mean([metrics.roc_auc_score(*video) for video in videos])
+    assert macro_auc(videos) == pytest.approx(means, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(st.sampled_from([0, 1]), st.lists(st.floats(allow_nan=False), max_size=9))
+def test_one_class_or_none_whatever_the_scores(label: int, scores: list[float]) -> None:
+    labels = [label] * len(scores)
+    assert math.isnan(roc_auc(labels, scores)) and math.isnan(equal_error_rate(labels, scores))
+    for metric in (average_precision, average_precision_trapezoid):
+        assert metric(labels, scores) == 1 if label and scores else math.isnan(metric(labels, scores))
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases(), st.data())
+def test_what_is_not_a_number_is_refused_wherever_it_stands(case: Case, data: st.DataObject) -> None:
+    labels, scores = case[0], case[1].copy()
+    scores[data.draw(st.integers(0, len(scores) - 1))] = np.nan
+    for metric in (roc_auc, average_precision, average_precision_trapezoid, equal_error_rate):
+        with pytest.raises(InputError, match=f"1 of {len(scores)} scores are not numbers"):
+            metric(labels, scores)
+
+
+def test_the_two_zeros_are_one_score() -> None:
+    assert roc_auc([0, 1], [0.0, -0.0]) == roc_auc([0, 1], [-0.0, 0.0]) == 0.5
+
+
+def test_more_pairs_than_an_int64_holds() -> None:
+    assert roc_auc_of(np.array([2**32, 0]), np.array([0, 2**33])) == 1
 
 
 def test_the_extremes() -> None:
@@ -98,6 +150,7 @@ def test_one_class_is_nan(label: int) -> None:
     assert math.isnan(average_precision([0] * 3, [1, 2, 3]))
     assert average_precision([1] * 3, [1, 2, 3]) == 1
     assert math.isnan(roc_auc([], []))
+    assert math.isnan(micro_auc([])) and math.isnan(macro_auc([]))
 
 
 def test_bad_input_is_refused() -> None:

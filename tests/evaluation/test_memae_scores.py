@@ -12,12 +12,11 @@ from oddframe.evaluation.protocols import get_protocol
 from oddframe.models.memae import MemAE
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.smooth import Smoothing
-from oddframe.types import Combination, FrameScores, VideoInfo
+from oddframe.types import FrameScores, VideoInfo
 
 pytestmark = pytest.mark.realdata
 MODEL = MemAE.from_preset("code", size=(16, 16), width=1, items=2)
 OWN = ScoreRule(MODEL.combination, Smoothing("none"))
-MINMAX = Combination({"reconstruction": 1.0}, scale="per_video_minmax")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,8 @@ def published(shared_data: Path) -> tuple[list[FrameScores], dict[str, np.ndarra
         (get_protocol("code/memae"), 0.934060),
         (get_protocol("paper/memae"), 0.934060),
         (get_protocol("honest"), 0.695808),
-        (Protocol("min-max, then smoothed", "", combination=MINMAX, smoothing=Smoothing("held", 15, 2.0)), 0.9397),
+        (get_protocol("code/memae/ped2"), 0.934060),
+        (get_protocol("code/mpn").standing_in(OWN.combination), 0.9397),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
@@ -53,9 +53,13 @@ def test_the_figure_depends_on_the_protocol(
     published: tuple[list[FrameScores], dict[str, np.ndarray]], protocol: Protocol, micro: float
 ) -> None:
     result = evaluate(*published, protocol, OWN)
-    assert result.micro_auc == pytest.approx(micro, abs=5e-5 if protocol.combination is MINMAX else 1e-6)
+    assert result.micro_auc == pytest.approx(micro, abs=5e-5 if protocol.name == "code/mpn" else 1e-6)
     assert (result.videos, result.frames, result.positives) == (12, 1830, 1526)
     assert result.one_class_videos == ("03", "08", "09", "10", "11")
+    if protocol.ground_truth is not None:
+        frames = sum(len(labels) for labels in published[1].values())
+        positives = sum(int(labels.sum()) for labels in published[1].values())
+        assert protocol.ground_truth.differs(frames, positives) is None
 
 
 def test_the_mean_over_the_seven_videos_with_both_classes(

@@ -10,6 +10,7 @@ import typer
 from oddframe.cli.console import DeviceOption, JsonOption, PrecisionOption, print_json, print_table, progress_bars
 
 if TYPE_CHECKING:
+    from oddframe.workflow.details import Details
     from oddframe.workflow.evaluate import Evaluation
     from oddframe.workflow.evaluate_bags import BagEvaluation
 
@@ -45,6 +46,10 @@ def evaluate(
         bool,
         typer.Option("--all-protocols", help="Also what the protocols of other systems make of the same components."),
     ] = False,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Also confidence, events and delay, and with masks pixels, RBDC and TBDC."),
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to keep scores and a report in (reused next time).")] = None,
     device: DeviceOption = "auto",
@@ -63,7 +68,9 @@ def evaluate(
 
     folder = None if (scores / META).is_file() else score_folder(scores)
     if folder is not None:
-        print_any(evaluate_stored(folder, data, protocol or (), every=all_protocols), as_json, markdown)
+        print_any(
+            evaluate_stored(folder, data, protocol or (), every=all_protocols, details=details), as_json, markdown
+        )
         return
     trained = load_run(scores)
     if isinstance(trained.bundle.detector, BagDetector):
@@ -82,6 +89,7 @@ def evaluate(
             data,
             protocol or (),
             every=all_protocols,
+            details=details,
             out=out,
             device=device,
             precision=parse_precision(precision),
@@ -118,6 +126,27 @@ def print_evaluation(evaluation: Evaluation, markdown: bool = False) -> None:
     print(f"{evaluation.data}: {first.videos} videos, {first.frames} frames, {first.positives} anomalous")
     for note in evaluation.notes:
         print(f"note: {note}")
+    if evaluation.details is not None:
+        print_details(evaluation.details)
+
+
+def print_details(details: Details) -> None:
+    """A line for each kind of thing that the AUC of frames does not say."""
+    print(f"\nunder {details.protocol}")
+    print(f"micro AUC        {details.micro_auc}")
+    print(f"latency-aware AP {details.latency_ap:.4f}")
+    if details.events is not None:
+        e = details.events
+        found = f"{e.recall:.0%} of {e.intervals} anomalies found"
+        print(f"events           {e.events}, {e.precision:.0%} of them right; {found}")
+        print(f"delay            {e.delay_median:.2f} s (median), {e.delay_mean:.2f} s (mean)")
+        print(f"false alarms     {e.false_alarms_per_hour:.1f} per hour of normal frames")
+    if details.place is not None:
+        p = details.place
+        print(
+            f"pixels           AUC {p.pixel_auc:.4f}; at 40 %: AUC {p.pixel_level_auc:.4f}, EER {p.pixel_level_eer:.4f}"
+        )
+        print(f"regions          RBDC {p.rbdc:.4f}, TBDC {p.tbdc:.4f}")
 
 
 def print_bags(evaluation: BagEvaluation) -> None:

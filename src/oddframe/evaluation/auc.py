@@ -51,10 +51,10 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def micro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> float:
-    """ROC AUC of the frames of all (labels, scores) together."""
+    """ROC AUC of the frames of all (labels, scores) together; nan without any."""
     return roc_auc(
-        np.concatenate([np.asarray(labels) for labels, _ in videos]),
-        np.concatenate([np.asarray(scores) for _, scores in videos]),
+        np.concatenate([np.zeros(0, np.int8), *(np.asarray(labels) for labels, _ in videos)]),
+        np.concatenate([np.zeros(0), *(np.asarray(scores) for _, scores in videos)]),
     )
 
 
@@ -74,9 +74,11 @@ def macro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]], one_class: OneClass
     return float(defined.mean()) if len(defined) else float("nan")
 
 
-def roc_auc_of(negatives: NDArray[np.int64], positives: NDArray[np.int64]) -> float:
+def roc_auc_of(
+    negatives: NDArray[np.int64] | NDArray[np.float64], positives: NDArray[np.int64] | NDArray[np.float64]
+) -> float:
     """`roc_auc` from (L,) normal and anomalous frames at each of L scores, lowest first."""
-    pairs = positives.sum() * negatives.sum()
+    pairs = float(positives.sum()) * float(negatives.sum())  # of pixels, more than an int64 holds
     if not pairs:
         return float("nan")
     below = np.cumsum(negatives) - negatives
@@ -106,8 +108,7 @@ def ranks(scores: ArrayLike) -> tuple[NDArray[np.int64], int]:
         InputError: a score is not a number.
     """
     scores = np.asarray(scores, dtype=np.float64)
-    if np.isnan(scores).any():
-        raise InputError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers and cannot be ranked")
+    _refuse_nan(scores)
     distinct, place = np.unique(scores, return_inverse=True)
     return place, len(distinct)
 
@@ -127,7 +128,17 @@ def _counts_by_score(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.i
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if labels.ndim != 1 or labels.shape != scores.shape:
         raise InputError(f"labels {labels.shape} and scores {scores.shape} are not one of each per frame")
-    if not np.isin(labels, (0, 1)).all():
+    anomalous = labels == 1
+    if not (anomalous | (labels == 0)).all():
         raise InputError("labels must be 0 (normal) or 1 (anomalous)")
-    place, levels = ranks(scores)
-    return np.bincount(place[labels == 0], minlength=levels), np.bincount(place[labels == 1], minlength=levels)
+    _refuse_nan(scores)
+    # Two sorts of values and a merge take two thirds of the time of one sort that carries the labels along.
+    everything, positive = np.sort(scores), np.sort(scores[anomalous])
+    last = np.flatnonzero(np.concatenate((everything[1:] != everything[:-1], [True]))[: len(everything)])
+    positives = np.diff(np.searchsorted(positive, everything[last], side="right"), prepend=0)
+    return np.diff(last, prepend=-1) - positives, positives
+
+
+def _refuse_nan(scores: NDArray[np.float64]) -> None:
+    if np.isnan(scores).any():
+        raise InputError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers and cannot be ranked")

@@ -21,7 +21,9 @@ from oddframe.scoring.origin import Origin, stored_scores
 from oddframe.scoring.stream import score_video
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
+from oddframe.workflow.details import Details, measure
 from oddframe.workflow.run import Progress, Run
+from oddframe.workflow.scored import Scored
 
 BASELINE = "frame_difference"
 BASELINE_FOLDER = "baseline"
@@ -37,17 +39,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All rows of a test set; `notes` can change how a number is to be read."""
+    """All rows of a test set; `notes` can change how a number is to be read; `details` where they were asked for."""
 
     data: str
     bundle: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    details: Details | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         rows = [{"system": row.system, **row.result.to_dict()} for row in self.rows]
-        return {"data": self.data, "bundle": self.bundle, "notes": list(self.notes), "rows": rows}
+        details = {} if self.details is None else {"details": self.details.to_dict()}
+        return {"data": self.data, "bundle": self.bundle, "notes": list(self.notes), "rows": rows, **details}
 
 
 def evaluate_run(
@@ -56,6 +60,7 @@ def evaluate_run(
     protocols: Sequence[str] = (),
     *,
     every: bool = False,
+    details: bool = False,
     out: str | Path | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
@@ -67,6 +72,8 @@ def evaluate_run(
         data: "NAME:PATH" (see `oddframe.data.readers.open_labelled`), or a set already open.
         protocols: names; none: `honest` and all of the model's own that its components allow.
         every: those, and what all other protocols make of the model's own components; see `choose_protocols`.
+        details: also measure what the AUC of frames does not say, under the first protocol; see
+            `oddframe.workflow.details`.
         out: folder for score files, the one that `Run.score` takes; what it already holds is not scored again. None
             keeps the scores in memory.
 
@@ -86,11 +93,20 @@ def evaluate_run(
         for one in baseline:
             save_scores(one, Path(out) / BASELINE_FOLDER)
     origin = Origin(model, run.bundle.id, rule)
-    return _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
+    evaluation = _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
+    if not details:
+        return evaluation
+    events = Scored(scores, run.calibration(), rule.combination).events()
+    return replace(evaluation, details=measure(scores, labelled, chosen[0], rule, events))
 
 
 def evaluate_stored(
-    folder: Path, data: str | LabelledSet, protocols: Sequence[str] = (), *, every: bool = False
+    folder: Path,
+    data: str | LabelledSet,
+    protocols: Sequence[str] = (),
+    *,
+    every: bool = False,
+    details: bool = False,
 ) -> Evaluation:
     """Evaluate scores that lie in a folder, without the model and without decoding a video.
 
@@ -98,7 +114,7 @@ def evaluate_stored(
 
     Args:
         folder: of score files; see `oddframe.scoring.origin.score_folder`.
-        data, protocols, every: as for `evaluate_run`.
+        data, protocols, every, details: as for `evaluate_run`; there is no threshold, so there are no events.
 
     Raises:
         InputError: unusable scores or data, an unknown protocol or one of another system, or scores and labels that are
@@ -111,7 +127,10 @@ def evaluate_stored(
     names = [video.source.name for video in labelled.videos]
     paths = [score_path(folder.parent / BASELINE_FOLDER, name) for name in names]
     baseline = [load_scores(path) for path in paths] if all(path.is_file() for path in paths) else None
-    return _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
+    evaluation = _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
+    if not details:
+        return evaluation
+    return replace(evaluation, details=measure(scores, labelled, chosen[0], origin.rule, None))
 
 
 def choose_protocols(

@@ -1,0 +1,128 @@
+"""How far a figure can be trusted: percentile bootstrap over videos.
+
+Frames of one video are alike, so it is videos that are drawn anew, with replacement, as many as there are. The interval
+holds what other videos of the same kind would change. It does not hold what another seed of the training would.
+Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oddframe.errors import InputError
+from oddframe.evaluation.auc import micro_auc, ranks
+
+Video = TypeVar("Video")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and its confidence interval.
+
+    Attributes:
+        value: of all videos, each once.
+        low, high: between them lies the share `level` of the resamples in which the figure is defined; nan if none is.
+        level: 0..1.
+        resamples: drawn in all.
+        undefined: those of them in which the figure is nan, usually because only one class was drawn; they are left
+            out. Where they are many, the interval says little.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    resamples: int
+    undefined: int
+
+    def __str__(self) -> str:
+        text = f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}] ({self.level:.0%}, {self.resamples} resamples"
+        return text + (f", {self.undefined} of them undefined and left out)" if self.undefined else ")")
+
+
+def bootstrap(
+    videos: Sequence[Video],
+    metric: Callable[[Sequence[Video]], float],
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Confidence interval of any metric of a list of videos, computed anew for every resample.
+
+    Args:
+        videos: whatever `metric` takes a sequence of; (labels, scores) for `micro_auc` and `macro_auc`. A video that is
+            drawn twice stands in the sequence twice.
+        metric: nan where it is undefined.
+        resamples: how many are drawn.
+        level: share of the resamples that the interval holds.
+        seed: of the draws; the same seed and number of videos make the same draws in `bootstrap_micro_auc`.
+
+    Raises:
+        InputError: fewer than two videos, no resamples, or a level that is not between 0 and 1.
+    """
+    draws = _draws(len(videos), resamples, level, seed)
+    return _interval(metric(videos), (metric([videos[n] for n in draw]) for draw in draws), resamples, level)
+
+
+def bootstrap_micro_auc(
+    videos: Sequence[tuple[ArrayLike, ArrayLike]], resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """`bootstrap(videos, micro_auc)`, the same figures, without sorting the frames of every resample.
+
+    The AUC is the share of pairs of an anomalous and a normal frame that are in the right order. These are counted once
+    for every pair of videos; a resample adds up the counts of the videos it drew.
+
+    Args:
+        videos: (labels, scores) each, labels of 0 and 1, higher scores = more anomalous.
+
+    Raises:
+        InputError: as `bootstrap`, and what `micro_auc` refuses.
+    """
+    draws = _draws(len(videos), resamples, level, seed)
+    value = micro_auc(videos)  # checks labels and scores
+    won, pairs = _pairs(videos)
+    times = np.stack([np.bincount(draw, minlength=len(videos)) for draw in draws]).astype(np.float64)
+    drawn_won, drawn_pairs = (((times @ table) * times).sum(axis=1) for table in (won, pairs))
+    with np.errstate(invalid="ignore"):
+        return _interval(value, drawn_won / drawn_pairs, resamples, level)
+
+
+def _pairs(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(V, V) pairs of an anomalous frame of one video and a normal one of another: those in order, ties half; all."""
+    place, _ = ranks(np.concatenate([np.asarray(scores, np.float64) for _, scores in videos]))
+    labels = [np.asarray(labels) for labels, _ in videos]
+    split = np.split(place, np.cumsum([len(own) for own in labels])[:-1])
+    negatives = [np.sort(rank[own == 0]) for rank, own in zip(split, labels, strict=True)]
+    positives = [np.sort(rank[own == 1]) for rank, own in zip(split, labels, strict=True)]
+    # Where the anomalous frames of one video end and the next begin; the last entry closes the sums.
+    starts = np.append(0, np.cumsum([len(rank) for rank in positives]))
+    asked = np.concatenate(positives)
+    won = np.empty((len(videos), len(videos)))
+    for n, rank in enumerate(negatives):
+        below = np.searchsorted(rank, asked, "left") + np.searchsorted(rank, asked, "right")
+        won[:, n] = np.diff(np.append(0, np.cumsum(below))[starts]) / 2
+    return won, np.outer(np.diff(starts), [len(rank) for rank in negatives]).astype(np.float64)
+
+
+def _draws(videos: int, resamples: int, level: float, seed: int) -> NDArray[np.int64]:
+    """(resamples, videos) numbers of the videos drawn."""
+    if videos < 2:
+        raise InputError(f"a bootstrap draws among videos; it needs at least two, not {videos}")
+    if resamples < 1:
+        raise InputError(f"a bootstrap needs at least one resample, not {resamples}")
+    if not 0 < level < 1:
+        raise InputError(f"the level of a confidence interval lies between 0 and 1, not at {level:g}")
+    return np.random.default_rng(seed).integers(videos, size=(resamples, videos))
+
+
+def _interval(value: float, drawn: Iterable[float], resamples: int, level: float) -> Interval:
+    figures = np.fromiter(drawn, np.float64, resamples)
+    defined = figures[~np.isnan(figures)]
+    tail = (1 - level) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (np.nan, np.nan)
+    return Interval(float(value), float(low), float(high), level, resamples, resamples - len(defined))

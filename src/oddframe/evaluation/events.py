@@ -1,0 +1,183 @@
+"""Alarms as people meet them: how many anomalies raise one, how soon, and how often nothing was wrong.
+
+Frame metrics count frames; someone who answers an alarm counts events. Times are those of the frames, in seconds. An
+interval is a run of anomalous frames; frames without a score take no part, as if the video began and ended with those
+that have one. A frame lasts until the next; the last one as long as the median of the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oddframe.errors import InputError
+from oddframe.evaluation.auc import ranks
+from oddframe.types import Event, FrameScores
+
+
+@dataclass(frozen=True)
+class EventResult:
+    """What a list of events is worth. An event is right if it has a frame in common with an interval.
+
+    Attributes:
+        events, intervals: numbers of them.
+        precision: share of the events that are right; nan without events.
+        recall: share of the intervals that have a frame in common with an event, however many; nan without intervals.
+        f1: harmonic mean of the two, 0 if both are 0; nan where one of them is.
+        delay_mean, delay_median: seconds from the start of an interval to the first alarm in it, over the intervals
+            that have one. An event that began before the interval has delay 0; nan without any.
+        false_alarms_per_hour: events that are not right, per hour outside the intervals, of all videos.
+        alarms_per_hour: events in videos without any interval, per hour of these; nan if there is no such video.
+    """
+
+    events: int
+    intervals: int
+    precision: float
+    recall: float
+    f1: float
+    delay_mean: float
+    delay_median: float
+    false_alarms_per_hour: float
+    alarms_per_hour: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; undefined metrics become None."""
+        return {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in asdict(self).items()
+        }
+
+
+def evaluate_events(
+    scores: Sequence[FrameScores], labels: Mapping[str, NDArray[np.integer]], events: Sequence[Event]
+) -> EventResult:
+    """Events, as `oddframe.scoring.events.find_events` makes them, against the labels of the videos.
+
+    Args:
+        scores: the videos in which events were looked for, with or without any.
+        labels: video -> (N,) 0 or 1 for each frame of the video, scored or not.
+        events: of all the videos, in any order.
+
+    Raises:
+        InputError: an event of another video, a video without labels, or labels that end before the scores.
+    """
+    strange = {event.video for event in events} - {video.video for video in scores}
+    if strange:
+        raise InputError(f"{min(strange)}: has events, but is not among the videos evaluated")
+    right = detected = intervals = alarms = 0
+    outside = normal = 0.0
+    delays: list[float] = []
+    for video in scores:
+        own = np.array([(e.start_s, e.end_s) for e in events if e.video == video.video]).reshape(-1, 2)
+        truth = _labels_of(video, labels)
+        runs = video.time[_runs(truth)]
+        overlap = (own[:, None, 0] <= runs[:, 1]) & (own[:, None, 1] >= runs[:, 0])
+        intervals += len(runs)
+        right += int(overlap.any(axis=1).sum())
+        detected += int(overlap.any(axis=0).sum())
+        first = np.where(overlap, own[:, None, 0], np.inf).min(axis=0, initial=np.inf)
+        delays += (first - runs[:, 0])[np.isfinite(first)].clip(min=0).tolist()
+        lasting = durations(video.time)
+        outside += float(lasting[truth == 0].sum())
+        if not len(runs):
+            alarms += len(own)
+            normal += float(lasting.sum())
+    precision = right / len(events) if events else math.nan
+    recall = detected / intervals if intervals else math.nan
+    both = precision + recall
+    return EventResult(
+        events=len(events),
+        intervals=intervals,
+        precision=precision,
+        recall=recall,
+        f1=2 * precision * recall / both if both else both,
+        delay_mean=float(np.mean(delays)) if delays else math.nan,
+        delay_median=float(np.median(delays)) if delays else math.nan,
+        false_alarms_per_hour=(len(events) - right) / outside * 3600 if outside else math.nan,
+        alarms_per_hour=alarms / normal * 3600 if normal else math.nan,
+    )
+
+
+def latency_average_precision(videos: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]) -> float:
+    """Average precision in which an interval counts for as much of it as is left when its alarm is raised.
+
+    At a threshold, the alarm of an interval is the first frame in it whose score reaches the threshold. Its credit is
+    the share of the interval's time from the start of that frame on: 1 at the first frame, next to nothing at the last,
+    0 without an alarm. Latency-aware recall is the mean credit of all intervals, so that a long one counts no more than
+    a short one. Precision is the usual one, the share of anomalous frames among those that reach the threshold. The
+    result is the area under precision over recall as a sum of steps, one per distinct score, as in `average_precision`.
+
+    This definition is oddframe's. Liu et al., Rethinking Metrics and Benchmarks of Video Anomaly Detection,
+    arXiv:2505.19022, propose a latency-aware AP (LaAP) to the same end; figures of the two are not to be compared.
+
+    Args:
+        videos: (N,) seconds of each frame, increasing, (N,) labels of 0 and 1, and (N,) scores.
+
+    Returns:
+        0..1; a constant score gets the share of anomalous frames; nan without anomalous frames.
+
+    Raises:
+        InputError: the three differ in shape, times do not increase, labels are others, or scores are not numbers.
+    """
+    checked = [_checked(number, *video) for number, video in enumerate(videos)]
+    place, levels = ranks(np.concatenate([np.zeros(0), *(scores for _, _, scores in checked)]))
+    truth = np.concatenate([np.zeros(0, np.int64), *(labels for _, labels, _ in checked)])
+    gain, intervals, begin = np.zeros(levels), 0, 0
+    for time, labels, _ in checked:
+        lasting = durations(time)
+        for first, last in _runs(labels):
+            left = np.cumsum(lasting[first : last + 1][::-1])[::-1]
+            rank = place[begin + first : begin + last + 1]
+            # The alarm moves to an earlier frame only at a score that no frame before it in the interval has reached.
+            record = np.flatnonzero(np.append(True, rank[1:] > np.maximum.accumulate(rank)[:-1]))
+            credit = left[record] / left[0]
+            gain[rank[record]] += credit - np.append(credit[1:], 0)
+            intervals += 1
+        begin += len(time)
+    if not intervals:
+        return math.nan
+    found = np.cumsum(np.bincount(place[truth == 1], minlength=levels)[::-1])
+    raised = np.cumsum(np.bincount(place, minlength=levels)[::-1])
+    return float((gain[::-1] / intervals * found / raised).sum())
+
+
+def durations(time: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N,) seconds for which each frame lasts; a lone frame lasts one second, for nothing is known of it."""
+    steps = np.diff(time)
+    return np.append(steps, np.median(steps) if len(steps) else 1.0)[: len(time)]
+
+
+def _runs(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(I, 2) first and last position, inclusive, of each run of 1."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], labels, [0]))))
+    return np.stack([edges[0::2], edges[1::2] - 1], axis=1)
+
+
+def _labels_of(video: FrameScores, labels: Mapping[str, NDArray[np.integer]]) -> NDArray[np.int64]:
+    """Labels of the scored frames."""
+    if video.video not in labels:
+        raise InputError(f"{video.video}: there are no labels for this video")
+    truth = np.asarray(labels[video.video])
+    if len(video.frame) and video.frame[-1] >= len(truth):
+        raise InputError(f"{video.video}: {len(truth)} labels, but frame {video.frame[-1]} has a score")
+    _, chosen, _ = _checked(video.video, video.time, truth[video.frame], video.score)
+    return chosen
+
+
+def _checked(
+    which: int | str, time: ArrayLike, labels: ArrayLike, scores: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    times, truth, score = np.asarray(time, np.float64), np.asarray(labels), np.asarray(scores, np.float64)
+    name = which if isinstance(which, str) else f"video {which}"
+    if times.ndim != 1 or truth.shape != times.shape or score.shape != times.shape:
+        raise InputError(f"{name}: times {times.shape}, labels {truth.shape} and scores {score.shape} differ in shape")
+    if not (np.diff(times) > 0).all():
+        raise InputError(f"{name}: the times of its frames do not increase")
+    if not ((truth == 0) | (truth == 1)).all():
+        raise InputError(f"{name}: labels must be 0 (normal) or 1 (anomalous)")
+    return times, truth.astype(np.int64), score

@@ -1,0 +1,117 @@
+"""What the AUC of frames does not say: how sure it is, what the events are worth, and whether the place was right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from oddframe.data.labelled import LabelledSet
+from oddframe.data.masks import read_masks
+from oddframe.evaluation.auc import equal_error_rate, roc_auc
+from oddframe.evaluation.bootstrap import Interval, bootstrap_micro_auc
+from oddframe.evaluation.events import EventResult, evaluate_events, latency_average_precision
+from oddframe.evaluation.pixels import pixel_auc, pixel_criterion
+from oddframe.evaluation.protocol import Protocol, curves
+from oddframe.evaluation.regions import map_detection, regions_of_masks
+from oddframe.scoring.combine import ScoreRule
+from oddframe.types import Event, FrameScores
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the picture, from the detector's maps; see `oddframe.evaluation.pixels` and `.regions`.
+
+    Attributes:
+        pixel_auc: of all pixels.
+        pixel_level_auc, pixel_level_eer: of frames, where an anomalous one counts as detected if at least 40 % of its
+            anomalous pixels are.
+        rbdc, tbdc: tracks are made from the masks.
+    """
+
+    pixel_auc: float
+    pixel_level_auc: float
+    pixel_level_eer: float
+    rbdc: float
+    tbdc: float
+
+
+@dataclass(frozen=True)
+class Details:
+    """Of a system on a test set.
+
+    Attributes:
+        protocol: of the interval and of the latency-aware AP.
+        micro_auc: with its 95 % interval, videos drawn anew.
+        latency_ap: see `oddframe.evaluation.events.latency_average_precision`.
+        events: those at the run's threshold; None for stored scores, which have none.
+        place: None without masks or without maps.
+    """
+
+    protocol: str
+    micro_auc: Interval
+    latency_ap: float
+    events: EventResult | None
+    place: Place | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; undefined metrics become None."""
+        place = None if self.place is None else asdict(self.place)
+        found = {**asdict(self), "events": self.events and self.events.to_dict(), "place": place}
+        return _plain(found)
+
+
+def measure(
+    scores: Sequence[FrameScores],
+    labelled: LabelledSet,
+    protocol: Protocol,
+    own: ScoreRule,
+    events: Sequence[Event] | None,
+) -> Details:
+    """All of it, of one set of scores.
+
+    Raises:
+        InputError: fewer than two videos, or masks that cannot be read.
+    """
+    labels = {video.source.name: video.labels for video in labelled.videos}
+    judged = curves(scores, labels, protocol, own)
+    whole = [video for video in scores if len(judged[video.video][1]) == len(video.frame)]
+    timed = [(video.time, *judged[video.video]) for video in whole]
+    return Details(
+        protocol.name,
+        bootstrap_micro_auc(list(judged.values())),
+        latency_average_precision(timed) if len(whole) == len(scores) else math.nan,
+        None if events is None else evaluate_events(scores, labels, events),
+        _place(scores, labelled),
+    )
+
+
+def _place(scores: Sequence[FrameScores], labelled: LabelledSet) -> Place | None:
+    """None where a video has no masks, or no maps were kept."""
+    by_name = {video.video: video for video in scores}
+    if any(video.masks is None or by_name[video.source.name].map is None for video in labelled.videos):
+        return None
+    pixels, regions = [], []
+    for video in labelled.videos:
+        own = by_name[video.source.name]
+        assert own.map is not None, "asked above"
+        masks, maps = read_masks(video)[own.frame], np.asarray(own.map, np.float32)
+        pixels.append((masks, maps))
+        regions.append((regions_of_masks(masks), maps, (masks.shape[1], masks.shape[2])))
+    detected = pixel_criterion(pixels)
+    found = map_detection(regions)
+    return Place(pixel_auc(pixels), roc_auc(*detected), equal_error_rate(*detected), found.rbdc, found.tbdc)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _plain(value)
+        if isinstance(value, dict)
+        else None
+        if isinstance(value, float) and math.isnan(value)
+        else value
+        for key, value in values.items()
+    }
