@@ -1,6 +1,8 @@
 # Starts from nothing but Python 3.11 or newer, make and the package registry.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# One process for each core, up to four, and one thread in each: torch's threads on shared cores stand in each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 ENV := .venv/.installed
 
 .PHONY: demo test check lint fmt clean
@@ -9,10 +11,10 @@ demo: $(ENV)  ## the whole job on the built-in street
 	$(BIN)/oddframe demo
 
 test: $(ENV)  ## every test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(ENV)  ## the quick tests, under two minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(ENV)  ## what must hold before a commit; changes nothing
 	$(BIN)/ruff check

@@ -1,6 +1,6 @@
 """Weak supervision on real features: the UCF-Crime subset (Fighting, RoadAccidents and normal videos), C3D.
 
-    python benchmarks/ucf_subset.py DATA OUT [--seeds 0 1 2] [--recipes mil-small dakd-small]
+    python benchmarks/ucf_subset.py DATA OUT [--seeds 0 1 2] [--recipes mil-small dakd-small] [--budget 20epochs]
 
 DATA is a folder with `train.csv`, `features.npz` and the official annotation. Every recipe learns from the 551 training
 videos; the 158 test videos are evaluated with the ground truth that is rebuilt from the annotation. Beside them stand
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--recipes", nargs="*", default=["mil-small", "dakd-small"])
+    parser.add_argument("--budget", help="the recipe's own without it")
     arguments = parser.parse_args()
     data = arguments.data
     features = [f"c3d=segments:{data / 'features.npz'}"]
@@ -68,7 +69,10 @@ def main() -> None:
         for seed in arguments.seeds:
             out = arguments.out / f"{recipe}-{seed}"
             changes = [f"training.seed={seed}"]
-            run = fit(str(data / "train.csv"), recipe=recipe, out=out, features=features, changes=changes, resume=True)
+            run = fit(
+                str(data / "train.csv"), recipe=recipe, out=out, features=features, changes=changes,
+                budget=arguments.budget, resume=True,
+            )  # fmt: skip
             rows = dict(evaluate_bags(run, f"ucf-crime:{data}", features, leave_out=True).rows)
             seconds = sum(sum(parts.values()) for parts in run.bundle.history["seconds"].values())
             for component in run.bundle.detector.components:

@@ -82,8 +82,9 @@ def test_a_student_learns_to_say_when(student: Path, world: Path, ask: Ask) -> N
     assert rows["student"]["auc"] > 0.9 and rows["student"]["anomalous_auc"] > 0.85, rows["student"]
     assert rows["constant score"]["auc"] == 0.5 and rows["label of the video"]["anomalous_auc"] == 0.5
     assert rows["student"]["classes"]["Noise"]["videos"] == 8
-    table = ask("evaluate", student, "--data", world / "test.csv", *features(world, ["seen"]))
+    table = ask("evaluate", student, "--data", world / "test.csv", *features(world, ["seen"]), "--details")
     assert table.status == 0 and "student" in table.out and "teacher" not in table.out
+    assert f"AUC of student: {rows['student']['auc']:.4f} [" in table.out
     assert "16 videos, 8 with an anomaly" in table.out
 
 

@@ -66,7 +66,9 @@ class Harmful:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a checkpoint", {"weights": torch.zeros(2)}, {"signature": Harmful()}], ids=str
+    "content",
+    [b"", b"not a checkpoint", {"weights": torch.zeros(2)}, {"signature": Harmful()}],
+    ids=["empty", "text", "weights", "code"],
 )
 def test_other_files_are_refused(tmp_path: Path, content: Any) -> None:
     if isinstance(content, bytes):

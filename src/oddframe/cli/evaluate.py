@@ -76,7 +76,13 @@ def evaluate(
     if isinstance(trained.bundle.detector, BagDetector):
         with progress_bars() as bars:
             found = evaluate_bags(
-                trained, data, features or (), rule=parse_rule(rule), leave_out=leave_out, progress=bars
+                trained,
+                data,
+                features or (),
+                rule=parse_rule(rule),
+                leave_out=leave_out,
+                details=details,
+                progress=bars,
             )
         if as_json:
             print_json(found.to_dict())
@@ -165,5 +171,7 @@ def print_bags(evaluation: BagEvaluation) -> None:
         print(f"left out, without features: {len(first.left_out)} videos, first {first.left_out[0]}")
     for name, of_class in first.classes.items():
         print(f"class {name}: {of_class.videos} videos, AUC {of_class.auc:.4f}, alone {of_class.auc_alone:.4f}")
+    for name, interval in evaluation.intervals.items():
+        print(f"AUC of {name}: {interval}")
     for note in evaluation.notes:
         print(f"note: {note}")

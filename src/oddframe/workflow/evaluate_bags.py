@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.weak import Rule, open_weak
+from oddframe.data.weak import Rule, labels, open_weak
 from oddframe.errors import InputError
+from oddframe.evaluation.bootstrap import Interval, bootstrap_micro_auc
 from oddframe.evaluation.weak import WeakResult, evaluate_weak, reference_rows
 from oddframe.features.collection import Collection
 from oddframe.models.bag_detector import BagDetector
@@ -25,17 +26,21 @@ class BagEvaluation:
     Attributes:
         rows: a component of the run ("student", "teacher"), or a reference -> its result.
         notes: lines that can change how a number is to be read.
+        intervals: of the AUC of each component, videos drawn anew; empty unless asked for.
     """
 
     data: str
     bundle: str
     rows: Mapping[str, WeakResult]
     notes: tuple[str, ...]
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         rows = [{"system": name, **result.to_dict()} for name, result in self.rows.items()]
-        return {"data": self.data, "bundle": self.bundle, "notes": list(self.notes), "rows": rows}
+        intervals = {name: asdict(interval) for name, interval in self.intervals.items()}
+        found = {"data": self.data, "bundle": self.bundle, "notes": list(self.notes), "rows": rows}
+        return {**found, "intervals": intervals} if intervals else found
 
 
 def evaluate_bags(
@@ -45,6 +50,7 @@ def evaluate_bags(
     *,
     rule: Rule = "exclusive",
     leave_out: bool = False,
+    details: bool = False,
     progress: Progress | None = None,
 ) -> BagEvaluation:
     """Score features of a weakly labelled test set, and evaluate every component.
@@ -55,6 +61,7 @@ def evaluate_bags(
             backbones the teacher is evaluated too.
         rule: how the annotation is read, see `oddframe.data.weak.labels`.
         leave_out: go on without the test videos that have no features; they are named in the results.
+        details: also find a confidence interval of the AUC.
 
     Raises:
         InputError: unusable data, features of another kind, or test videos without features.
@@ -90,7 +97,13 @@ def evaluate_bags(
     notes = [*weak.notes, *first.notes]
     if weak.published is not None and not first.left_out and first.positives is not None:
         notes += filter(None, [weak.published.compare_frames(first.frames, first.positives)])
-    return BagEvaluation(weak.name, run.bundle.id, rows, tuple(notes))
+    intervals = {}
+    if details and first.positives is not None:
+        known = {video.name: video for video in with_features}
+        for name, own in curves.items():
+            pairs = [(labels(known[video], len(values), rule), values) for video, values in own.items()]
+            intervals[name] = bootstrap_micro_auc(pairs)
+    return BagEvaluation(weak.name, run.bundle.id, rows, tuple(notes), intervals)
 
 
 def usable(run: Run, detector: BagDetector, collection: Collection) -> list[str]:
