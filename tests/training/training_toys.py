@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -60,6 +60,10 @@ class Toy(Detector):
             self.encoder = nn.Sequential(nn.Linear(PIXELS, 8), nn.BatchNorm1d(8) if norm else nn.Identity())
             self.decoder = nn.Sequential(nn.Dropout(dropout), nn.Linear(8, PIXELS))
         self.epochs, self.sums, self.rate = epochs, sums, rate
+
+    @classmethod
+    def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
+        return cls()
 
     def stages(self) -> list[Stage]:
         first = ToyStage(self, "all", self.epochs[0], [self.encoder, self.decoder])
