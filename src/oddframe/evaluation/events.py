@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import ranks
+from oddframe.evaluation.plain import plain
 from oddframe.types import Event, FrameScores
 
 
@@ -47,10 +48,8 @@ class EventResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; undefined metrics become None."""
-        return {
-            key: None if isinstance(value, float) and math.isnan(value) else value
-            for key, value in asdict(self).items()
-        }
+        row: dict[str, Any] = plain(asdict(self))
+        return row
 
 
 def evaluate_events(

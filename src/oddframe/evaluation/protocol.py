@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import OneClass, average_precision, equal_error_rate, macro_auc, micro_auc
+from oddframe.evaluation.plain import plain
 from oddframe.scoring.combine import ScoreRule, combine, measure_bounds, minmax
 from oddframe.scoring.smooth import Smoothing, smooth
 from oddframe.types import Combination, FrameScores
@@ -156,8 +157,8 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; undefined metrics become None."""
-        row = asdict(self)
-        return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+        row: dict[str, Any] = plain(asdict(self))
+        return row
 
 
 def evaluate(

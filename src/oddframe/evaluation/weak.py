@@ -25,6 +25,7 @@ from oddframe.evaluation.auc import (
     roc_auc,
     roc_auc_of,
 )
+from oddframe.evaluation.plain import plain
 
 SLACK = 16
 """Frames by which scores and video may differ in length: a snippet. Public features drop the last snippet where the
@@ -92,8 +93,8 @@ class WeakResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; undefined metrics become None."""
-        row = _plain(asdict(self))
-        return {**row, "classes": {name: _plain(found) for name, found in row["classes"].items()}}
+        row: dict[str, Any] = plain(asdict(self))
+        return row
 
 
 def evaluate_weak(
@@ -283,7 +284,3 @@ def _frames_known(videos: Sequence[WeakVideo]) -> bool:
             "give the anomalous frames of all of them or of none"
         )
     return not unknown
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

@@ -15,6 +15,7 @@ from oddframe.evaluation.auc import equal_error_rate, roc_auc
 from oddframe.evaluation.bootstrap import Interval, bootstrap_micro_auc
 from oddframe.evaluation.events import EventResult, evaluate_events, latency_average_precision
 from oddframe.evaluation.pixels import pixel_auc, pixel_criterion
+from oddframe.evaluation.plain import plain
 from oddframe.evaluation.protocol import Protocol, curves
 from oddframe.evaluation.regions import map_detection, regions_of_masks
 from oddframe.scoring.combine import ScoreRule
@@ -59,9 +60,8 @@ class Details:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; undefined metrics become None."""
-        place = None if self.place is None else asdict(self.place)
-        found = {**asdict(self), "events": self.events and self.events.to_dict(), "place": place}
-        return _plain(found)
+        row: dict[str, Any] = plain(asdict(self))
+        return row
 
 
 def measure(
@@ -104,14 +104,3 @@ def _place(scores: Sequence[FrameScores], labelled: LabelledSet) -> Place | None
     detected = pixel_criterion(pixels)
     found = map_detection(regions)
     return Place(pixel_auc(pixels), roc_auc(*detected), equal_error_rate(*detected), found.rbdc, found.tbdc)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _plain(value)
-        if isinstance(value, dict)
-        else None
-        if isinstance(value, float) and math.isnan(value)
-        else value
-        for key, value in values.items()
-    }
