@@ -196,4 +196,4 @@ def test_two_devices_learn_what_one_learns_with_the_whole_batch(case: Case, tmp_
     assert any((value - start.state_dict()[name]).abs().max() > 0 for name, value in one.state_dict().items())
     for name, value in one.state_dict().items():
         other = two.state_dict()[name]
-        torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(value, other, rtol=1e-6, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")

@@ -283,8 +283,13 @@ def test_two_devices_learn_what_one_learns_with_the_whole_batch(
     moved = {name: value - start.state_dict()[name] for name, value in one.state_dict().items()}
     assert any(change.abs().max() > 0 for change in moved.values())
     for name, value in one.state_dict().items():
-        other = two.state_dict()[name]
-        torch.testing.assert_close(value, other, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+        # MemAE's biases in front of a BatchNorm have no gradient but rounding. Adam makes steps of it all the same, and
+        # they reach the running means behind.
+        noise = case[0] == "memae" and name.endswith((".bias", ".running_mean"))
+        rtol, atol = (1e-4, 1e-6) if noise else (1e-6, 1e-9)
+        torch.testing.assert_close(
+            value, two.state_dict()[name], rtol=rtol, atol=atol, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.gflop])
