@@ -19,8 +19,10 @@ import time
 from pathlib import Path
 
 from oddframe.data.world import render_world
-from oddframe.workflow import Run, adapt, fit, load_run
+from oddframe.workflow.adapt import adapt
 from oddframe.workflow.evaluate import evaluate_run
+from oddframe.workflow.fit import fit
+from oddframe.workflow.run import Run, load_run
 
 SHOTS = (1, 5, 10)
 FIRST_NEW = 1000  # seeds of the new streets begin here

@@ -19,13 +19,13 @@ from oddframe.bundle import save_bundle
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.video.encode import VideoWriter
-from oddframe.workflow import Run
+from oddframe.workflow.run import Run
 
 FPS, SIZE = 5.0, (96, 192)
 TINY = ["options={size: [32, 64], patch: 8, encoder_width: 16, decoder_width: 16, heads: 2}"]
 SCORE = """
 import sys
-from oddframe.workflow import load_run
+from oddframe.workflow.run import load_run
 from oddframe.workflow.bench import peak_mib
 run = load_run(sys.argv[1])
 run.score(sys.argv[2], sys.argv[3], overlay=sys.argv[4] == "--overlay", calibration=run.calibration())

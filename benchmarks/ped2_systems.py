@@ -12,8 +12,9 @@ import argparse
 from pathlib import Path
 
 from oddframe.bundle import META
-from oddframe.workflow import fit, load_run
 from oddframe.workflow.evaluate import evaluate_run
+from oddframe.workflow.fit import fit
+from oddframe.workflow.run import load_run
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from oddframe.bundle import save_bundle
 from oddframe.data.world import render_world
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
-from oddframe.workflow import Run
 from oddframe.workflow.bench import bench
+from oddframe.workflow.run import Run
 
 
 def main() -> None:

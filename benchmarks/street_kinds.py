@@ -19,7 +19,7 @@ import numpy as np
 from oddframe.data.folder import read_folder
 from oddframe.data.world import TEST_KINDS, render_world
 from oddframe.evaluation.auc import roc_auc
-from oddframe.workflow import fit
+from oddframe.workflow.fit import fit
 
 
 def aucs(folder: Path, seed: int, budget: str) -> dict[str, float]:

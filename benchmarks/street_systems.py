@@ -27,9 +27,9 @@ from oddframe.models.registry import system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
 from oddframe.types import FrameScores
-from oddframe.workflow import fit
 from oddframe.workflow.demo import KINDS
 from oddframe.workflow.evaluate import baseline_scores
+from oddframe.workflow.fit import fit
 
 
 def auc(scores: Iterable[FrameScores], testing: Path, kinds: Collection[str] | None) -> float:

@@ -16,9 +16,9 @@ import statistics
 from pathlib import Path
 
 from oddframe.features.store import Opening
-from oddframe.workflow import fit
 from oddframe.workflow.evaluate_bags import evaluate_bags
 from oddframe.workflow.features import extract_features
+from oddframe.workflow.fit import fit
 
 MOBILENET = "resize: [224, 224]\nmean: 128\nstd: 128\n"
 SQUEEZENET = "resize: [227, 227]\ncolour: bgr\nmean: [103.939, 116.779, 123.68]\nstd: 1\n"

@@ -17,7 +17,7 @@ import torch
 from oddframe.evaluation.auc import roc_auc
 from oddframe.features.collection import Collection
 from oddframe.models.bag_detector import BagDetector
-from oddframe.workflow import fit
+from oddframe.workflow.fit import fit
 
 RIDGE = 10.0
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from oddframe.data.weak import open_weak
 from oddframe.evaluation.weak import WeakResult, evaluate_weak
-from oddframe.workflow import fit
 from oddframe.workflow.evaluate_bags import evaluate_bags
+from oddframe.workflow.fit import fit
 
 RIDGE = 10.0
 

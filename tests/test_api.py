@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 import oddframe
-from oddframe import workflow
+from oddframe.runtime import runtime
+from oddframe.workflow import adapt, fit, run
 
 
-def test_public_names_are_those_of_the_workflow() -> None:
-    assert oddframe.adapt is workflow.adapt
-    assert oddframe.fit is workflow.fit
-    assert oddframe.load_run is workflow.load_run
-    assert oddframe.Run is workflow.Run
+def test_public_names_are_those_of_the_floors_below() -> None:
+    assert oddframe.Engine is runtime.Engine
+    assert oddframe.adapt is adapt.adapt
+    assert oddframe.fit is fit.fit
+    assert oddframe.load_run is run.load_run
+    assert oddframe.Run is run.Run
     assert dir(oddframe) == sorted(oddframe.__all__)
 
 

@@ -13,19 +13,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from oddframe.runtime.runtime import Engine
     from oddframe.workflow.adapt import adapt
     from oddframe.workflow.fit import fit
     from oddframe.workflow.run import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "adapt", "fit", "load_run"]
+__all__ = ["Engine", "Run", "__version__", "adapt", "fit", "load_run"]
+_HOMES = {
+    "Engine": "runtime.runtime", "Run": "workflow.run", "adapt": "workflow.adapt", "fit": "workflow.fit",
+    "load_run": "workflow.run",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Look the public functions up in `oddframe.workflow` (PEP 562)."""
-    if name not in __all__:
+    """Import what is asked for (PEP 562)."""
+    if name not in _HOMES:
         raise AttributeError(f"module 'oddframe' has no attribute {name!r}")
-    return getattr(import_module("oddframe.workflow"), name)
+    return getattr(import_module(f"oddframe.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

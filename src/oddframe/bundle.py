@@ -16,18 +16,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import torch
-from safetensors.torch import load_file, save_file
 
 import oddframe
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import BundleError
-from oddframe.models.learner import Learner
 from oddframe.models.registry import create, entry
 from oddframe.recipes import Recipe, parse_recipe
+from oddframe.types import Outline
+
+# What only reading and writing weights need is imported there: exported detectors are scored without torch.
+if TYPE_CHECKING:
+    from oddframe.models.learner import Learner
 
 FORMAT = 1
 WEIGHTS, META, CALIBRATION, CARD = "model.safetensors", "bundle.json", "calibration.json", "CARD.md"
@@ -57,11 +59,19 @@ class Bundle:
         """Where the calibration is, or will be, kept."""
         return self.path / CALIBRATION
 
+    @property
+    def outline(self) -> Outline:
+        """What there is to know of the detector without running it."""
+        return self.detector
+
 
 def save_bundle(
     path: Path, detector: Learner, recipe: Recipe, history: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Bundle:
     """Write weights, then `bundle.json` that makes the folder a bundle; each appears whole or not at all."""
+    import torch
+    from safetensors.torch import save_file
+
     weights = {name: value.detach().cpu().contiguous() for name, value in detector.state_dict().items()}
     with replacing(path / WEIGHTS) as temporary:
         save_file(weights, temporary)
@@ -90,6 +100,8 @@ def load_bundle(path: str | Path) -> Bundle:
     Raises:
         BundleError: not a bundle, made by a newer oddframe, or its weights do not fit its recipe.
     """
+    from safetensors.torch import load_file
+
     path = Path(path)
     if not path.is_dir():
         raise BundleError(f"{path}: there is no such bundle; `oddframe fit VIDEOS --out {path}` makes one")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,74 @@ class Combination:
     weights: Mapping[str, float]
     transform: Mapping[str, Transform] = field(default_factory=dict)
     scale: Scale = "none"
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Random orders of a frame's tokens, which a detector that hides some of them needs (SDMAE).
+
+    Attributes:
+        tokens: L, of a frame.
+        draws: orders for every frame.
+        seed: of the randomness.
+    """
+
+    tokens: int
+    draws: int
+    seed: int
+
+
+class Outline(Protocol):
+    """What there is to know of any system, in order to make scores of its components and to tell people of them."""
+
+    @property
+    def combination(self) -> Combination: ...
+
+    @property
+    def reported(self) -> Mapping[str, str]:
+        """All components that a score file has of it -> what each tells, in words that complete "unusual in ..."."""
+
+    @property
+    def latency(self) -> str:
+        """What it must have seen before it can score a frame, for people."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What scoring has to know of a one-class detector, whatever runs its network. An `Outline`.
+
+    Attributes:
+        window: what it looks at.
+        components: names of what the network says of a frame -> their words.
+        combination: what of them makes the score of a frame by default; it may also weigh "map_max".
+        map_grid: (h, w) at which its map is stored, or None.
+        map_filter: odd (time, height, width) extents of the mean filter that the map volume passes through before its
+            spatial maximum becomes the component "map_max", or None. Done while streaming, from a ring of maps.
+        masking: what it takes besides frames, or None.
+        carries_over: what it sees of one video changes how it scores the next.
+    """
+
+    window: Window
+    components: Mapping[str, str]
+    combination: Combination
+    map_grid: tuple[int, int] | None = None
+    map_filter: tuple[int, int, int] | None = None
+    masking: Masking | None = None
+    carries_over: bool = False
+
+    @property
+    def look_ahead(self) -> int:
+        """Frames of latency: the window's, plus half the temporal extent of the map filter."""
+        return self.window.look_ahead + (self.map_filter[0] // 2 if self.map_filter else 0)
+
+    @property
+    def latency(self) -> str:
+        return f"{self.look_ahead} frames"
+
+    @property
+    def reported(self) -> Mapping[str, str]:
+        strongest = {"map_max": "the strongest place of its anomaly map"} if self.map_filter else {}
+        return {**self.components, **strongest}
 
 
 @dataclass(frozen=True)

@@ -93,11 +93,11 @@ def test_patches_are_row_major_with_channels_fastest() -> None:
 
 
 def test_noise_depends_on_seed_key_and_draw_only() -> None:
-    noise = token_noise(torch.arange(100), 50, seed=1, draw=0)
-    assert torch.equal(noise[40:42], token_noise(torch.tensor([40, 41]), 50, seed=1, draw=0))
+    noise = token_noise(torch.arange(100), torch.arange(1, 51), seed=1, draw=0)
+    assert torch.equal(noise[40:42], token_noise(torch.tensor([40, 41]), torch.arange(1, 51), seed=1, draw=0))
     assert len(noise.unique()) == noise.numel()
-    assert not torch.equal(noise, token_noise(torch.arange(100), 50, seed=2, draw=0))
-    assert not torch.equal(noise, token_noise(torch.arange(100), 50, seed=1, draw=1))
+    assert not torch.equal(noise, token_noise(torch.arange(100), torch.arange(1, 51), seed=2, draw=0))
+    assert not torch.equal(noise, token_noise(torch.arange(100), torch.arange(1, 51), seed=1, draw=1))
     hidden = (noise.argsort(1).argsort(1) >= 25).float()
     assert hidden.mean(0).min() > 0.3 and hidden.mean(0).max() < 0.7  # every place is hidden about half of the time
 

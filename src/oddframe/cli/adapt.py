@@ -21,8 +21,8 @@ def adapt(
     device: DeviceOption = "auto",
 ) -> None:
     """Adapt a meta-trained detector to a new camera from a few windows of its normal video."""
-    from oddframe.workflow import adapt as take_to
-    from oddframe.workflow import load_run
+    from oddframe.workflow.adapt import adapt as take_to
+    from oddframe.workflow.run import load_run
 
     trained = load_run(run)
     with progress_bars() as bars:

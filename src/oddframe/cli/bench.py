@@ -16,14 +16,14 @@ def bench(
     frames: Annotated[int, typer.Option(help="Frames to measure on.")] = 300,
     rounds: Annotated[int, typer.Option(help="Rounds; medians are reported.")] = 3,
     device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = None,
     batch: Annotated[int | None, typer.Option(help="Frames per forward pass.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Frames per second end to end, the share of each stage, and the floors of decoding and arithmetic."""
-    from oddframe.runtime.torch import parse_precision
-    from oddframe.workflow import load_run
+    from oddframe.runtime.runtime import parse_precision
     from oddframe.workflow.bench import bench as measure
+    from oddframe.workflow.run import load_run
 
     result = measure(
         load_run(run),
@@ -31,7 +31,7 @@ def bench(
         frames=frames,
         rounds=rounds,
         device=device,
-        precision=parse_precision(precision),
+        precision=parse_precision(precision or "fp32"),
         batch=batch,
     )
     if as_json:

@@ -18,7 +18,7 @@ def calibrate(
     device: DeviceOption = "auto",
 ) -> None:
     """Find new thresholds on normal video, for another camera or for an imported checkpoint."""
-    from oddframe.workflow import load_run
+    from oddframe.workflow.run import load_run
 
     trained = load_run(run)
     with progress_bars() as bars:

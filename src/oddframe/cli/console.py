@@ -22,7 +22,14 @@ PLAIN_SECONDS = 10
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
-PrecisionOption = Annotated[str, typer.Option(help="fp32 or bf16.")]
+RuntimeOption = Annotated[
+    str | None, typer.Option(help="torch (without this option), onnx, openvino, or auto: the fastest that agrees.")
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option(help="fp32 (without this option) or bf16; int8 for what was exported so.")
+]
+BatchOption = Annotated[int | None, typer.Option(help="Frames per forward pass; changes the speed only.")]
+WorkersOption = Annotated[int, typer.Option(min=1, help="Videos scored side by side, by processes of their own.")]
 
 
 class Bars:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption, JsonOption, PrecisionOption, print_json, print_table, progress_bars
+from oddframe.cli.console import (
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    RuntimeOption,
+    WorkersOption,
+    print_json,
+    print_table,
+    progress_bars,
+)
 
 if TYPE_CHECKING:
     from oddframe.workflow.details import Details
@@ -52,20 +61,23 @@ def evaluate(
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to keep scores and a report in (reused next time).")] = None,
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
+    workers: WorkersOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol."""
-    from oddframe.bundle import META
+    from oddframe.bundle import META, Bundle
     from oddframe.data.weak import parse_rule
     from oddframe.models.bag_detector import BagDetector
-    from oddframe.runtime.torch import parse_precision
+    from oddframe.runtime.runtime import Engine
     from oddframe.scoring.origin import score_folder
-    from oddframe.workflow import load_run
     from oddframe.workflow.evaluate import evaluate_run, evaluate_stored
     from oddframe.workflow.evaluate_bags import evaluate_bags
+    from oddframe.workflow.run import load_run
 
+    engine = Engine.parse(runtime, precision, device)
     folder = None if (scores / META).is_file() else score_folder(scores)
     if folder is not None:
         print_any(
@@ -73,7 +85,7 @@ def evaluate(
         )
         return
     trained = load_run(scores)
-    if isinstance(trained.bundle.detector, BagDetector):
+    if isinstance(trained.trained, Bundle) and isinstance(trained.trained.detector, BagDetector):
         with progress_bars() as bars:
             found = evaluate_bags(
                 trained,
@@ -97,8 +109,8 @@ def evaluate(
             every=all_protocols,
             details=details,
             out=out,
-            device=device,
-            precision=parse_precision(precision),
+            engine=engine,
+            workers=workers,
             progress=bars,
         )
     print_any(evaluation, as_json, markdown)

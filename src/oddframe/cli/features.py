@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption, JsonOption, PrecisionOption, exit_with, print_json, progress_bars
+from oddframe.cli.console import DeviceOption, JsonOption, exit_with, print_json, progress_bars
 
 if TYPE_CHECKING:
     from oddframe.workflow.features import Extraction
@@ -28,17 +28,16 @@ def features(
         int | None, typer.Option(help="Processes that share the cores; on a CPU up to 4 unless given.", min=1)
     ] = None,
     device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     batch: Annotated[int | None, typer.Option(help="Snippets per forward pass; changes the speed only.", min=1)] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Extract features of videos with a frozen network, for weakly supervised training; goes on where it stopped."""
     from oddframe.features.store import Opening
-    from oddframe.runtime.torch import parse_precision
     from oddframe.workflow.features import extract_features
     from oddframe.workflow.run import find_all
 
-    opening = Opening(extractor, weights, preprocessing, name, parse_precision(precision))
+    opening = Opening(extractor, weights, preprocessing, name, precision)  # type: ignore[arg-type]  # looked at there
     with progress_bars() as bars:
         done = extract_features(
             opening,

@@ -42,7 +42,7 @@ def fit(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = False,
 ) -> None:
     """Learn from normal video, or from videos with one label each, and find a threshold on a held-out part."""
-    from oddframe.workflow import fit as train
+    from oddframe.workflow.fit import fit as train
 
     with progress_bars() as bars:
         run = train(

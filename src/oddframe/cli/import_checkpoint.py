@@ -18,7 +18,7 @@ def import_checkpoint(
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe.")] = None,
 ) -> None:
     """Make a bundle of a checkpoint that the authors' released code has trained."""
-    from oddframe.workflow import import_checkpoint as load
+    from oddframe.workflow.fit import import_checkpoint as load
 
     run = load(model, file, out, recipe=recipe or f"{model}-avenue", changes=changes or ())
     print(f"bundle     {run.path}  ({run.bundle.id})")

@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from oddframe.cli.console import (
+    BatchOption,
     DeviceOption,
     JsonOption,
     PrecisionOption,
+    RuntimeOption,
+    WorkersOption,
     exit_with,
     print_json,
     print_table,
@@ -20,7 +23,7 @@ from oddframe.cli.console import (
 
 
 def score(
-    run: Annotated[Path, typer.Argument(help="Bundle that `fit` left.")],
+    run: Annotated[Path, typer.Argument(help="Bundle that `fit` left, or what `export` made of it.")],
     videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
     out: Annotated[Path, typer.Option(help="Folder for scores, events, overlays and report.")],
     alarms_per_hour: Annotated[
@@ -30,16 +33,18 @@ def score(
     threshold: Annotated[float | None, typer.Option(help="Another threshold: a value of your own.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write overlay videos.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Score again what OUT already holds.")] = False,
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
-    batch: Annotated[int | None, typer.Option(help="Frames per forward pass; changes the speed only.")] = None,
+    batch: BatchOption = None,
+    workers: WorkersOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Score videos: when, where and how strongly something is not normal."""
-    from oddframe.runtime.torch import parse_precision
-    from oddframe.workflow import load_run
-    from oddframe.workflow.run import find_all
+    from oddframe.runtime.runtime import Engine
+    from oddframe.workflow.run import find_all, load_run
 
+    engine = Engine.parse(runtime, precision, device, batch)
     trained = load_run(run)
     calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
     with progress_bars() as bars:
@@ -49,9 +54,8 @@ def score(
             force=force,
             overlay=overlay,
             calibration=calibration,
-            device=device,
-            precision=parse_precision(precision),
-            batch=batch,
+            engine=engine,
+            workers=workers,
             progress=bars,
         )
     events = scored.events()

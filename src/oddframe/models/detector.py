@@ -7,6 +7,7 @@ what it makes of a batch of windows (`score()`). It never decodes, resizes, smoo
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from oddframe.errors import RecipeError
 from oddframe.models.learner import Learner
-from oddframe.types import Window
+from oddframe.types import Masking, Signature, Window
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Batch:
         context: (B, T'', H, W, C) uint8 clean frames at `window.context`; training only.
         pasted: (B, H, W) uint8, 255 where a pseudo-anomaly covers the scored frame, grey at its rim, 0 elsewhere;
             training only.
+        order: (B, draws, L) int64: for each draw the tokens of a frame in the order of their noise (see
+            `Signature.masking`); None lets the detector make it from `key`.
     """
 
     frames: Tensor
@@ -37,6 +40,7 @@ class Batch:
     key: Tensor
     context: Tensor | None = None
     pasted: Tensor | None = None
+    order: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.key)
@@ -66,19 +70,18 @@ class Detector(Learner):
     """A one-class detector.
 
     Attributes:
-        window: what it looks at.
+        window, map_grid, map_filter, masking, carries_over: see `oddframe.types.Signature`.
         components: those that `score` returns; `combination` may also weigh "map_max".
-        map_grid: (h, w) at which its map is stored, or None.
-        map_filter: odd (time, height, width) extents of the mean filter that the map volume passes through before its
-            spatial maximum becomes the component "map_max", or None. Done while streaming, from a ring of maps.
-        carries_over: what it sees of one video changes how it scores the next.
+        remembers: what it sees of one frame changes how it scores the next; then only this module can score with it.
         adapts: it offers `adapt`.
     """
 
     window: Window
     map_grid: tuple[int, int] | None = None
     map_filter: tuple[int, int, int] | None = None
+    masking: Masking | None = None
     carries_over: bool = False
+    remembers: bool = False
     adapts: bool = False
 
     @abstractmethod
@@ -109,19 +112,25 @@ class Detector(Learner):
         return f"frames {frames} at {self.window.size[0]}x{self.window.size[1]}"
 
     @property
-    def latency(self) -> str:
-        return f"{self.look_ahead} frames"
+    def signature(self) -> Signature:
+        """What scoring has to know of it."""
+        return Signature(
+            self.window, self.components, self.combination, self.map_grid, self.map_filter, self.masking,
+            self.carries_over,
+        )  # fmt: skip
 
     @property
-    def reported(self) -> dict[str, str]:
-        """All components that a score file has of it, with their words."""
-        strongest = {"map_max": "the strongest place of its anomaly map"} if self.map_filter else {}
-        return {**self.components, **strongest}
+    def latency(self) -> str:
+        return self.signature.latency
+
+    @property
+    def reported(self) -> Mapping[str, str]:
+        return self.signature.reported
 
     @property
     def look_ahead(self) -> int:
-        """Frames of latency: the window's, plus half the temporal extent of the map filter."""
-        return self.window.look_ahead + (self.map_filter[0] // 2 if self.map_filter else 0)
+        """Frames of latency; see `Signature.look_ahead`."""
+        return self.signature.look_ahead
 
 
 def one_class(system: Learner, wanted: str) -> Detector:

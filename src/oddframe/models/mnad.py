@@ -217,7 +217,7 @@ class MNAD(Detector):
             weights = {c.variant: c.frame_weight, "memory": 1 - c.frame_weight}
             self.combination = Combination(weights, {c.variant: "decibel"}, scale="normal")
         self.map_grid, self.map_filter = c.grid, c.map_filter
-        self.carries_over = c.test_update == "carried"
+        self.remembers, self.carries_over = c.test_update != "off", c.test_update == "carried"
 
         channels = 8 * c.width
         self.encoder = UNetEncoder(3 * len(offsets), c.width, norm=True)

@@ -41,7 +41,7 @@ from oddframe.models.layers.pixels import signed, stacked
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
 from oddframe.models.stage import Stage, Turn
-from oddframe.types import Combination, Window
+from oddframe.types import Combination, Masking, Window
 
 
 @dataclass(frozen=True)
@@ -248,6 +248,7 @@ class SDMAE(Detector):
             "student": "how far student and teacher disagree",
             **({"class": "its likeness to a pasted object"} if c.class_head else {}),
         }
+        self.masking = Masking(c.grid[0] * c.grid[1], c.draws, c.seed)
         self.map_grid = c.grid if c.fusion else None
         self.map_filter = (c.map_filter or (1, 1, 1)) if c.fusion else None
         self.combination = Combination({"map_max": 1.0} if self.map_filter else {"teacher": 1.0, "student": 1.0})
@@ -350,7 +351,9 @@ class SDMAE(Detector):
     def noise(self, key_B: Tensor, draw: int = 0) -> Tensor:
         """(B, L) masking noise, a function of the configured seed, the sample's key and the draw alone."""
         rows, columns = self.config.grid
-        return token_noise(key_B, rows * columns, self.config.seed, draw)
+        ramp_L = torch.arange(1, rows * columns + 1, device=key_B.device)
+        noise_BL: Tensor = token_noise(key_B, ramp_L, self.config.seed, draw)
+        return noise_BL
 
     def stages(self) -> list[Stage]:
         return [TeacherStage(self), StudentStage(self)]

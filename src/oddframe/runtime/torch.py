@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from oddframe.data.windows import Chunk
 from oddframe.errors import InputError
 from oddframe.models.detector import Batch, Detector
-
-Precision = Literal["fp32", "bf16"]
-
-
-def parse_precision(name: str) -> Precision:
-    """The precision of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name not in get_args(Precision):
-        raise InputError(f"precision is {name!r}; choose {' or '.join(get_args(Precision))}")
-    return cast(Precision, name)
+from oddframe.runtime.runtime import CPU_BATCH, ChunkErrors, Precision, Runtime
 
 
-@dataclass(frozen=True)
-class ChunkErrors:
-    """`FrameErrors` back on the host: components (B,) float64, map (B, h, w) float32 or None."""
-
-    components: Mapping[str, NDArray[np.float64]]
-    map: NDArray[np.float32] | None
-
-
-class TorchRuntime:
+class TorchRuntime(Runtime):
     """Runs `Detector.score` in eval mode without gradients.
 
     Args:
@@ -44,10 +22,14 @@ class TorchRuntime:
         precision: "fp32", or "bf16" through autocast.
 
     Raises:
-        InputError: the device does not exist here.
+        InputError: the device does not exist here, or the precision is int8.
     """
 
+    name = "torch"
+
     def __init__(self, detector: Detector, device: str = "auto", precision: Precision = "fp32") -> None:
+        if precision == "int8":
+            raise InputError("torch does not compute in int8; export to openvino or onnx, or choose fp32 or bf16")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
@@ -57,30 +39,27 @@ class TorchRuntime:
             raise InputError(f"device {device!r} cannot be used: {reason}; try --device cpu") from None
         self.device = torch.device(device)
         self.precision = precision
+        self.signature = detector.signature
+        self.batch = CPU_BATCH if self.device.type == "cpu" else 64
 
-    @property
-    def batch(self) -> int:
-        """A batch that keeps the device busy: small on a CPU, where the caches decide, large on a GPU."""
-        return 8 if self.device.type == "cpu" else 64
-
-    def score(
-        self,
-        frames: NDArray[np.uint8],
-        inputs: NDArray[np.int64],
-        targets: NDArray[np.int64],
-        index: NDArray[np.int64],
-    ) -> ChunkErrors:
-        """Score B windows of a chunk: `inputs` (B, T) and `targets` (B, T') point into `frames` (F, H, W, C).
-
-        Every frame crosses to the device once; windows are gathered there.
-        """
+    def score(self, chunk: Chunk) -> ChunkErrors:
+        """Every frame crosses to the device once; windows are gathered there."""
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, self.precision == "bf16"):
-            on_device = torch.from_numpy(frames).to(self.device)
-            batch = Batch(
-                on_device[torch.from_numpy(inputs).to(self.device)],
-                on_device[torch.from_numpy(targets).to(self.device)],
-                torch.from_numpy(index).to(self.device),
-            )
-            errors = self.detector.score(batch)
+            frames = self._there(chunk.frames)
+            inputs, targets = self._there(chunk.inputs), self._there(chunk.targets)
+            errors = self.detector.score(Batch(frames[inputs], frames[targets], self._there(chunk.index)))
             components = {name: value.double().cpu().numpy() for name, value in errors.components.items()}
             return ChunkErrors(components, None if errors.map is None else errors.map.float().cpu().numpy())
+
+    def begin_video(self) -> None:
+        self.detector.begin_video()
+
+    def forget(self) -> None:
+        self.detector.forget()
+
+    def _there(self, array: NDArray[Any]) -> torch.Tensor:
+        """The array on the device; from pinned memory, so that the copy runs beside what the device is at."""
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)

@@ -19,7 +19,7 @@ from oddframe.features.extract import BATCH, extract
 from oddframe.features.extractor import SNIPPET, Extractor
 from oddframe.features.snippets import Sampling, SnippetFeatures
 from oddframe.models.bag_detector import BagDetector
-from oddframe.runtime.torch import Precision
+from oddframe.runtime.runtime import Precision
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool
 from oddframe.scoring.scorer import Count

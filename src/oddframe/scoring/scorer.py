@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from oddframe.models.detector import Detector
-from oddframe.runtime.torch import Precision, TorchRuntime
+from oddframe.runtime.runtime import Runtime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool
 from oddframe.scoring.stream import score_video
@@ -44,17 +43,21 @@ class Scorer(Protocol):
 
 
 class WindowScorer:
-    """Scores with a one-class detector."""
+    """Scores with a one-class detector.
 
-    def __init__(self, detector: Detector, device: str, precision: Precision, batch: int | None) -> None:
-        self.runtime, self.batch = TorchRuntime(detector, device, precision), batch
-        self.carries_over, self.map_grid = detector.carries_over, detector.map_grid
-        detector.forget()
+    Args:
+        batch: windows per forward pass; None lets the runtime choose.
+    """
+
+    def __init__(self, runtime: Runtime, batch: int | None = None) -> None:
+        self.runtime, self.batch = runtime, batch
+        self.carries_over, self.map_grid = runtime.signature.carries_over, runtime.signature.map_grid
+        runtime.forget()
 
     def score(
         self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: Count
     ) -> FrameScores:
-        window, done = self.runtime.detector.window, 0
+        window, done = self.runtime.signature.window, 0
         with VideoReader(source, window.size, window.colour, window.resize) as reader:
             total = reader.info.frames
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +12,12 @@ from numpy.typing import NDArray
 from oddframe.data.prefetch import prefetch
 from oddframe.data.windows import Chunk, stream_chunks
 from oddframe.errors import VideoError
-from oddframe.runtime.torch import ChunkErrors, TorchRuntime
+from oddframe.runtime.runtime import ChunkErrors, Runtime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool
 from oddframe.scoring.volume import VolumeFilter
-from oddframe.types import FrameScores, VideoInfo
+from oddframe.types import FrameScores, Signature, VideoInfo
 from oddframe.video.decode import Frame, VideoReader
-
-if TYPE_CHECKING:
-    from oddframe.models.detector import Detector
 
 
 @dataclass(frozen=True)
@@ -37,9 +33,9 @@ class Piece:
 class PostProcessor:
     """Turns the model's pieces into final ones: applies the detector's map filter, which looks a few frames ahead."""
 
-    def __init__(self, detector: Detector) -> None:
-        filtered = detector.map_filter is not None and detector.map_grid is not None
-        self.volume = VolumeFilter(detector.map_filter, detector.map_grid) if filtered else None  # type: ignore[arg-type]
+    def __init__(self, signature: Signature) -> None:
+        extents, grid = signature.map_filter, signature.map_grid
+        self.volume = VolumeFilter(extents, grid) if extents is not None and grid is not None else None
         self.waiting: list[Piece] = []
 
     def push(self, chunk: Chunk, errors: ChunkErrors) -> Piece:
@@ -83,22 +79,22 @@ def join(pieces: list[Piece]) -> Piece:
     )
 
 
-def score_frames(runtime: TorchRuntime, frames: Iterable[Frame], batch: int | None = None) -> Iterator[Piece]:
+def score_frames(runtime: Runtime, frames: Iterable[Frame], batch: int | None = None) -> Iterator[Piece]:
     """Score consecutive frames of one video.
 
     The decoder runs ahead on a thread of its own, post-processing follows on another; the model keeps this one.
 
     Args:
-        frames: decoded at `runtime.detector.window`'s size and colour.
+        frames: decoded at the window's size and colour.
         batch: windows per forward pass; None lets the runtime choose. It does not change the scores.
     """
-    post = PostProcessor(runtime.detector)
-    runtime.detector.begin_video()
-    chunks = prefetch(stream_chunks(frames, runtime.detector.window, batch or runtime.batch))
+    post = PostProcessor(runtime.signature)
+    runtime.begin_video()
+    chunks = prefetch(stream_chunks(frames, runtime.signature.window, batch or runtime.batch))
     previous: Future[Piece] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="oddframe-post") as worker:
         for chunk in chunks:
-            errors = runtime.score(chunk.frames, chunk.inputs, chunk.targets, chunk.index)
+            errors = runtime.score(chunk)
             if previous is not None:
                 yield previous.result()
             previous = worker.submit(post.push, chunk, errors)
@@ -131,7 +127,7 @@ def collect(
 
 
 def score_video(
-    runtime: TorchRuntime,
+    runtime: Runtime,
     reader: VideoReader,
     name: str,
     rule: ScoreRule,

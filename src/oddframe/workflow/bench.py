@@ -16,7 +16,8 @@ from oddframe.benchmark.memory import peak_mib
 from oddframe.data.windows import stream_chunks
 from oddframe.models.detector import one_class
 from oddframe.runtime.cost import flops_per_frame
-from oddframe.runtime.torch import Precision, TorchRuntime
+from oddframe.runtime.runtime import Precision
+from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.stream import PostProcessor, score_frames
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
@@ -99,14 +100,14 @@ def bench(
             _drain(score_frames(runtime, islice(reader, frames), batch))
 
     def forward() -> list[Any]:
-        errors = [runtime.score(c.frames, c.inputs, c.targets, c.index) for c in chunks]
+        errors = [runtime.score(c) for c in chunks]
         sync()
         return errors
 
     errors = forward()
 
     def post() -> None:
-        processor = PostProcessor(runtime.detector)
+        processor = PostProcessor(runtime.signature)
         for chunk, error in zip(chunks, errors, strict=True):
             processor.push(chunk, error)
         processor.flush()

@@ -38,6 +38,7 @@ from oddframe.models.optical_flow import OpticalFlow
 from oddframe.models.registry import create
 from oddframe.recipes import Recipe
 from oddframe.report.plots import plot_rocs, plot_timeline
+from oddframe.runtime.runtime import Engine
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import save_scores
@@ -154,7 +155,7 @@ def _score(
         trained: Run = load_run(run)
         with peak_memory() as peak:
             start = time.perf_counter()
-            _, skipped, _ = trained.score_all(sources, folder / "scores", False, device, "fp32", None, count)
+            _, skipped, _ = trained.score_all(sources, folder / "scores", Engine(device=device), progress=count)
             seconds = time.perf_counter() - start
         if skipped:
             raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")

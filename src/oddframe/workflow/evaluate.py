@@ -12,9 +12,10 @@ from oddframe.data.readers import open_labelled
 from oddframe.errors import InputError
 from oddframe.evaluation.protocol import Protocol, Result, evaluate
 from oddframe.evaluation.protocols import PROTOCOLS, get_protocol, known_data, protocols_for
-from oddframe.models.detector import Detector, one_class
+from oddframe.models.detector import Detector
 from oddframe.models.frame_difference import FrameDifference
-from oddframe.runtime.torch import Precision, TorchRuntime
+from oddframe.runtime.runtime import Engine
+from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import load_scores, save_scores, score_path
 from oddframe.scoring.origin import Origin, stored_scores
@@ -62,8 +63,8 @@ def evaluate_run(
     every: bool = False,
     details: bool = False,
     out: str | Path | None = None,
-    device: str = "auto",
-    precision: Precision = "fp32",
+    engine: Engine = Engine(),
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Score a labelled test set and evaluate it under every protocol, the frame-difference baseline beside it.
@@ -76,23 +77,24 @@ def evaluate_run(
             `oddframe.workflow.details`.
         out: folder for score files, the one that `Run.score` takes; what it already holds is not scored again. None
             keeps the scores in memory.
+        engine, workers: see `Run.score`.
 
     Raises:
         InputError: unusable data, unknown protocol or one of another system, or a video that cannot be decoded.
     """
     labelled = open_labelled(data) if isinstance(data, str) else data
-    rule, model = run.rule, run.bundle.recipe.model
-    chosen = choose_protocols(protocols, every, model, set(run.bundle.detector.reported), rule, labelled.name)
+    rule, model = run.rule, run.trained.recipe.model
+    chosen = choose_protocols(protocols, every, model, set(run.trained.outline.reported), rule, labelled.name)
     sources = [video.source for video in labelled.videos]
     folder = None if out is None else Path(out) / "scores"
-    scores, skipped, _ = run.score_all(sources, folder, False, device, precision, None, progress)
+    scores, skipped, _ = run.score_all(sources, folder, engine, workers=workers, progress=progress)
     if skipped:
         raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
     baseline = baseline_scores(run, labelled, ScoreRule(FrameDifference.combination, rule.smoothing))
     if out is not None:
         for one in baseline:
             save_scores(one, Path(out) / BASELINE_FOLDER)
-    origin = Origin(model, run.bundle.id, rule)
+    origin = Origin(model, run.trained.id, rule)
     evaluation = _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
     if not details:
         return evaluation
@@ -172,7 +174,7 @@ def alike(protocol: Protocol) -> Protocol:
 
 def baseline_scores(run: Run, labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
     """The frame-difference baseline on the same frames at the same size."""
-    size = one_class(run.bundle.detector, "this evaluation").window.size
+    size = run.signature.window.size
     return unlearnt_scores(FrameDifference(size), labelled, rule)
 
 

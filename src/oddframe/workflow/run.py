@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,55 +11,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.atomic import replacing, write_text
-from oddframe.bundle import Bundle, load_bundle
-from oddframe.errors import CalibrationError, InputError, VideoError
-from oddframe.models.bag_detector import BagDetector
-from oddframe.models.detector import one_class
-from oddframe.runtime.torch import Precision
-from oddframe.scoring.bags import BagScorer
+from oddframe.bundle import Bundle
+from oddframe.errors import BundleError, CalibrationError, InputError
+from oddframe.runtime.exported import Exported, load_trained
+from oddframe.runtime.runtime import AUTO, Engine
 from oddframe.scoring.calibrate import Calibration, calibrate
 from oddframe.scoring.combine import Components, Levels, ScoreRule, measure_levels
-from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
+from oddframe.scoring.engines import choose_engine
+from oddframe.scoring.jobs import Job, Progress, score_beside, score_here
 from oddframe.scoring.origin import Origin
-from oddframe.scoring.scorer import Scorer, WindowScorer
 from oddframe.scoring.smooth import Smoothing
-from oddframe.types import FrameScores
+from oddframe.types import FrameScores, Signature
 from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.card import write_card
 from oddframe.workflow.scored import Scored, Skipped, write_outputs
 
 HELDOUT = "heldout.npz"
 Piece = tuple[NDArray[np.float64], Components]
 """Time stamps (N,) in seconds and components (N,) of consecutive frames of normal video."""
-Progress = Callable[[str, int, int | None], None]
-"""Called with a video's name, frames done, and frames in all where the file says so."""
 
 
 class Run:
     """A trained detector, as `fit` leaves it and `load_run` finds it.
 
     Attributes:
-        bundle: detector, recipe and history.
+        trained: the bundle, or what was exported of it.
         skipped: training videos that could not be used, and why; empty for a loaded run.
     """
 
-    def __init__(self, bundle: Bundle, skipped: Sequence[Skipped] = ()) -> None:
-        self.bundle = bundle
+    def __init__(self, trained: Bundle | Exported, skipped: Sequence[Skipped] = ()) -> None:
+        self.trained = trained
         self.skipped = tuple(skipped)
 
     @property
+    def bundle(self) -> Bundle:
+        """Detector, recipe and history.
+
+        Raises:
+            BundleError: this is an exported detector.
+        """
+        if isinstance(self.trained, Exported):
+            raise BundleError(f"{self.path}: is an exported detector; this needs the bundle that it was made from")
+        return self.trained
+
+    @property
+    def signature(self) -> Signature:
+        """What scoring has to know of the detector.
+
+        Raises:
+            RecipeError: it is a weakly supervised one.
+        """
+        if isinstance(self.trained, Exported):
+            return self.trained.outline
+        from oddframe.models.detector import one_class
+
+        return one_class(self.trained.detector, "this").signature
+
+    @property
     def path(self) -> Path:
-        """The bundle's folder."""
-        return self.bundle.path
+        """The folder of the bundle, or of what was exported."""
+        return self.trained.path
 
     @property
     def rule(self) -> ScoreRule:
         """How this run makes one score per frame."""
-        stored = self.bundle.calibration
+        stored = self.trained.calibration
         return self._rule(self.calibration().levels if stored.is_file() else {})
 
     def _rule(self, levels: Levels) -> ScoreRule:
-        scoring, combination = self.bundle.recipe.scoring, self.bundle.detector.combination
+        scoring, combination = self.trained.recipe.scoring, self.trained.outline.combination
         if scoring.weights is not None:
             combination = replace(combination, weights=scoring.weights)
         return ScoreRule(combination, Smoothing(**scoring.smoothing.model_dump()), levels)
@@ -83,12 +100,12 @@ class Run:
         Raises:
             CalibrationError: the run was never calibrated, or its held-out video cannot support what is asked for.
         """
-        if not self.bundle.calibration.is_file():
+        if not self.trained.calibration.is_file():
             raise CalibrationError(
                 f"{self.path}: has no calibration (imported checkpoints have none); "
                 f"make one with `oddframe calibrate {self.path} NORMAL_VIDEOS`"
             )
-        stored = Calibration.from_json(self.bundle.calibration.read_text(encoding="utf-8"))
+        stored = Calibration.from_json(self.trained.calibration.read_text(encoding="utf-8"))
         if threshold is not None:
             low = min(threshold, (threshold + stored.scores["0.5"]) / 2)
             note = "the threshold was given by hand; how many false alarms it brings is not known"
@@ -119,8 +136,11 @@ class Run:
         # First a threshold that any held-out video supports: if what was asked for cannot be had, training is not lost.
         for wish in ((None, None), (alarms_per_hour, quantile)):
             chosen = self._calibrate(pieces, *wish)
-            write_text(self.bundle.calibration, chosen.to_json() + "\n")
-            write_card(self.bundle, chosen)
+            write_text(self.trained.calibration, chosen.to_json() + "\n")
+            if not isinstance(self.trained, Exported):
+                from oddframe.workflow.card import write_card  # counts the network's arithmetic with torch
+
+                write_card(self.trained, chosen)
         return chosen
 
     def calibrate_on(
@@ -143,13 +163,15 @@ class Run:
         """
         # What is normal is only found out here; until then components stand for themselves.
         raw = replace(self._rule({}), combination=replace(self.rule.combination, scale="none"))
-        scores, skipped, _ = self.score_all(find_videos(videos), None, False, device, "fp32", None, progress, raw)
+        scores, skipped, _ = self.score_all(
+            find_videos(videos), None, Engine(device=device), progress=progress, rule=raw
+        )
         pieces = [(one.time, one.components) for one in scores]
         return self.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
 
     def _calibrate(self, pieces: Sequence[Piece], rate: float | None, quantile: float | None) -> Calibration:
-        scoring = self.bundle.recipe.scoring
-        levels = measure_levels([components for _, components in pieces], self.bundle.detector.combination)
+        scoring = self.trained.recipe.scoring
+        levels = measure_levels([components for _, components in pieces], self.trained.outline.combination)
         rule = self._rule(levels)
         curves = [(time, rule(components)) for time, components in pieces]
         chosen = calibrate(
@@ -174,9 +196,8 @@ class Run:
         overlay: bool = True,
         calibration: Calibration | None = None,
         labels: Mapping[str, NDArray[np.int8]] | None = None,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        batch: int | None = None,
+        engine: Engine = Engine(),
+        workers: int = 1,
         progress: Progress | None = None,
     ) -> Scored:
         """Score a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
@@ -189,8 +210,8 @@ class Run:
             overlay: also write overlay videos.
             calibration: thresholds; None takes the bundle's own.
             labels: video name -> (N,) 0/1 per frame, shown in the report where the truth is known.
-            device, precision: see `oddframe.runtime.torch.TorchRuntime`.
-            batch: frames per forward pass; changes the speed, not the scores.
+            engine: runtime, precision and device.
+            workers: processes that score videos side by side and share the cores.
 
         Raises:
             InputError: nothing to score, or not one of the videos can be scored.
@@ -199,21 +220,21 @@ class Run:
         calibration = calibration or self.calibration()
         sources = find_videos(videos) if isinstance(videos, str | Path) else videos
         folder = None if out is None else Path(out) / "scores"
-        scores, skipped, used = self.score_all(sources, folder, force, device, precision, batch, progress)
+        scores, skipped, used = self.score_all(sources, folder, engine, force=force, workers=workers, progress=progress)
         scored = Scored(scores, calibration, self.rule.combination, skipped)
         if out is not None:
-            write_outputs(Path(out), self.bundle, scored, used, overlay, force, labels or {})
+            write_outputs(Path(out), self.trained, scored, used, overlay, force, labels or {})
         return scored
 
     def score_all(
         self,
         sources: Sequence[VideoSource],
         folder: Path | None,
-        force: bool,
-        device: str,
-        precision: Precision,
-        batch: int | None,
-        progress: Progress | None,
+        engine: Engine = Engine(),
+        *,
+        force: bool = False,
+        workers: int = 1,
+        progress: Progress | None = None,
         rule: ScoreRule | None = None,
     ) -> tuple[tuple[FrameScores, ...], tuple[Skipped, ...], tuple[VideoSource, ...]]:
         """Scores, what was skipped and why, and the sources of the scores; see `score` for the arguments.
@@ -225,68 +246,28 @@ class Run:
         Raises:
             InputError: not one of the videos can be scored.
         """
-        rule, scorer = rule or self.rule, self._scorer(device, precision, batch)
-        force = force or scorer.carries_over  # scores then depend on the videos before
-        scores: list[FrameScores] = []
-        used: list[VideoSource] = []
-        skipped: list[Skipped] = []
+        rule = rule or self.rule
+        if engine.runtime == AUTO:
+            engine = choose_engine(self.trained, engine, sources, rule)
+        job = Job(self.trained, engine, rule, folder, force)
         if folder is not None:
-            Origin(self.bundle.recipe.model, self._identity(rule), rule).save(folder)
+            Origin(self.trained.recipe.model, job.identity, rule).save(folder)
+        done = score_beside(job, sources, workers, progress) if workers > 1 else score_here(job, sources, progress)
+        found = dict(done)
+        scores, skipped, used = [], [], []
         for source in sources:
-            try:
-                scores.append(self._score_source(source, scorer, rule, folder, force, progress))
+            result = found[source]
+            if isinstance(result, str):
+                skipped.append((source, result))
+            else:
+                scores.append(result)
                 used.append(source)
-            except VideoError as error:
-                skipped.append((source, str(error)))
         if not scores:
             first = skipped[0][1]
             raise InputError(
                 first if len(skipped) == 1 else f"not one of {len(skipped)} videos can be scored; first: {first}"
             )
         return tuple(scores), tuple(skipped), tuple(used)
-
-    def _scorer(self, device: str, precision: Precision, batch: int | None) -> Scorer:
-        detector = self.bundle.detector
-        if isinstance(detector, BagDetector):
-            return BagScorer(self.bundle, detector, device, precision, batch)
-        return WindowScorer(one_class(detector, "scoring frames"), device, precision, batch)
-
-    def _score_source(
-        self,
-        source: VideoSource,
-        scorer: Scorer,
-        rule: ScoreRule,
-        folder: Path | None,
-        force: bool,
-        progress: Progress | None,
-    ) -> FrameScores:
-        """Scores of one video, from `folder` if this bundle has scored it before."""
-        identity = self._identity(rule)
-        if folder is not None and not force and score_path(folder, source.name).is_file():
-            done = load_scores(score_path(folder, source.name))
-            if done.bundle == identity and Path(done.info.path).resolve() == source.path.resolve():
-                return done
-
-        def count(frames: int, total: int | None) -> None:
-            if progress is not None:
-                progress(source.name, frames, total)
-
-        if folder is None:
-            maps: list[NDArray[np.float16]] = []
-            scores = scorer.score(source, rule, identity, maps, count)  # type: ignore[arg-type]  # appends like a spool
-            return replace(scores, map=np.concatenate(maps)) if maps else scores
-        if scorer.map_grid is None:
-            save_scores(scorer.score(source, rule, identity, None, count), folder)
-        else:
-            with MapSpool(folder, scorer.map_grid) as spool:
-                save_scores(scorer.score(source, rule, identity, spool, count), folder, spool)
-        return load_scores(score_path(folder, source.name))
-
-    def _identity(self, rule: ScoreRule) -> str:
-        """What scores depend on: the bundle, and where they do, the levels it was calibrated to."""
-        if rule.combination.scale != "normal":
-            return self.bundle.id
-        return f"{self.bundle.id}-{zlib.crc32(json.dumps(dict(rule.levels), sort_keys=True).encode()):08x}"
 
 
 def find_all(paths: Sequence[Path]) -> list[VideoSource]:
@@ -306,9 +287,9 @@ def find_all(paths: Sequence[Path]) -> list[VideoSource]:
 
 
 def load_run(path: str | Path) -> Run:
-    """A run that `fit` left in a folder.
+    """A run that `fit` left in a folder, or `export` made of it.
 
     Raises:
-        BundleError: not a bundle, or a damaged one.
+        BundleError: neither of them, or a damaged one.
     """
-    return Run(load_bundle(path))
+    return Run(load_trained(Path(path)))

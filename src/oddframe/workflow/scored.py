@@ -15,6 +15,7 @@ from oddframe.bundle import Bundle
 from oddframe.report.html import ReportVideo, write_report
 from oddframe.report.overlay import write_overlay
 from oddframe.report.thumbnails import grab_thumbnails
+from oddframe.runtime.exported import Exported
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import unusual
 from oddframe.scoring.events import find_events, write_events
@@ -62,7 +63,7 @@ class Scored:
 
 def write_outputs(
     out: Path,
-    bundle: Bundle,
+    trained: Bundle | Exported,
     scored: Scored,
     sources: Sequence[VideoSource],
     overlay: bool,
@@ -79,16 +80,16 @@ def write_outputs(
         events = scored.events_of(scores)
         picture = out / "overlays" / f"{scores.video}.mp4"
         if overlay:
-            _overlay(picture, source, scores, scored.calibration, events, bundle.id, force)
+            _overlay(picture, source, scores, scored.calibration, events, trained.id, force)
         thumbnails = grab_thumbnails(source, [event.peak_frame for event in events])
         link = picture.relative_to(out).as_posix() if picture.is_file() else None
-        truth, words = labels.get(scores.video), bundle.detector.reported
+        truth, words = labels.get(scores.video), trained.outline.reported
         videos.append(ReportVideo(scores, events, thumbnails, truth, link, words))
     card = {
-        "Detector": f"{bundle.recipe.model}, preset {bundle.recipe.preset}",
-        "Recipe": bundle.recipe.name,
-        "Bundle": f"{bundle.path.name} ({bundle.id})",
-        "Look-ahead": bundle.detector.latency,
+        "Detector": f"{trained.recipe.model}, preset {trained.recipe.preset}",
+        "Recipe": trained.recipe.name,
+        "Bundle": f"{trained.path.name} ({trained.id})",
+        "Look-ahead": trained.outline.latency,
     }
     write_report(out / "report.html", title="Events", videos=videos, calibration=scored.calibration, card=card)
 

@@ -1,15 +1,19 @@
-"""Random numbers as a function of what they belong to, on any device."""
+"""Random numbers as a function of what they belong to, on any device, in torch as in numpy."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Any
 
 
-def token_noise(key_B: Tensor, tokens: int, seed: int, draw: int) -> Tensor:
-    """(B, L) int64 noise, splitmix64 of (seed, draw, key, token): the same on every device and in every batch."""
+def token_noise(key_B: Any, ramp_L: Any, seed: int, draw: int) -> Any:
+    """(B, L) int64 noise, splitmix64 of (seed, draw, key, token): the same on every device and in every batch.
 
-    def mix(x: Tensor) -> Tensor:
+    Args:
+        key_B: int64 tensor or array.
+        ramp_L: 1, 2, ... L, of the same kind.
+    """
+
+    def mix(x: Any) -> Any:
         # int64 has no logical right shift: shift arithmetically, then mask the copied sign bits away.
         x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
         x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
@@ -17,4 +21,4 @@ def token_noise(key_B: Tensor, tokens: int, seed: int, draw: int) -> Tensor:
 
     golden = -0x61C8864680B583EB
     base_B = mix(mix(key_B + golden) ^ (seed * 1_000_003 + draw))
-    return mix(base_B[:, None] + golden * torch.arange(1, tokens + 1, device=key_B.device))
+    return mix(base_B[:, None] + golden * ramp_L)

@@ -1,0 +1,115 @@
+"""An exported detector on disk: a folder that scores videos without torch.
+
+network.onnx | network.xml, network.bin    the graph, preprocessing included (see `oddframe.runtime.graph`)
+export.json                                what scoring has to know: signature, recipe, precision; how well it agrees
+calibration.json, heldout.npz              of the bundle that it was made from
+CARD.md                                    the same for people
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from oddframe.atomic import write_text
+from oddframe.bundle import CALIBRATION, Bundle, load_bundle
+from oddframe.errors import BundleError, RecipeError
+from oddframe.recipes import Recipe, parse_recipe
+from oddframe.runtime.onnx import OnnxRuntime
+from oddframe.runtime.openvino import OpenVINORuntime
+from oddframe.runtime.runtime import Precision, Runtime
+from oddframe.types import Signature
+
+FORMAT = 1
+META = "export.json"
+Target = Literal["onnx", "openvino"]
+NETWORK: dict[Target, str] = {"onnx": "network.onnx", "openvino": "network.xml"}
+RUNTIMES: dict[Target, type[OnnxRuntime] | type[OpenVINORuntime]] = {"onnx": OnnxRuntime, "openvino": OpenVINORuntime}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported one-class detector.
+
+    Attributes:
+        path: the folder.
+        id: of the bundle it was made from, with runtime and precision; score files carry it.
+        outline: of the detector.
+        runtime, precision: what it is for.
+        parity: how well it agreed with the bundle when it was made, as plain values (see `oddframe.runtime.parity`).
+    """
+
+    path: Path
+    id: str
+    recipe: Recipe
+    outline: Signature
+    runtime: Target
+    precision: Precision
+    parity: Mapping[str, Any]
+
+    @property
+    def calibration(self) -> Path:
+        """Where the calibration is, or will be, kept."""
+        return self.path / CALIBRATION
+
+    def open(self, device: str = "auto") -> Runtime:
+        """The network, ready to score.
+
+        Raises:
+            InputError: the library is not installed, or cannot read the file or use the device.
+        """
+        return RUNTIMES[self.runtime](self.path / NETWORK[self.runtime], self.outline, self.precision, device)
+
+    def save(self) -> None:
+        """Write what makes the folder an exported detector, its network and calibration being there."""
+        meta = {
+            "format": FORMAT,
+            "id": self.id,
+            "runtime": self.runtime,
+            "precision": self.precision,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "signature": TypeAdapter(Signature).dump_python(self.outline, mode="json"),
+            "parity": dict(self.parity),
+        }
+        write_text(self.path / META, json.dumps(meta, indent=2) + "\n")
+
+
+def load_trained(path: Path) -> Bundle | Exported:
+    """What `fit` left in a folder, or `export` made of it.
+
+    Raises:
+        BundleError: neither of them, or a damaged one.
+    """
+    return load_exported(path) if (path / META).is_file() else load_bundle(path)
+
+
+def load_exported(path: Path) -> Exported:
+    """What `Exported.save` wrote.
+
+    Raises:
+        BundleError: made by a newer oddframe, or damaged.
+    """
+    try:
+        meta = json.loads((path / META).read_text(encoding="utf-8"))
+        if meta["format"] > FORMAT:
+            raise BundleError(f"{path}: exported by a newer oddframe; upgrade oddframe")
+        runtime: Target = meta["runtime"]
+        if not (path / NETWORK[runtime]).is_file():
+            raise BundleError(f"{path}: {NETWORK[runtime]} is missing; export or copy it again")
+        return Exported(
+            path,
+            meta["id"],
+            parse_recipe(meta["recipe"], str(path / META)),
+            TypeAdapter(Signature).validate_python(meta["signature"]),
+            runtime,
+            meta["precision"],
+            meta["parity"],
+        )
+    except (ValueError, KeyError, TypeError, ValidationError, RecipeError) as error:
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{path}: damaged export: {reason}; export or copy it again") from error

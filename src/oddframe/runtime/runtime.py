@@ -1,0 +1,117 @@
+"""The contract of a runtime: what computes the components of a chunk of windows, where, at which precision."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.data.windows import Chunk
+from oddframe.errors import InputError
+from oddframe.types import Signature
+
+Precision = Literal["fp32", "bf16", "int8"]
+Backend = Literal["torch", "onnx", "openvino"]
+AUTO = "auto"
+
+# On a CPU the caches decide: more windows at a time are no faster there.
+CPU_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Engine:
+    """With what to compute.
+
+    Attributes:
+        runtime: "torch", "onnx", "openvino", or "auto": the fastest on the video at hand that agrees with torch in
+            fp32. None is torch for a bundle, and for an exported detector what it was exported for.
+        precision: of the arithmetic; None is fp32 for a bundle, what an exported detector has, and with "auto" any.
+        device: "auto" (CUDA where there is one), or any torch device name.
+        batch: windows per forward pass; None lets the runtime choose. It changes the speed, not the scores.
+    """
+
+    runtime: Backend | Literal["auto"] | None = None
+    precision: Precision | None = None
+    device: str = AUTO
+    batch: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Runtime and precision, as the scores of a bundle carry them; empty for torch in fp32."""
+        runtime, precision = self.runtime or "torch", self.precision or "fp32"
+        return "" if (runtime, precision) == ("torch", "fp32") else f"{runtime}-{precision}"
+
+    @classmethod
+    def parse(cls, runtime: str | None, precision: str | None, device: str = AUTO, batch: int | None = None) -> Engine:
+        """An engine from words of the command line.
+
+        Raises:
+            InputError: there is no such runtime or precision, or no such batch.
+        """
+        if runtime is not None:
+            runtime = _one_of("runtime", runtime, Backend, AUTO)
+        if batch is not None and batch < 1:
+            raise InputError(f"batch is {batch}; it must be at least 1")
+        return cls(runtime, precision and parse_precision(precision), device, batch)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ChunkErrors:
+    """What a detector says of the B windows of a chunk: components (B,) float64, map (B, h, w) float32 or None."""
+
+    components: Mapping[str, NDArray[np.float64]]
+    map: NDArray[np.float32] | None
+
+
+class Runtime(ABC):
+    """A detector ready to score.
+
+    Attributes:
+        signature: of the detector.
+        name: of the runtime.
+        precision: of its arithmetic.
+        batch: windows per forward pass that keep the device busy.
+    """
+
+    signature: Signature
+    name: Backend
+    precision: Precision
+    batch: int = CPU_BATCH
+
+    @abstractmethod
+    def score(self, chunk: Chunk) -> ChunkErrors:
+        """Components and map of the windows of a chunk."""
+
+    def begin_video(self) -> None:  # noqa: B027, most have nothing to forget
+        """A new video begins: forget, where the method says so, what was seen of the last one."""
+
+    def forget(self) -> None:  # noqa: B027
+        """Forget all that was seen while scoring: a new set of videos begins."""
+
+
+def parse_precision(name: str) -> Precision:
+    """The precision of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    return cast(Precision, _one_of("precision", name, Precision))
+
+
+def cores() -> int:
+    """Cores that this process may use; OMP_NUM_THREADS, where it is set, says how many it should."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(allowed, int(wanted)) if wanted.isdecimal() and int(wanted) else allowed
+
+
+def _one_of(what: str, name: str, choices: object, *more: str) -> str:
+    known = (*more, *get_args(choices))
+    if name not in known:
+        raise InputError(f"{what} is {name!r}; choose {', '.join(known[:-1])} or {known[-1]}")
+    return name
