@@ -17,6 +17,7 @@ from oddframe.cli import (
     data,
     demo,
     evaluate,
+    export,
     features,
     fit,
     import_checkpoint,
@@ -38,6 +39,7 @@ app.command()(score.score)
 app.command()(evaluate.evaluate)
 app.command()(calibrate.calibrate)
 app.command()(adapt.adapt)
+app.command()(export.export)
 app.command()(bench.bench)
 app.command()(benchmark.benchmark)
 app.command()(features.features)

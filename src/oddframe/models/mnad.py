@@ -287,11 +287,12 @@ class MNAD(Detector):
     def score(self, batch: Batch) -> FrameErrors:
         query_BKC, skips = self.encode(self.input(batch))
         target_BCHW = self.target(batch)
-        step = len(batch) if self.config.test_update == "off" else 1  # a frame may change the memory of the next
-        seen = []
-        for start in range(0, len(batch), step):
-            part = slice(start, start + step)
-            seen.append(self.watch(query_BKC[part], tuple(skip[part] for skip in skips), target_BCHW[part]))
+        if not self.remembers:
+            return self.watch(query_BKC, skips, target_BCHW)
+        seen = []  # one by one: a frame may change the memory of the next
+        for i in range(len(batch)):
+            one = slice(i, i + 1)
+            seen.append(self.watch(query_BKC[one], tuple(skip[one] for skip in skips), target_BCHW[one]))
         components = {name: torch.cat([errors.components[name] for errors in seen]) for name in self.components}
         return FrameErrors(components, torch.cat([errors.map for errors in seen if errors.map is not None]))
 

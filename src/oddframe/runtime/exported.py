@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from oddframe.atomic import write_text
 from oddframe.bundle import CALIBRATION, Bundle, load_bundle
-from oddframe.errors import BundleError, RecipeError
+from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.recipes import Recipe, parse_recipe
 from oddframe.runtime.onnx import OnnxRuntime
 from oddframe.runtime.openvino import OpenVINORuntime
@@ -77,6 +77,17 @@ class Exported:
             "parity": dict(self.parity),
         }
         write_text(self.path / META, json.dumps(meta, indent=2) + "\n")
+
+
+def parse_target(name: str) -> Target:
+    """What is exported to, by its name.
+
+    Raises:
+        InputError: there is no such thing.
+    """
+    if name not in NETWORK:
+        raise InputError(f"cannot export to {name!r}; choose {' or '.join(NETWORK)}")
+    return name
 
 
 def load_trained(path: Path) -> Bundle | Exported:

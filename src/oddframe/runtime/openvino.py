@@ -66,3 +66,17 @@ def openvino() -> Any:
 def bfloat16(core: Any) -> bool:
     """Whether this CPU multiplies in bf16."""
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def write_openvino(source: Path, target: Path) -> None:
+    """Convert an ONNX file to OpenVINO's own form: `target`, an .xml file, and its weights beside it.
+
+    Raises:
+        InputError: OpenVINO is not installed, or cannot convert it.
+    """
+    library = openvino()
+    try:
+        model = library.convert_model(source)
+    except RuntimeError as error:
+        raise InputError(f"{source.name}: OpenVINO cannot convert it: {' '.join(str(error).split())}") from None
+    library.save_model(model, target, compress_to_fp16=False)  # its default would halve the weights

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 import oddframe
-from oddframe.data.windows import Chunk, stream_chunks
 from oddframe.errors import InputError, VideoError
 from oddframe.runtime.exported import RUNTIMES, Exported
-from oddframe.runtime.parity import Parity, compare
-from oddframe.runtime.runtime import Backend, ChunkErrors, Engine, Precision, Runtime
-from oddframe.scoring.combine import Components, ScoreRule, combine
-from oddframe.scoring.stream import PostProcessor, join
-from oddframe.types import Signature
+from oddframe.runtime.runtime import Backend, Engine, Precision, Runtime
+from oddframe.scoring.agreement import Take, agreement, run, speed_of, take_chunks
+from oddframe.scoring.combine import ScoreRule
 from oddframe.video.cache import default_cache_root
-from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
 
 if TYPE_CHECKING:
@@ -34,7 +25,7 @@ TRIED: tuple[tuple[Backend, Precision], ...] = (
     ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"),
 )  # fmt: skip
 LIBRARIES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
-SECONDS = 1.0  # for which each candidate is measured
+SECONDS = 1.0  # as many frames as torch scores in that time, or LEAST, are compared
 LEAST, MOST = 24, 128  # frames compared: of fewer than 24 a single exchange of neighbours costs more than 0.001
 
 
@@ -121,20 +112,18 @@ def choose_engine(
     if not isinstance(trained.detector, Detector) or trained.detector.remembers:
         return replace(engine, runtime="torch")
     reference = open_runtime(trained, replace(engine, runtime="torch", precision="fp32"))
-    chunks, where = _first_chunks(reference, engine.batch, sources)
-    wanted, speed = _measured(reference, chunks)
-    tried = [Candidate("torch", "fp32", speed, None)]
+    take = _first_take(reference, engine.batch, sources)
+    wanted = run(reference, [take])
+    tried = [Candidate("torch", "fp32", speed_of(reference, take), None)]
     for name, precision in TRIED:
         if importlib.util.find_spec(LIBRARIES[name]) is None or engine.precision not in (None, precision):
             continue
         try:
             runtime = open_runtime(trained, replace(engine, runtime=name, precision=precision))
+            parity = agreement(wanted, run(runtime, [take]), rule)
+            tried.append(Candidate(name, precision, speed_of(runtime, take), parity.fault(precision)))
         except InputError as error:
             tried.append(Candidate(name, precision, 0.0, str(error)))
-            continue
-        got, speed = _measured(runtime, chunks)
-        fault = agreement(reference.signature, chunks, wanted, got, rule, where).fault(precision)
-        tried.append(Candidate(name, precision, speed, fault))
     if tell is not None:
         for one in tried:
             tell(one)
@@ -142,72 +131,16 @@ def choose_engine(
     return replace(engine, runtime=best.runtime, precision=best.precision)
 
 
-def agreement(
-    signature: Signature,
-    chunks: Sequence[Chunk],
-    wanted: Sequence[ChunkErrors],
-    got: Sequence[ChunkErrors],
-    rule: ScoreRule,
-    where: str,
-) -> Parity:
-    """How well two runtimes agree on the same chunks of one video, scores not smoothed."""
-    mine, others = _processed(signature, chunks, wanted), _processed(signature, chunks, got)
-    levels = {name: rule.levels.get(name, (0.0, 1.0)) for name in rule.combination.weights}
-    scores = tuple(combine(one, rule.combination, levels) for one in (mine, others))
-    return compare(mine, others, (scores[0], scores[1]), _maps(wanted, got), where)
-
-
-def first_chunks(runtime: Runtime, source: VideoSource, frames: int, batch: int | None = None) -> list[Chunk]:
-    """The chunks of the first `frames` frames of a video that can be scored.
-
-    Raises:
-        VideoError: the video cannot be decoded, or is too short.
-    """
-    window = runtime.signature.window
-    decoded = frames + window.look_back + window.look_ahead
-    with VideoReader(source, window.size, window.colour, window.resize) as reader:
-        return list(stream_chunks(islice(reader, decoded), window, batch or runtime.batch))
-
-
-def _first_chunks(runtime: Runtime, batch: int | None, sources: Sequence[VideoSource]) -> tuple[list[Chunk], str]:
-    """Chunks of as many frames as the runtime scores in about a second, and the name of their video."""
+def _first_take(runtime: Runtime, batch: int | None, sources: Sequence[VideoSource]) -> Take:
+    """The beginning of the first video that can be decoded: as many frames as the runtime scores in about a second."""
     for source in sources:
         try:
-            chunks = first_chunks(runtime, source, LEAST, batch)
-            runtime.score(chunks[0])  # warm-up
-            start = time.perf_counter()
-            runtime.score(chunks[0])
-            rate = len(chunks[0].index) / (time.perf_counter() - start)
-            count = int(min(max(rate * SECONDS, LEAST), MOST))
-            return first_chunks(runtime, source, count, batch), source.name
+            take = take_chunks(runtime, source, LEAST, batch)
         except VideoError:
             continue
-    raise InputError("not one of the videos can be decoded")
-
-
-def _measured(runtime: Runtime, chunks: Sequence[Chunk]) -> tuple[list[ChunkErrors], float]:
-    """What a runtime says of chunks, and its frames/s: the median of as many as fit into a second, warm-up excluded."""
-    errors = [runtime.score(chunk) for chunk in chunks]
-    speeds: list[float] = []
-    began = time.perf_counter()
-    while not speeds or time.perf_counter() - began < SECONDS:
-        chunk = chunks[len(speeds) % len(chunks)]
+        runtime.score(take.chunks[0])  # warm-up
         start = time.perf_counter()
-        runtime.score(chunk)
-        speeds.append(len(chunk.index) / (time.perf_counter() - start))
-    return errors, statistics.median(speeds)
-
-
-def _processed(signature: Signature, chunks: Sequence[Chunk], errors: Iterable[ChunkErrors]) -> Components:
-    """The components of all chunks, post-processed."""
-    post = PostProcessor(signature)
-    pieces = [post.push(chunk, error) for chunk, error in zip(chunks, errors, strict=True)]
-    last = post.flush()
-    return join([*pieces, *([last] if last is not None else [])]).components
-
-
-def _maps(*runs: Sequence[ChunkErrors]) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    if runs[0][0].map is None:
-        return None
-    first, second = (np.concatenate([errors.map for errors in run if errors.map is not None]) for run in runs)
-    return first, second
+        runtime.score(take.chunks[0])
+        rate = len(take.chunks[0].index) / (time.perf_counter() - start)
+        return take_chunks(runtime, source, int(min(max(rate * SECONDS, LEAST), MOST)), batch)
+    raise InputError("not one of the videos can be decoded")

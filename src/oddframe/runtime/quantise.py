@@ -1,0 +1,93 @@
+"""int8 by quantisation after training: ranges of activations are taken from normal video.
+
+Weights and inputs of convolutions and matrix products become int8, weights with a scale for each output channel. The
+first and the last convolutions keep their precision: the one sees the pixels themselves, the others write the picture
+whose error is the score, and rounding them to a 256th of their range would be part of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from oddframe.data.windows import Chunk
+from oddframe.errors import InputError
+from oddframe.runtime.feed import feed
+from oddframe.types import Signature
+
+QUANTISED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+
+
+def quantise(source: Path, target: Path, signature: Signature, chunks: Iterable[Chunk]) -> None:
+    """Write the int8 form of a detector's graph, as ONNX.
+
+    Args:
+        source: an ONNX file in fp32.
+        chunks: of normal video.
+
+    Raises:
+        InputError: onnxruntime's tools are not installed.
+    """
+    try:
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise InputError(f'int8 needs the library {error.name}: pip install "oddframe[export]"') from None
+    logging.getLogger().setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            target,
+            _Reader(feed(chunk, signature) for chunk in chunks),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTISED),
+            nodes_to_quantize=_inner(prepared),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+class _Reader:
+    """Hands calibration inputs over one by one, as the quantiser asks for them."""
+
+    def __init__(self, fed: Iterator[dict[str, NDArray[Any]]]) -> None:
+        self.fed = fed
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self.fed, None)
+
+    def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
+        return self.fed
+
+
+def _inner(path: Path) -> list[str]:
+    """Names of the nodes that become int8: those with weights of their own that come neither first nor last."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    heavy = [node for node in graph.node if node.op_type in QUANTISED and node.input[1] in weights]
+    names = {node.name for node in heavy}
+
+    def reached(nodes: Iterable[Any], ins: str, outs: str) -> set[str]:
+        """Names of heavy nodes with another heavy one before them, following tensors in the order of `nodes`."""
+        after: set[str] = set()  # tensors that depend on a heavy node
+        found = set()
+        for node in nodes:
+            depends = any(name in after for name in getattr(node, ins))
+            if depends and node.name in names:
+                found.add(node.name)
+            if depends or node.name in names:
+                after.update(getattr(node, outs))
+        return found
+
+    inner = reached(graph.node, "input", "output") & reached(reversed(graph.node), "output", "input")
+    return [node.name for node in heavy if node.name in inner]

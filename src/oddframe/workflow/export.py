@@ -1,0 +1,152 @@
+"""From a bundle to a folder that scores without torch, if it agrees with the bundle."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from oddframe.bundle import CALIBRATION, CARD
+from oddframe.data.readers import open_labelled
+from oddframe.data.world import render_world
+from oddframe.errors import InputError, VideoError
+from oddframe.evaluation.protocol import evaluate
+from oddframe.evaluation.protocols import get_protocol
+from oddframe.models.detector import one_class
+from oddframe.runtime.exported import NETWORK, Exported, Target
+from oddframe.runtime.graph import write_onnx
+from oddframe.runtime.openvino import write_openvino
+from oddframe.runtime.quantise import quantise
+from oddframe.runtime.runtime import Engine, Precision
+from oddframe.runtime.torch import TorchRuntime
+from oddframe.scoring.agreement import Take, agreement, run, take_chunks
+from oddframe.video.sources import VideoSource, find_videos
+from oddframe.workflow.run import HELDOUT, Run
+
+VIDEOS, FRAMES = 4, 24  # compared: so many videos, so many frames of each
+CALIBRATED = 16  # videos whose beginnings int8 takes its ranges from
+
+
+def export(
+    trained: Run,
+    to: Target,
+    out: str | Path,
+    *,
+    precision: Precision = "fp32",
+    videos: str | Path | Sequence[VideoSource] | None = None,
+    data: str | None = None,
+    allow: bool = False,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> Run:
+    """Convert a detector, compare it with the original on real frames, and keep it if they agree.
+
+    Args:
+        to: what is to run it.
+        out: the new folder.
+        precision: "bf16" is for OpenVINO; "int8" takes its ranges from `videos`.
+        videos: normal video that the run was not trained on, a path or sources; None compares on the built-in street.
+        data: labelled test set, "NAME:PATH"; with it the AUC under protocol `honest` is compared, too.
+        allow: keep it even if it does not agree. A network that gives NaN is never kept.
+
+    Returns:
+        The exported run; its `trained.parity` says how well it agrees.
+
+    Raises:
+        InputError: `out` exists, a library is missing, no video can be used, or the two do not agree.
+        RecipeError: the detector is not a one-class detector.
+    """
+    bundle, out = trained.bundle, Path(out)
+    detector = one_class(bundle.detector, "export")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: already exists; choose another --out")
+    if precision == "bf16" and to == "onnx":
+        raise InputError("ONNX Runtime does not compute in bf16 on CPUs; use --to openvino, or fp32 or int8")
+    if precision == "int8" and videos is None:
+        raise InputError("int8 takes its ranges from normal video that the run was not trained on: --video PATH")
+    with _beside(out) as folder, tempfile.TemporaryDirectory() as scratch:
+        sources = find_videos(_street(Path(scratch))) if videos is None else videos
+        sources = find_videos(sources) if isinstance(sources, str | Path) else sources
+        reference = TorchRuntime(detector, "cpu")
+        takes = _takes(reference, sources, VIDEOS, FRAMES)
+
+        graph = Path(scratch) / NETWORK["onnx"]
+        write_onnx(detector, graph)
+        if precision == "int8":
+            parts = _takes(reference, sources, CALIBRATED, reference.batch)
+            quantised = graph.with_name("int8.onnx")
+            quantise(graph, quantised, detector.signature, [chunk for take in parts for chunk in take.chunks])
+            graph = quantised
+        if to == "onnx":
+            shutil.copy(graph, folder / NETWORK["onnx"])
+        else:
+            write_openvino(graph, folder / NETWORK["openvino"])
+        for name in (CALIBRATION, HELDOUT, CARD):
+            if (bundle.path / name).is_file():
+                shutil.copy(bundle.path / name, folder / name)
+        made = Exported(folder, f"{bundle.id}-{to}-{precision}", bundle.recipe, detector.signature, to, precision, {})
+
+        parity = agreement(run(reference, takes), run(made.open("cpu"), takes), trained.rule)
+        if data is not None and parity.finite:
+            parity = replace(parity, auc=_aucs(trained, Run(made), data, progress))
+        fault = parity.fault(precision)
+        if fault is not None and not (allow and parity.finite):
+            way_out = "; --allow keeps it all the same" if parity.finite else ""
+            raise InputError(f"{bundle.path}: {to} in {precision} does not agree: {fault}; nothing is written{way_out}")
+        replace(made, parity=parity.to_dict()).save()
+    return Run(replace(made, path=out, parity=parity.to_dict()))
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A new folder that becomes `out` when the block ends without an exception, and is gone otherwise."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield folder
+        if out.is_dir():
+            out.rmdir()
+        folder.chmod(0o755)
+        folder.rename(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _street(folder: Path) -> Path:
+    render_world(folder / "street", videos=VIDEOS, test_videos=0, seconds=4)
+    return folder / "street" / "training" / "videos"
+
+
+def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int, frames: int) -> list[Take]:
+    """The beginnings of as many as `videos` videos, spread over all that there are."""
+    found: list[Take] = []
+    fault = ""
+    step = max(1, len(sources) // videos)
+    for source in [*sources[::step], *(s for i, s in enumerate(sources) if i % step)]:
+        if len(found) == videos:
+            break
+        try:
+            found.append(take_chunks(reference, source, frames))
+        except VideoError as error:
+            fault = fault or str(error)
+    if not found:
+        raise InputError(fault or "there is no video to compare on")
+    return found
+
+
+def _aucs(
+    trained: Run, exported: Run, data: str, progress: Callable[[str, int, int | None], None] | None
+) -> tuple[float, float]:
+    """Micro AUC of the bundle and of what was exported of it, under protocol `honest`."""
+    labelled, rule = open_labelled(data), trained.rule
+    labels = {video.source.name: video.labels for video in labelled.videos}
+    sources = [video.source for video in labelled.videos]
+    found = []
+    for one in (trained, exported):
+        scores, skipped, _ = one.score_all(sources, None, Engine(device="cpu"), progress=progress, rule=rule)
+        if skipped:
+            raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
+        found.append(evaluate(scores, labels, get_protocol("honest"), rule).micro_auc)
+    return found[0], found[1]
