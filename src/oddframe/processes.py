@@ -5,6 +5,7 @@ They are spawned, not forked: a fork of a process that runs threads can hang.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,14 @@ from types import ModuleType
 from typing import Any
 
 SPAWN = get_context("spawn")
+
+
+def cores() -> int:
+    """Cores for the arithmetic of this process: what OMP_NUM_THREADS says, as for torch, or those it may run on."""
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    if wish.isdecimal() and int(wish) > 0:
+        return int(wish)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def process_pool(workers: int, begin: Callable[..., object] | None = None, *arguments: Any) -> ProcessPoolExecutor:

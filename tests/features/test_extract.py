@@ -9,8 +9,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from oddframe.errors import InputError, VideoError
 from oddframe.features.extract import Seconds, cut, extract, resized
@@ -32,10 +31,10 @@ class Corner(Extractor):
         self.preprocessing = preprocessing or Preprocessing(16, (16, 16))
         self.seen: list[tuple[int, ...]] = []
 
-    def embed(self, frames: Tensor) -> Tensor:
-        assert frames.dtype == torch.uint8
-        self.seen.append(tuple(frames.shape))
-        return frames[:, :, 0, 0].float().mean(1)
+    def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert frames.dtype == np.uint8
+        self.seen.append(frames.shape)
+        return frames[:, :, 0, 0].mean(1, dtype=np.float32)
 
     def to(self, device: str) -> None:
         assert device == "cpu"
@@ -150,8 +149,8 @@ def test_a_crop_larger_than_the_frames_is_an_error_of_the_video() -> None:
 
 def test_nan_is_not_kept(make_video: MakeVideo) -> None:
     class Broken(Corner):
-        def embed(self, frames: Tensor) -> Tensor:
-            return super().embed(frames) * float("nan")
+        def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return super().embed(frames) * np.float32("nan")
 
     with pytest.raises(VideoError, match="corner gives NaN or infinity"):
         extract(make_video(3), Broken(), Sampling())
@@ -159,7 +158,7 @@ def test_nan_is_not_kept(make_video: MakeVideo) -> None:
 
 def test_a_failing_network_ends_the_extraction(make_video: MakeVideo) -> None:
     class Failing(Corner):
-        def embed(self, frames: Tensor) -> Tensor:
+        def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
             raise RuntimeError("no more memory")
 
     with pytest.raises(RuntimeError, match="no more memory"):

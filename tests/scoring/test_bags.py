@@ -7,24 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from oddframe.errors import InputError
 from oddframe.features.snippets import SnippetFeatures
 from oddframe.models.mil import MIL
-from oddframe.scoring.bags import frames_of, score_bag
+from oddframe.scoring.bags import torch_network
+from oddframe.scoring.features import frames_of, score_bag
 
 
-class Echo(MIL):
+class Echo:
     """The first number of a segment's features is its score."""
 
-    def score(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(self, features: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float64]]:
         self.seen = features["x"].shape
-        return {"classifier": features["x"][..., 0]}
-
-
-def echo(segments: int) -> Echo:
-    return Echo.from_preset(backbones={"x": 2}, segments=segments)
+        return {"classifier": features["x"][..., 0].astype(np.float64)}
 
 
 def snippets(values: list[float], frames: int | None = None, seconds: float | None = None) -> SnippetFeatures:
@@ -34,39 +31,37 @@ def snippets(values: list[float], frames: int | None = None, seconds: float | No
 
 
 def test_every_frame_has_the_score_of_its_snippet() -> None:
-    piece = score_bag(echo(5), {"x": snippets([0.1, 0.2, 0.3, 0.4, 0.5], frames=70)})
+    time, components = score_bag(Echo(), 5, {"x": snippets([0.1, 0.2, 0.3, 0.4, 0.5], frames=70)})
     expected = np.repeat([0.1, 0.2, 0.3, 0.4, 0.5], [16, 16, 16, 16, 6])
-    assert np.allclose(piece.components["classifier"], expected) and len(piece.time) == 70
-    assert piece.index.tolist() == list(range(70)) and piece.time[25] == 1.0, (
-        "25 frames a second where nothing is known"
-    )
+    assert np.allclose(components["classifier"], expected) and len(time) == 70
+    assert time[25] == 1.0, "25 frames a second where nothing is known"
 
 
 def test_segments_of_several_snippets_and_snippets_of_several_segments() -> None:
     values = [0.0, 1.0, 0.5, 0.25]
-    half = score_bag(echo(2), {"x": snippets(values)}).components["classifier"]
+    half = score_bag(Echo(), 2, {"x": snippets(values)})[1]["classifier"]
     assert np.allclose(half, np.repeat([0.5, 0.375], 32))
-    double = score_bag(echo(8), {"x": snippets(values)}).components["classifier"]
+    double = score_bag(Echo(), 8, {"x": snippets(values)})[1]["classifier"]
     assert np.allclose(double, np.repeat(values, 16))
 
 
 def test_long_videos_are_scored_in_parts() -> None:
-    detector, own = echo(2), snippets([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], frames=96, seconds=12)
-    whole = score_bag(detector, {"x": own})
-    assert detector.seen == (1, 2, 2) and np.unique(whole.components["classifier"]).size == 2
-    parts = score_bag(detector, {"x": own}, segment_seconds=2.0)
-    assert detector.seen == (3, 2, 2)
-    assert np.allclose(parts.components["classifier"], np.repeat([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 16))
-    score_bag(detector, {"x": own}, segment_seconds=0.001)
-    assert detector.seen == (6, 2, 2), "no part without a snippet"
+    network, own = Echo(), snippets([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], frames=96, seconds=12)
+    _, whole = score_bag(network, 2, {"x": own})
+    assert network.seen == (1, 2, 2) and np.unique(whole["classifier"]).size == 2
+    _, parts = score_bag(network, 2, {"x": own}, segment_seconds=2.0)
+    assert network.seen == (3, 2, 2)
+    assert np.allclose(parts["classifier"], np.repeat([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 16))
+    score_bag(network, 2, {"x": own}, segment_seconds=0.001)
+    assert network.seen == (6, 2, 2), "no part without a snippet"
 
 
 def test_released_segments_are_spread_over_the_video() -> None:
     rows = np.array([[0.0, 0], [1.0, 0]], np.float32)
     own = {"x": SnippetFeatures("v", rows, None, "segments")}
-    piece = score_bag(echo(2), own, segment_seconds=0.001, frames=7)
-    assert piece.components["classifier"].tolist() == [0, 0, 0, 1, 1, 1, 1]
-    assert len(score_bag(echo(2), own).index) == 32, "a row counts as a snippet where nothing is known"
+    _, components = score_bag(Echo(), 2, own, segment_seconds=0.001, frames=7)
+    assert components["classifier"].tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert len(score_bag(Echo(), 2, own)[0]) == 32, "a row counts as a snippet where nothing is known"
 
 
 def test_backbones_may_differ_by_one_row() -> None:
@@ -81,5 +76,6 @@ def test_the_same_bits_in_any_company() -> None:
     torch.manual_seed(0)
     detector = MIL.from_preset(backbones={"x": 2}, segments=4, head=(8, 4))
     own = {"x": snippets([0.1, 0.9, 0.4, 0.3, 0.8])}
-    first, again = (score_bag(detector, own).components["classifier"] for _ in range(2))
+    network = torch_network(detector.train())  # dropout would show
+    first, again = (score_bag(network, 4, own)[1]["classifier"] for _ in range(2))
     assert np.array_equal(first, again)

@@ -18,8 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from oddframe.errors import BundleError, InputError, OddframeError
-from oddframe.features.extractor import Extractor
-from oddframe.features.network import ABOUT, FORMAT, Precision
+from oddframe.features.extractor import ABOUT, FORMAT, Extractor, Precision
 
 NETWORKS = ("clip", "s3d", "i3d")
 KNOWN = "clip, s3d, i3d, onnx:FILE"

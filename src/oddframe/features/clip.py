@@ -18,8 +18,8 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from oddframe.errors import BundleError, InputError
-from oddframe.features.extractor import Preprocessing
-from oddframe.features.network import NetworkExtractor, Precision
+from oddframe.features.extractor import Precision, Preprocessing
+from oddframe.features.network import NetworkExtractor
 
 HUB = "openai/clip-vit-base-patch16"
 MEAN = (0.48145466 * 255, 0.4578275 * 255, 0.40821073 * 255)

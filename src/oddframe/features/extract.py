@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from oddframe.data.prefetch import prefetch
@@ -95,8 +94,8 @@ def extract(
         for piece in batches:
             ready = time.perf_counter()
             count, crops = piece.views.shape[:2]
-            vectors = extractor.embed(torch.from_numpy(piece.views.reshape(-1, *piece.views.shape[2:])))
-            rows.append(vectors.float().reshape(count, crops, -1).mean(1).numpy())
+            vectors = extractor.embed(piece.views.reshape(-1, *piece.views.shape[2:]))
+            rows.append(vectors.reshape(count, crops, -1).mean(1))
             times += piece.times
             spent.waiting += ready - asked
             asked = time.perf_counter()

@@ -12,12 +12,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from oddframe.errors import InputError
 from oddframe.types import Colour, Resize
 
 SNIPPET = 16
 """Frames of a snippet: what I3D, S3D and every published feature set of the field take."""
+
+Precision = Literal["fp32", "bf16"]
+
+ABOUT, FORMAT = "extractor.json", 1
+"""The file that makes a folder a saved extractor, and the version of its keys."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,12 @@ class Extractor(ABC):
     least: int = 1
 
     @abstractmethod
-    def embed(self, frames: Tensor) -> Tensor:
-        """(B, T, H, W, 3) uint8 frames of B snippets, resized and cut, to (B, D) float32 vectors on the CPU."""
+    def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, T, H, W, 3) frames of B snippets, resized and cut, to (B, D) vectors.
+
+        Raises:
+            InputError: frames of another type or shape, or fewer of them than `least`.
+        """
 
     @abstractmethod
     def to(self, device: str) -> None:
@@ -91,3 +102,20 @@ class Extractor(ABC):
 def fingerprint(identity: dict[str, Any]) -> str:
     """12 hexadecimal digits of plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def check_frames(extractor: Extractor, frames: NDArray[np.uint8]) -> None:
+    """Frames as `Extractor.embed` wants them.
+
+    Raises:
+        InputError: another type, another shape, or fewer frames than the network needs.
+    """
+    wanted = (*extractor.preprocessing.crop, 3)
+    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != wanted:
+        height, width, _ = wanted
+        raise InputError(
+            f"{extractor.name}: got {frames.dtype} frames of shape {tuple(frames.shape)}; "
+            f"wanted are uint8 of shape (snippets, frames, {height}, {width}, 3)"
+        )
+    if frames.shape[1] < extractor.least:
+        raise InputError(f"{extractor.name}: a snippet has {frames.shape[1]} frames, needed are {extractor.least}")

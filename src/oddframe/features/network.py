@@ -11,22 +11,21 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Self, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
-from oddframe.features.extractor import Extractor, Preprocessing
+from oddframe.features.extractor import ABOUT, FORMAT, Extractor, Precision, Preprocessing, check_frames
 from oddframe.models.reference import load_exactly
 
-Precision = Literal["fp32", "bf16"]
-
-ABOUT, WEIGHTS = "extractor.json", "weights.safetensors"
-FORMAT = 1
+WEIGHTS = "weights.safetensors"
 
 
 class NetworkExtractor(Extractor):
@@ -63,15 +62,18 @@ class NetworkExtractor(Extractor):
         """What `build` needs, as plain values."""
         return {}
 
-    @torch.inference_mode()
-    def embed(self, frames: Tensor) -> Tensor:
-        check_frames(self, frames)
+    def normalised(self, frames_BTHWC: Tensor) -> Tensor:
+        """(B, T, H, W, 3) uint8 on the device to (B, 3, T, H, W) float32, as `vectors` wants it."""
         p = self.preprocessing
-        mean = torch.tensor(p.mean, device=self.device)
-        std = torch.tensor(p.std, device=self.device)
-        x_BTHWC = (frames.to(self.device, non_blocking=True).float() - mean) / std
+        mean, std = torch.tensor(p.mean, device=self.device), torch.tensor(p.std, device=self.device)
+        return ((frames_BTHWC.float() - mean) / std).movedim(-1, 1)
+
+    @torch.inference_mode()
+    def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        check_frames(self, frames)
+        x_BCTHW = self.normalised(torch.from_numpy(np.ascontiguousarray(frames)).to(self.device))
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.vectors(x_BTHWC.movedim(-1, 1)).float().cpu()
+            return self.vectors(x_BCTHW).float().cpu().numpy()
 
     def to(self, device: str) -> None:
         try:
@@ -117,20 +119,3 @@ class NetworkExtractor(Extractor):
         load_exactly(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS), advice="save or copy it again")
         preprocessing = TypeAdapter(Preprocessing).validate_python(about["preprocessing"])
         return cls(network, preprocessing, about["name"], about["precision"])
-
-
-def check_frames(extractor: Extractor, frames: Tensor) -> None:
-    """Frames as `Extractor.embed` wants them.
-
-    Raises:
-        InputError: another type, another shape, or fewer frames than the network needs.
-    """
-    wanted = (*extractor.preprocessing.crop, 3)
-    if frames.dtype != torch.uint8 or frames.ndim != 5 or tuple(frames.shape[2:]) != wanted:
-        height, width, _ = wanted
-        raise InputError(
-            f"{extractor.name}: got {frames.dtype} frames of shape {tuple(frames.shape)}; "
-            f"wanted are uint8 of shape (snippets, frames, {height}, {width}, 3)"
-        )
-    if frames.shape[1] < extractor.least:
-        raise InputError(f"{extractor.name}: a snippet has {frames.shape[1]} frames, needed are {extractor.least}")

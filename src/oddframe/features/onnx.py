@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from torch import Tensor
 
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
-from oddframe.features.extractor import SNIPPET, Extractor, Preprocessing
-from oddframe.features.network import ABOUT, FORMAT, check_frames
+from oddframe.features.extractor import ABOUT, FORMAT, SNIPPET, Extractor, Preprocessing, check_frames
+from oddframe.processes import cores
 from oddframe.types import Resize
 
 MODEL = "model.onnx"
@@ -126,7 +124,7 @@ def described(content: dict[str, Any], what: str) -> Description:
 
 
 class ONNXExtractor(Extractor):
-    """An ONNX network run by onnxruntime, on as many threads as torch uses (OMP_NUM_THREADS, `torch.set_num_threads`).
+    """An ONNX network run by onnxruntime, on as many threads as there are `oddframe.processes.cores`.
 
     Attributes:
         frames: T of the input where the network fixes it: a snippet then gives frames at even distances.
@@ -165,7 +163,7 @@ class ONNXExtractor(Extractor):
         if self.frames is not None and self.frames > SNIPPET:
             raise InputError(f"{what}: takes clips of {self.frames} frames; a snippet has {SNIPPET}")
         self.least = self.frames or 1
-        blank = torch.zeros((1, self.least, *self.preprocessing.crop, 3), dtype=torch.uint8)
+        blank = np.zeros((1, self.least, *self.preprocessing.crop, 3), np.uint8)
         self.dim = self.embed(blank).shape[1]
 
     @classmethod
@@ -198,7 +196,7 @@ class ONNXExtractor(Extractor):
                 "use cpu, or install onnxruntime-gpu for cuda"
             )
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; what it says of unused weights is no matter here
         settings = [(provider, {"device_id": int(number or 0)} if kind == "cuda" else {})]
@@ -223,20 +221,18 @@ class ONNXExtractor(Extractor):
             raise InputError(f"{what}: takes uint8, so that mean must be 0 and std 1")
         return Preprocessing(words.resize, crop, words.colour, words.mean, words.std, words.interpolation)
 
-    def embed(self, frames: Tensor) -> Tensor:
+    def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         check_frames(self, frames)
         if self.frames is not None:
-            frames = frames[:, torch.arange(self.frames) * frames.shape[1] // self.frames]
+            frames = frames[:, np.arange(self.frames) * frames.shape[1] // self.frames]
         snippets, length = frames.shape[:2]
-        x = frames.cpu().numpy()
-        if self.kind == "frames":
-            x = x.reshape(-1, *x.shape[2:])
+        x = frames.reshape(-1, *frames.shape[2:]) if self.kind == "frames" else frames
         axes = "NHWC" if self.kind == "frames" else "NTHWC"
         x = np.ascontiguousarray(x.transpose([axes.index(axis) for axis in self.layout]))
         vectors = self.run(self.normalised(x))
         if self.kind == "frames":
             vectors = vectors.reshape(snippets, length, -1).mean(1)
-        return torch.from_numpy(vectors)
+        return vectors
 
     def normalised(self, x: NDArray[np.uint8]) -> NDArray[Any]:
         """Pixels in the network's layout as its input wants them."""

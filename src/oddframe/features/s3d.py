@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import BundleError
-from oddframe.features.extractor import Preprocessing
-from oddframe.features.network import NetworkExtractor, Precision
+from oddframe.features.extractor import Precision, Preprocessing
+from oddframe.features.network import NetworkExtractor
 from oddframe.features.weights import named_tensors
 from oddframe.models.reference import load_exactly
 

@@ -69,6 +69,11 @@ class Sampling:
         """Plain values for JSON and for a fingerprint."""
         return {"snippet": SNIPPET, "frames_per_snippet": self.frames_per_snippet, "crops": self.crops}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, int]) -> Sampling:
+        """What `to_dict` gave."""
+        return cls(values["frames_per_snippet"], values["crops"])
+
 
 @dataclass(frozen=True)
 class SnippetFeatures:

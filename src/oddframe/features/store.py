@@ -23,9 +23,8 @@ import numpy as np
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError, SpaceError, VideoError
 from oddframe.features.catalogue import open_extractor
-from oddframe.features.extractor import SNIPPET, Extractor, fingerprint
+from oddframe.features.extractor import SNIPPET, Extractor, Precision, fingerprint
 from oddframe.features.layouts import LAYOUTS, open_layout
-from oddframe.features.network import Precision
 from oddframe.features.snippets import FeatureSource, Sampling, SnippetFeatures, checked
 from oddframe.types import VideoInfo
 from oddframe.video.sources import VideoSource, frame_files, natural_key
@@ -105,7 +104,7 @@ class FeatureStore:
         self.name: str = name or about["identity"]["name"]
         self.dim: int = about["identity"]["dim"]
         self.fingerprint: str = about["fingerprint"]
-        self.sampling = Sampling(about["sampling"]["frames_per_snippet"], about["sampling"]["crops"])
+        self.sampling = Sampling.from_dict(about["sampling"])
         self._opening = Opening.from_dict(about["extractor"]).moved(self._found)
 
     @cached_property

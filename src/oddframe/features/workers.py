@@ -5,13 +5,12 @@ Spawned processes import this module and nothing above it: a second less for eac
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from oddframe.errors import OddframeError, VideoError
 from oddframe.features.extract import Seconds, extract
@@ -71,9 +70,15 @@ def extract_here(
 
 
 def extract_beside(
-    store: FeatureStore, device: str, batch: int, sources: Sequence[VideoSource], workers: int, tell: Tell
+    store: FeatureStore,
+    device: str,
+    batch: int,
+    sources: Sequence[VideoSource],
+    workers: int,
+    threads: int,
+    tell: Tell,
 ) -> Iterator[tuple[VideoSource, Made | str]]:
-    """Extract videos into a store, in several processes that share the cores, the largest files first.
+    """Extract videos into a store, in several processes of so many threads each, the largest files first.
 
     Every process opens the extractor by what the store says of it. When this iterator is closed they stop after the
     batch that they are at.
@@ -85,7 +90,6 @@ def extract_beside(
         OddframeError: a process was killed.
     """
     frames, stop = SPAWN.Value("q", 0), SPAWN.Event()
-    threads = max(1, torch.get_num_threads() // workers)
     pool = process_pool(workers, _begin, store, device, batch, threads, frames, stop)
     jobs = sorted(sources, key=lambda source: -source.path.stat().st_size)
     try:
@@ -113,7 +117,7 @@ _count: Callable[[int], None]
 def _begin(store: FeatureStore, device: str, batch: int, threads: int, frames: Any, stop: Any) -> None:
     """Make a spawned process ready; it uses `threads` cores."""
     global _worker, _count
-    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # in time for torch, which only some extractors load
     extractor = store.open_extractor()
     extractor.to(device)
     _worker = _Worker(store, extractor, batch)

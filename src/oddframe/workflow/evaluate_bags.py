@@ -15,7 +15,8 @@ from oddframe.evaluation.bootstrap import Interval, bootstrap_micro_auc
 from oddframe.evaluation.weak import WeakResult, evaluate_weak, reference_rows
 from oddframe.features.collection import Collection
 from oddframe.models.bag_detector import BagDetector
-from oddframe.scoring.bags import score_bag
+from oddframe.scoring.bags import torch_network
+from oddframe.scoring.features import score_bag
 from oddframe.workflow.run import Progress, Run
 
 
@@ -82,11 +83,12 @@ def evaluate_bags(
         )
     if not with_features:
         raise InputError(f"{data}: there are features of not one of its {len(weak.test)} test videos")
+    network, longest = torch_network(detector), run.bundle.recipe.scoring.segment_seconds
     curves: dict[str, dict[str, NDArray[np.float64]]] = {}
     for done, video in enumerate(with_features, 1):
         loaded = collection.load(video.name, backbones)
-        piece = score_bag(detector, loaded, run.bundle.recipe.scoring.segment_seconds, video.frames)
-        for name, values in piece.components.items():
+        _, components = score_bag(network, detector.segments, loaded, longest, video.frames)
+        for name, values in components.items():
             curves.setdefault(name, {})[video.name] = values
         if progress is not None:
             progress("scoring", done, len(with_features))

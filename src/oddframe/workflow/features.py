@@ -106,7 +106,8 @@ def extract_features(
         answers = extract_here(store, extractor, batch, wanted, tell)
     else:
         del extractor  # each process opens its own
-        answers = extract_beside(store, device, batch, wanted, workers, tell)
+        threads = max(1, torch.get_num_threads() // workers)
+        answers = extract_beside(store, device, batch, wanted, workers, threads, tell)
     made: dict[str, Made] = {}
     seconds = Seconds()
     tell("videos", len(kept), len(sources))

@@ -23,8 +23,9 @@ from oddframe.features.store import FeatureStore
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.registry import create
 from oddframe.recipes import Recipe
-from oddframe.scoring.bags import frames_of, score_bag
+from oddframe.scoring.bags import torch_network
 from oddframe.scoring.calibrate import supported_rate
+from oddframe.scoring.features import frames_of, score_bag
 from oddframe.training.fit import train
 from oddframe.training.stages import TrainingPlan
 from oddframe.workflow.begin import check_recipe, note_recipe
@@ -97,8 +98,8 @@ def fit_bags(
         "features": {name: what_is_known(source) for name, source in sources.items()},
     }
     run = Run(save_bundle(out, detector, recipe, asdict(history), data))
-    scored = [score_bag(detector, own, recipe.scoring.segment_seconds, video.frames) for video, own in normal]
-    pieces = [(piece.time, piece.components) for piece in scored]
+    network, longest = torch_network(detector), recipe.scoring.segment_seconds
+    pieces = [score_bag(network, detector.segments, own, longest, video.frames) for video, own in normal]
     run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
     return run
 

@@ -1,0 +1,138 @@
+"""From features to frame scores: what a weakly supervised network says of the segments of a video, frame by frame.
+
+Nothing here needs torch: the network is whatever can be called, and extractors may be ONNX files.
+
+Shape letters: P bags (parts of a video), S segments of a bag, D length of a backbone's vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.data.segments import pool, spread
+from oddframe.errors import InputError
+from oddframe.features.extract import extract
+from oddframe.features.extractor import SNIPPET, Extractor
+from oddframe.features.snippets import Sampling, SnippetFeatures
+from oddframe.scoring.combine import Components, ScoreRule
+from oddframe.scoring.files import MapSpool
+from oddframe.types import FrameScores, VideoInfo
+from oddframe.video.sources import VideoSource
+
+if TYPE_CHECKING:
+    from oddframe.scoring.scorer import Count
+
+FPS = 25.0  # of features that come without times, as of a folder of frames
+
+BagNetwork = Callable[[Mapping[str, NDArray[np.float32]]], Mapping[str, NDArray[np.float64]]]
+"""Backbone -> (P, S, D) features, to component -> (P, S) scores of segments, higher = more anomalous."""
+
+
+def frames_of(
+    features: Mapping[str, SnippetFeatures], frames: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The first frame of each of n rows and the end of the last, (n+1,), and the time of every frame in seconds.
+
+    Args:
+        features: backbone -> features of the same video, n rows each; one may have a row more.
+        frames: of the video, where the features do not say. Without it a row counts as one snippet.
+
+    Raises:
+        InputError: the backbones do not agree on the length of the video.
+    """
+    first = next(iter(features.values()))
+    rows = min(len(own.features) for own in features.values())
+    for name, own in features.items():
+        if len(own.features) > rows + 1:  # released features of two frame rates lose one snippet, not more
+            raise InputError(f"{first.video}: {len(own.features)} rows of {name} features, {rows} of another backbone")
+    known = first.frames if first.frames is not None else frames
+    bounds = first.bounds(rows * SNIPPET if known is None else known)[: rows + 1]
+    bounds[-1] = max(bounds[-1], known or 0)  # where a backbone has one row less, its last one takes the rest
+    return bounds, np.arange(bounds[-1]) / FPS if first.time is None else first.time[: bounds[-1]]
+
+
+def score_bag(
+    network: BagNetwork,
+    segments: int,
+    features: Mapping[str, SnippetFeatures],
+    segment_seconds: float | None = None,
+    frames: int | None = None,
+) -> tuple[NDArray[np.float64], Components]:
+    """The time of every frame of a video in seconds, (N,), and its components, (N,) each.
+
+    Args:
+        segments: S, of every bag that the network is given.
+        features, frames: see `frames_of`.
+        segment_seconds: how long a segment may be. A longer video is divided into equal parts, each a bag of its own;
+            None makes every video one bag, as in training and in the publications. Features that come as segments are
+            not divided.
+
+    Raises:
+        InputError: see `frames_of`.
+    """
+    bounds, time = frames_of(features, frames)
+    rows, parts = len(bounds) - 1, 1
+    if segment_seconds is not None and all(own.kind == "snippets" for own in features.values()):
+        parts = min(rows, max(1, ceil((time[-1] - time[0]) / (segment_seconds * segments))))
+    edges = np.arange(parts + 1) * rows // parts
+    bags = {
+        name: np.stack([pool(own.features[start:stop], segments) for start, stop in pairwise(edges)])
+        for name, own in features.items()
+    }
+    scores = network(bags)
+    return time, {name: np.repeat(_rows(values, edges), np.diff(bounds)) for name, values in scores.items()}
+
+
+def _rows(values: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,) scores of rows from (P, S) scores of segments."""
+    return np.concatenate([spread(part, count) for part, count in zip(values, np.diff(edges), strict=True)])
+
+
+class FeatureScorer:
+    """Scores videos by the features that it extracts from them; an `oddframe.scoring.scorer.Scorer`.
+
+    Args:
+        extractors: backbone -> extractor, on its device, and how it looks at snippets.
+        network, segments, segment_seconds: see `score_bag`.
+        batch: snippets per forward pass of an extractor.
+    """
+
+    carries_over = False
+    map_grid: tuple[int, int] | None = None
+
+    def __init__(
+        self,
+        extractors: Mapping[str, tuple[Extractor, Sampling]],
+        network: BagNetwork,
+        segments: int,
+        segment_seconds: float | None,
+        batch: int,
+    ) -> None:
+        self.extractors, self.network, self.batch = extractors, network, batch
+        self.segments, self.segment_seconds = segments, segment_seconds
+
+    def score(
+        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: Count
+    ) -> FrameScores:
+        """See `oddframe.scoring.scorer.Scorer`; there are no maps."""
+        done = 0
+
+        def count(frames: int) -> None:
+            nonlocal done
+            done += frames
+            progress(done // len(self.extractors), None)
+
+        features = {
+            name: extract(source, extractor, sampling, self.batch, count)
+            for name, (extractor, sampling) in self.extractors.items()
+        }
+        time, components = score_bag(self.network, self.segments, features, self.segment_seconds)
+        info = next(iter(features.values())).info
+        assert isinstance(info, VideoInfo), "extracted just now"
+        return FrameScores(source.name, np.arange(len(time)), time, dict(components), rule(components), info, bundle)
