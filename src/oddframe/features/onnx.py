@@ -324,7 +324,7 @@ def self_contained(onnx: Any, model: bytes) -> bool:
 
 
 def imported(library: str) -> Any:
-    """`onnx` or `onnxruntime`.
+    """`onnx`, `onnxruntime` or `onnxscript`.
 
     Raises:
         InputError: it is not installed.
