@@ -165,6 +165,31 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class BagSignature:
+    """What scoring has to know of a weakly supervised detector, whatever runs its network. An `Outline`.
+
+    Attributes:
+        components: names of what the network says of a segment -> their words.
+        combination: what of them makes the score of a frame by default.
+        segments: S, equal parts that a video is divided into.
+        backbones: name -> D of the features that it cannot do without.
+    """
+
+    components: Mapping[str, str]
+    combination: Combination
+    segments: int
+    backbones: Mapping[str, int]
+
+    @property
+    def latency(self) -> str:
+        return "the whole video"
+
+    @property
+    def reported(self) -> Mapping[str, str]:
+        return self.components
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What is known of a video before or after decoding it.
 

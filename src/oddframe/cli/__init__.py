@@ -26,6 +26,8 @@ from oddframe.cli import (
 )  # fmt: skip
 from oddframe.errors import OddframeError
 
+EXTRA = {"torch": "torch", "lightning": "torch", "lightning_fabric": "torch"}  # library -> extra that brings it
+
 app = typer.Typer(
     help="Video anomaly detection: learn what is normal from ordinary video; say when, where and why something is not.",
     no_args_is_help=True,
@@ -57,6 +59,11 @@ def main() -> None:
     except OddframeError as error:
         print(f"oddframe: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        print(f'oddframe: this needs {error.name}: pip install "oddframe[{EXTRA[error.name]}]"', file=sys.stderr)
+        sys.exit(OddframeError.exit_status)
     except KeyboardInterrupt:
         print("oddframe: interrupted", file=sys.stderr)
         sys.exit(130)

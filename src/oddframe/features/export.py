@@ -5,15 +5,12 @@ Shape letters: B snippets, N frames, T frames of a snippet, H x W pixels, D leng
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oddframe.features.extractor import SNIPPET, Extractor
-from oddframe.features.onnx import Description, ONNXExtractor, imported
+from oddframe.features.onnx import Description, ONNXExtractor
+from oddframe.tracing import onnx_bytes
 
 if TYPE_CHECKING:
     from oddframe.features.network import NetworkExtractor
@@ -64,8 +61,6 @@ def graph(extractor: NetworkExtractor) -> bytes:
     Raises:
         InputError: onnx or onnxscript is not installed.
     """
-    for library in ("onnx", "onnxscript"):
-        imported(library)
     import torch
     from torch import Tensor, nn
 
@@ -83,34 +78,4 @@ def graph(extractor: NetworkExtractor) -> bytes:
     length = (SNIPPET,) if extractor.kind == "clips" else ()
     # Two of them: an axis of length one would be taken to have that length always.
     example = torch.zeros((2, *length, *extractor.preprocessing.crop, 3), dtype=torch.uint8, device=extractor.device)
-    with quiet():
-        program = torch.onnx.export(
-            Pixels().eval(),
-            (example,),
-            dynamo=True,
-            verbose=False,
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-        )
-        assert program is not None, "without a file torch gives the program"
-        model = program.model_proto
-    # What torch notes of every node names files of this machine, and would make one network's hash differ by it.
-    own = model.graph
-    for part in (own, *own.node, *own.input, *own.output, *own.value_info, *own.initializer):
-        del part.metadata_props[:]
-    return model.SerializeToString(deterministic=True)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No remarks on operators of libraries that are not there, nor on what torch itself will have to change."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    return onnx_bytes(Pixels().eval(), [example], ["n"], [INPUT], [OUTPUT])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from oddframe.models.learner import Learner
+from oddframe.types import BagSignature
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ class BagDetector(Learner):
 
     def describe(self) -> dict[str, Any]:
         return {"segments": self.segments, "backbones": dict(self.backbones), "required": list(self.required)}
+
+    @property
+    def signature(self) -> BagSignature:
+        """What scoring has to know of it where only the `required` features are at hand."""
+        words = {name: text for name, text in self.components.items() if name in self.combination.weights}
+        return BagSignature(words, self.combination, self.segments, {n: self.backbones[n] for n in self.required})
 
     @property
     def sees(self) -> str:

@@ -1,18 +1,19 @@
 """An exported detector on disk: a folder that scores videos without torch.
 
-network.onnx | network.xml, network.bin    the graph, preprocessing included (see `oddframe.runtime.graph`)
-export.json                                what scoring has to know: signature, recipe, precision; how well it agrees
+network.onnx | network.xml, network.bin    the graph, preprocessing included (see `oddframe.runtime.graph_runtime`)
+export.json                                signature, recipe, precision, and how well it agreed with the bundle
 calibration.json, heldout.npz              of the bundle that it was made from
 CARD.md                                    the same for people
+extractors/NAME/                           of a weakly supervised detector, as ONNX
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,21 +21,19 @@ from oddframe.atomic import write_text
 from oddframe.bundle import CALIBRATION, Bundle, load_bundle
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.recipes import Recipe, parse_recipe
-from oddframe.runtime.onnx import OnnxRuntime
-from oddframe.runtime.openvino import OpenVINORuntime
-from oddframe.runtime.runtime import Precision, Runtime
-from oddframe.types import Signature
+from oddframe.runtime.runtime import Precision
+from oddframe.runtime.sessions import Session, Target, open_session
+from oddframe.types import BagSignature, Signature
 
 FORMAT = 1
 META = "export.json"
-Target = Literal["onnx", "openvino"]
 NETWORK: dict[Target, str] = {"onnx": "network.onnx", "openvino": "network.xml"}
-RUNTIMES: dict[Target, type[OnnxRuntime] | type[OpenVINORuntime]] = {"onnx": OnnxRuntime, "openvino": OpenVINORuntime}
+KINDS: dict[str, type[Signature] | type[BagSignature]] = {"windows": Signature, "bags": BagSignature}
 
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported one-class detector.
+    """An exported detector.
 
     Attributes:
         path: the folder.
@@ -42,28 +41,42 @@ class Exported:
         outline: of the detector.
         runtime, precision: what it is for.
         parity: how well it agreed with the bundle when it was made, as plain values (see `oddframe.runtime.parity`).
+        sampling: backbone -> how its extractor looks at snippets (see `oddframe.features.snippets.Sampling`); empty for
+            a one-class detector.
     """
 
     path: Path
     id: str
     recipe: Recipe
-    outline: Signature
+    outline: Signature | BagSignature
     runtime: Target
     precision: Precision
     parity: Mapping[str, Any]
+    sampling: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def calibration(self) -> Path:
         """Where the calibration is, or will be, kept."""
         return self.path / CALIBRATION
 
-    def open(self, device: str = "auto") -> Runtime:
-        """The network, ready to score.
+    @property
+    def signature(self) -> Signature:
+        """Of a one-class detector.
+
+        Raises:
+            RecipeError: it is a weakly supervised one.
+        """
+        if not isinstance(self.outline, Signature):
+            raise RecipeError(f"{self.path}: this is for one-class detectors; {self.recipe.model} scores by features")
+        return self.outline
+
+    def open(self, device: str = "auto") -> Session:
+        """The network, ready to run.
 
         Raises:
             InputError: the library is not installed, or cannot read the file or use the device.
         """
-        return RUNTIMES[self.runtime](self.path / NETWORK[self.runtime], self.outline, self.precision, device)
+        return open_session(self.runtime, self.path / NETWORK[self.runtime], self.precision, device)
 
     def save(self) -> None:
         """Write what makes the folder an exported detector, its network and calibration being there."""
@@ -73,7 +86,9 @@ class Exported:
             "runtime": self.runtime,
             "precision": self.precision,
             "recipe": self.recipe.model_dump(mode="json"),
-            "signature": TypeAdapter(Signature).dump_python(self.outline, mode="json"),
+            "kind": next(kind for kind, own in KINDS.items() if isinstance(self.outline, own)),
+            "signature": TypeAdapter(type(self.outline)).dump_python(self.outline, mode="json"),
+            "sampling": dict(self.sampling),
             "parity": dict(self.parity),
         }
         write_text(self.path / META, json.dumps(meta, indent=2) + "\n")
@@ -116,10 +131,11 @@ def load_exported(path: Path) -> Exported:
             path,
             meta["id"],
             parse_recipe(meta["recipe"], str(path / META)),
-            TypeAdapter(Signature).validate_python(meta["signature"]),
+            TypeAdapter(KINDS[meta["kind"]]).validate_python(meta["signature"]),
             runtime,
             meta["precision"],
             meta["parity"],
+            meta["sampling"],
         )
     except (ValueError, KeyError, TypeError, ValidationError, RecipeError) as error:
         reason = " ".join(str(error).split())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from oddframe.data.windows import Chunk
 from oddframe.errors import InputError
-from oddframe.runtime.feed import feed
+from oddframe.runtime.graph_runtime import feed
 from oddframe.types import Signature
 
 QUANTISED = ("Conv", "ConvTranspose", "MatMul", "Gemm")

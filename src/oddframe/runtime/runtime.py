@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "onnx", "openvino"]
 AUTO = "auto"
 
-# On a CPU the caches decide: more windows at a time are no faster there.
-CPU_BATCH = 8
+# Windows per forward pass that keep a device busy. On a CPU the caches decide: more are no faster there.
+CPU_BATCH, GPU_BATCH = 8, 64
 
 
 @dataclass(frozen=True)
@@ -101,13 +100,6 @@ def parse_precision(name: str) -> Precision:
         InputError: there is none.
     """
     return cast(Precision, _one_of("precision", name, Precision))
-
-
-def cores() -> int:
-    """Cores that this process may use; OMP_NUM_THREADS, where it is set, says how many it should."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(allowed, int(wanted)) if wanted.isdecimal() and int(wanted) else allowed
 
 
 def _one_of(what: str, name: str, choices: object, *more: str) -> str:

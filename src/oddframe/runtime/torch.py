@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from oddframe.data.windows import Chunk
 from oddframe.errors import InputError
 from oddframe.models.detector import Batch, Detector
-from oddframe.runtime.runtime import CPU_BATCH, ChunkErrors, Precision, Runtime
+from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, ChunkErrors, Precision, Runtime
 
 
 class TorchRuntime(Runtime):
@@ -40,7 +40,7 @@ class TorchRuntime(Runtime):
         self.device = torch.device(device)
         self.precision = precision
         self.signature = detector.signature
-        self.batch = CPU_BATCH if self.device.type == "cpu" else 64
+        self.batch = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
 
     def score(self, chunk: Chunk) -> ChunkErrors:
         """Every frame crosses to the device once; windows are gathered there."""

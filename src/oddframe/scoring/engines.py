@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import oddframe
 from oddframe.errors import InputError, VideoError
-from oddframe.runtime.exported import RUNTIMES, Exported
+from oddframe.runtime.exported import Exported
+from oddframe.runtime.graph_runtime import GraphRuntime
 from oddframe.runtime.runtime import Backend, Engine, Precision, Runtime
+from oddframe.runtime.sessions import open_session
 from oddframe.scoring.agreement import Take, agreement, run, speed_of, take_chunks
 from oddframe.scoring.combine import ScoreRule
 from oddframe.video.cache import default_cache_root
@@ -53,7 +55,7 @@ def open_runtime(trained: Bundle | Exported, engine: Engine) -> Runtime:
         ):
             if wanted not in (None, "auto", own):
                 raise InputError(f"{trained.path}: was exported with {what} {own}, not {wanted}; leave --{what} out")
-        return trained.open(engine.device)
+        return GraphRuntime(trained.open(engine.device), trained.signature)
     # torch is imported for bundles alone: exported detectors do without it.
     from oddframe.models.detector import one_class
     from oddframe.runtime.torch import TorchRuntime
@@ -66,8 +68,8 @@ def open_runtime(trained: Bundle | Exported, engine: Engine) -> Runtime:
             "int8 is calibrated on normal video first: "
             f"oddframe export {trained.path} --to {engine.runtime} --precision int8 --video NORMAL_VIDEO"
         )
-    assert engine.runtime in RUNTIMES, "auto is chosen before"
-    return RUNTIMES[engine.runtime](graph_file(trained), detector.signature, precision, engine.device)
+    assert engine.runtime == "onnx" or engine.runtime == "openvino", "auto is chosen before"
+    return GraphRuntime(open_session(engine.runtime, graph_file(trained), precision, engine.device), detector.signature)
 
 
 def graph_file(bundle: Bundle) -> Path:
@@ -77,11 +79,11 @@ def graph_file(bundle: Bundle) -> Path:
         InputError: a library is missing, or the detector cannot be exported.
     """
     from oddframe.models.detector import one_class
-    from oddframe.runtime.graph import write_onnx
+    from oddframe.runtime.graph import write_graph
 
     path = default_cache_root() / "graphs" / f"{bundle.id}-{oddframe.__version__}.onnx"
     if not path.is_file():
-        write_onnx(one_class(bundle.detector, "export"), path)
+        write_graph(one_class(bundle.detector, "export"), path)
     return path
 
 

@@ -18,15 +18,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from oddframe.bundle import EXTRACTORS
 from oddframe.errors import InputError, OddframeError, VideoError
-from oddframe.processes import main_hidden, process_pool
+from oddframe.features.catalogue import load_extractor
+from oddframe.features.extract import BATCH
+from oddframe.features.snippets import Sampling
+from oddframe.processes import cores, main_hidden, process_pool
 from oddframe.runtime.exported import Exported, load_trained
-from oddframe.runtime.runtime import Engine, cores
+from oddframe.runtime.graph_runtime import bag_network
+from oddframe.runtime.runtime import Engine
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.engines import open_runtime
+from oddframe.scoring.features import FeatureScorer
 from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
 from oddframe.scoring.scorer import Scorer, WindowScorer
-from oddframe.types import FrameScores
+from oddframe.types import BagSignature, FrameScores
 from oddframe.video.sources import VideoSource
 
 if TYPE_CHECKING:
@@ -71,7 +77,10 @@ def open_scorer(trained: Bundle | Exported, engine: Engine) -> Scorer:
     Raises:
         InputError: the engine is not for it.
     """
-    if not isinstance(trained, Exported):
+    if isinstance(trained, Exported):
+        if isinstance(trained.outline, BagSignature):
+            return _feature_scorer(trained, trained.outline, engine)
+    else:
         from oddframe.models.bag_detector import BagDetector
 
         if isinstance(trained.detector, BagDetector):
@@ -83,6 +92,15 @@ def open_scorer(trained: Bundle | Exported, engine: Engine) -> Scorer:
                 )
             return BagScorer(trained, trained.detector, engine.device, engine.precision or "fp32", engine.batch)
     return WindowScorer(open_runtime(trained, engine), engine.batch)
+
+
+def _feature_scorer(trained: Exported, signature: BagSignature, engine: Engine) -> Scorer:
+    extractors = {
+        name: (load_extractor(trained.path / EXTRACTORS / name), Sampling.from_dict(dict(sampling)))
+        for name, sampling in trained.sampling.items()
+    }
+    network, seconds = bag_network(trained.open(engine.device), signature), trained.recipe.scoring.segment_seconds
+    return FeatureScorer(extractors, network, signature.segments, seconds, engine.batch or BATCH)
 
 
 def score_here(job: Job, sources: Sequence[VideoSource], progress: Progress | None = None) -> Iterator[Outcome]:

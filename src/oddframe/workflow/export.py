@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from oddframe.bundle import CALIBRATION, CARD
+import numpy as np
+
+from oddframe.bundle import CALIBRATION, CARD, EXTRACTORS, Bundle
 from oddframe.data.readers import open_labelled
 from oddframe.data.world import render_world
-from oddframe.errors import InputError, VideoError
+from oddframe.errors import BundleError, InputError, VideoError
 from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
+from oddframe.features.catalogue import load_extractor
+from oddframe.features.export import onnx_twin
+from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import one_class
-from oddframe.runtime.exported import NETWORK, Exported, Target
-from oddframe.runtime.graph import write_onnx
-from oddframe.runtime.openvino import write_openvino
+from oddframe.runtime.exported import NETWORK, Exported
+from oddframe.runtime.graph import write_graph
+from oddframe.runtime.graph_runtime import GraphRuntime
+from oddframe.runtime.parity import Parity, compare
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import Engine, Precision
+from oddframe.runtime.sessions import Target, write_openvino
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
+from oddframe.scoring.jobs import Progress
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.run import HELDOUT, Run
 
-VIDEOS, FRAMES = 4, 24  # compared: so many videos, so many frames of each
+VIDEOS, FRAMES = 4, 24  # compared: so many videos, and of a one-class detector so many frames of each
 CALIBRATED = 16  # videos whose beginnings int8 takes its ranges from
 
 
@@ -39,14 +48,14 @@ def export(
     videos: str | Path | Sequence[VideoSource] | None = None,
     data: str | None = None,
     allow: bool = False,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Run:
     """Convert a detector, compare it with the original on real frames, and keep it if they agree.
 
     Args:
         to: what is to run it.
         out: the new folder.
-        precision: "bf16" is for OpenVINO; "int8" takes its ranges from `videos`.
+        precision: "bf16" is for OpenVINO; "int8", for one-class detectors, takes its ranges from `videos`.
         videos: normal video that the run was not trained on, a path or sources; None compares on the built-in street.
         data: labelled test set, "NAME:PATH"; with it the AUC under protocol `honest` is compared, too.
         allow: keep it even if it does not agree. A network that gives NaN is never kept.
@@ -56,47 +65,98 @@ def export(
 
     Raises:
         InputError: `out` exists, a library is missing, no video can be used, or the two do not agree.
-        RecipeError: the detector is not a one-class detector.
+        BundleError: a weakly supervised detector whose extractors are not known.
     """
     bundle, out = trained.bundle, Path(out)
-    detector = one_class(bundle.detector, "export")
+    bags = isinstance(bundle.detector, BagDetector)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: already exists; choose another --out")
     if precision == "bf16" and to == "onnx":
         raise InputError("ONNX Runtime does not compute in bf16 on CPUs; use --to openvino, or fp32 or int8")
+    if precision == "int8" and bags:
+        raise InputError(f"{bundle.path}: int8 is for one-class detectors; its time goes to its feature extractors")
     if precision == "int8" and videos is None:
         raise InputError("int8 takes its ranges from normal video that the run was not trained on: --video PATH")
+    if data is not None and bags:
+        raise InputError(f"{bundle.path}: --data is for one-class detectors")
     with _beside(out) as folder, tempfile.TemporaryDirectory() as scratch:
-        sources = find_videos(_street(Path(scratch))) if videos is None else videos
-        sources = find_videos(sources) if isinstance(sources, str | Path) else sources
-        reference = TorchRuntime(detector, "cpu")
-        takes = _takes(reference, sources, VIDEOS, FRAMES)
-
-        graph = Path(scratch) / NETWORK["onnx"]
-        write_onnx(detector, graph)
-        if precision == "int8":
-            parts = _takes(reference, sources, CALIBRATED, reference.batch)
-            quantised = graph.with_name("int8.onnx")
-            quantise(graph, quantised, detector.signature, [chunk for take in parts for chunk in take.chunks])
-            graph = quantised
-        if to == "onnx":
-            shutil.copy(graph, folder / NETWORK["onnx"])
-        else:
-            write_openvino(graph, folder / NETWORK["openvino"])
+        sources = _street(Path(scratch)) if videos is None else videos
+        found = find_videos(sources) if isinstance(sources, str | Path) else sources
         for name in (CALIBRATION, HELDOUT, CARD):
             if (bundle.path / name).is_file():
                 shutil.copy(bundle.path / name, folder / name)
-        made = Exported(folder, f"{bundle.id}-{to}-{precision}", bundle.recipe, detector.signature, to, precision, {})
-
-        parity = agreement(run(reference, takes), run(made.open("cpu"), takes), trained.rule)
+        convert = _convert_bags if bags else _convert_windows
+        made, parity = convert(trained, to, precision, found, folder, Path(scratch))
         if data is not None and parity.finite:
             parity = replace(parity, auc=_aucs(trained, Run(made), data, progress))
         fault = parity.fault(precision)
         if fault is not None and not (allow and parity.finite):
             way_out = "; --allow keeps it all the same" if parity.finite else ""
             raise InputError(f"{bundle.path}: {to} in {precision} does not agree: {fault}; nothing is written{way_out}")
-        replace(made, parity=parity.to_dict()).save()
-    return Run(replace(made, path=out, parity=parity.to_dict()))
+        made = replace(made, parity=parity.to_dict())
+        made.save()
+    return Run(replace(made, path=out))
+
+
+def _convert_windows(
+    trained: Run, to: Target, precision: Precision, sources: Sequence[VideoSource], folder: Path, scratch: Path
+) -> tuple[Exported, Parity]:
+    """A one-class detector, compared window by window."""
+    bundle = trained.bundle
+    detector = one_class(bundle.detector, "export")
+    reference = TorchRuntime(detector, "cpu")
+    takes = _takes(reference, sources, VIDEOS, FRAMES)
+    graph = scratch / NETWORK["onnx"]
+    write_graph(detector, graph)
+    if precision == "int8":
+        parts = _takes(reference, sources, CALIBRATED, reference.batch)
+        source, graph = graph, scratch / "int8.onnx"
+        quantise(source, graph, detector.signature, [chunk for take in parts for chunk in take.chunks])
+    _keep(graph, to, folder)
+    made = Exported(folder, _identity(bundle, to, precision), bundle.recipe, detector.signature, to, precision, {})
+    other = GraphRuntime(made.open("cpu"), detector.signature)
+    return made, agreement(run(reference, takes), run(other, takes), trained.rule)
+
+
+def _convert_bags(
+    trained: Run, to: Target, precision: Precision, sources: Sequence[VideoSource], folder: Path, scratch: Path
+) -> tuple[Exported, Parity]:
+    """A weakly supervised detector with its extractors, compared on whole videos."""
+    bundle = trained.bundle
+    detector = bundle.detector
+    assert isinstance(detector, BagDetector), "looked at before"
+    sampling: dict[str, Any] = {}
+    for name in detector.required:
+        sampling[name] = bundle.data["features"][name]["sampling"]
+        if sampling[name] is None:
+            raise BundleError(
+                f"{bundle.path}: was trained on {name} features whose extractor is not known; what is exported of it "
+                "could not score videos"
+            )
+        onnx_twin(load_extractor(bundle.path / EXTRACTORS / name), folder / EXTRACTORS / name)
+    write_graph(detector, scratch / NETWORK["onnx"])
+    _keep(scratch / NETWORK["onnx"], to, folder)
+    identity, signature = _identity(bundle, to, precision), detector.signature
+    made = Exported(folder, identity, bundle.recipe, signature, to, precision, {}, sampling)
+    said = []
+    for one in (trained, Run(made)):
+        scores, _, used = one.score_all(sources[:VIDEOS], None, Engine(device="cpu"), rule=trained.rule)
+        components = {n: np.concatenate([s.components[n] for s in scores]) for n in signature.components}
+        said.append((components, np.concatenate([s.score for s in scores]), ", ".join(s.name for s in used)))
+    (wanted, first, where), (got, second, _) = said
+    return made, compare(wanted, got, (first, second), None, where)
+
+
+def _keep(graph: Path, to: Target, folder: Path) -> None:
+    """The network in its final form, in `folder`."""
+    if to == "onnx":
+        shutil.copy(graph, folder / NETWORK[to])
+    else:
+        write_openvino(graph, folder / NETWORK[to])
+
+
+def _identity(bundle: Bundle, to: Target, precision: Precision) -> str:
+    return f"{bundle.id}-{to}-{precision}"
 
 
 @contextmanager
@@ -124,7 +184,7 @@ def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int,
     found: list[Take] = []
     fault = ""
     step = max(1, len(sources) // videos)
-    for source in [*sources[::step], *(s for i, s in enumerate(sources) if i % step)]:
+    for source in [*sources[::step], *(one for i, one in enumerate(sources) if i % step)]:
         if len(found) == videos:
             break
         try:
@@ -136,9 +196,7 @@ def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int,
     return found
 
 
-def _aucs(
-    trained: Run, exported: Run, data: str, progress: Callable[[str, int, int | None], None] | None
-) -> tuple[float, float]:
+def _aucs(trained: Run, exported: Run, data: str, progress: Progress | None) -> tuple[float, float]:
     """Micro AUC of the bundle and of what was exported of it, under protocol `honest`."""
     labelled, rule = open_labelled(data), trained.rule
     labels = {video.source.name: video.labels for video in labelled.videos}

@@ -61,7 +61,7 @@ class Run:
             RecipeError: it is a weakly supervised one.
         """
         if isinstance(self.trained, Exported):
-            return self.trained.outline
+            return self.trained.signature
         from oddframe.models.detector import one_class
 
         return one_class(self.trained.detector, "this").signature

@@ -1,0 +1,122 @@
+"""What runs a graph: ONNX Runtime or OpenVINO, from arrays by name to the arrays of its outputs, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
+
+from oddframe.errors import InputError
+from oddframe.processes import cores
+from oddframe.runtime.runtime import Precision
+
+Target = Literal["onnx", "openvino"]
+
+
+class Session(Protocol):
+    """A graph, ready to run; `name` is that of the library, `accelerated` where it runs on a GPU."""
+
+    name: Target
+    precision: Precision
+    accelerated: bool
+
+    def __call__(self, fed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """The outputs, which the next call may overwrite."""
+
+
+def open_session(target: Target, path: Path, precision: Precision, device: str = "auto") -> Session:
+    """A session on all cores, or on a GPU.
+
+    Args:
+        path: an ONNX file, or for OpenVINO an .xml file.
+        precision: "bf16" is for OpenVINO; "int8" for a quantised file.
+        device: "auto", "cpu", or for ONNX Runtime "cuda[:N]".
+
+    Raises:
+        InputError: the library is missing, cannot read the file, or has neither the device nor the precision.
+    """
+    return (ONNXSession if target == "onnx" else OpenVINOSession)(path, precision, device)
+
+
+class ONNXSession:
+    """ONNX Runtime."""
+
+    name: Target = "onnx"
+    precision: Precision
+
+    def __init__(self, path: Path, precision: Precision, device: str) -> None:
+        if precision == "bf16":
+            raise InputError("ONNX Runtime does not compute in bf16 on CPUs; choose openvino, or fp32 or int8")
+        library = _library("onnxruntime")
+        kind, _, number = device.partition(":")
+        available = library.get_available_providers()
+        if kind == "auto":
+            kind = "cuda" if "CUDAExecutionProvider" in available else "cpu"
+        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(kind)
+        if provider not in available:
+            raise InputError(f"ONNX Runtime cannot compute on {device!r}; use cpu, or install onnxruntime-gpu for cuda")
+        options = library.SessionOptions()
+        options.intra_op_num_threads = cores()
+        options.log_severity_level = 3  # errors alone
+        settings = {"device_id": int(number or 0)} if kind == "cuda" else {}
+        try:
+            self.session = library.InferenceSession(str(path), options, providers=[(provider, settings)])
+        except Exception as error:  # of many kinds, all onnxruntime's own
+            raise InputError(f"{path}: ONNX Runtime cannot read it: {' '.join(str(error).split())}") from None
+        self.precision, self.accelerated = precision, kind == "cuda"
+
+    def __call__(self, fed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        found: list[NDArray[Any]] = self.session.run(None, dict(fed))
+        return found
+
+
+class OpenVINOSession:
+    """OpenVINO, on the CPU; what is not quantised in an int8 file it computes in bf16 where the CPU can."""
+
+    name: Target = "openvino"
+    precision: Precision
+    accelerated = False
+
+    def __init__(self, path: Path, precision: Precision, device: str) -> None:
+        if device not in ("auto", "cpu"):
+            raise InputError(f"OpenVINO computes on the CPU here, not on {device!r}; choose torch or onnx for it")
+        core = _library("openvino").Core()
+        fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and not fast:
+            raise InputError("this CPU does not compute in bf16; choose fp32 or int8")
+        # Without a hint OpenVINO computes in bf16 wherever the CPU can.
+        hint = "bf16" if precision == "bf16" or (precision == "int8" and fast) else "f32"
+        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": cores()}
+        try:
+            compiled = core.compile_model(str(path), "CPU", settings)
+        except RuntimeError as error:
+            raise InputError(f"{path}: OpenVINO cannot read it: {' '.join(str(error).split())}") from None
+        self.precision = precision
+        self.request, self.outputs = compiled.create_infer_request(), len(compiled.outputs)
+
+    def __call__(self, fed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        self.request.infer(dict(fed), share_inputs=True)
+        return [self.request.get_output_tensor(i).data for i in range(self.outputs)]
+
+
+def write_openvino(source: Path, target: Path) -> None:
+    """Convert an ONNX file to OpenVINO's own form: `target`, an .xml file, and its weights beside it.
+
+    Raises:
+        InputError: OpenVINO is not installed, or cannot convert it.
+    """
+    library = _library("openvino")
+    try:
+        model = library.convert_model(source)
+    except RuntimeError as error:
+        raise InputError(f"{source.name}: OpenVINO cannot convert it: {' '.join(str(error).split())}") from None
+    library.save_model(model, target, compress_to_fp16=False)  # its default would halve the weights
+
+
+def _library(name: str) -> Any:
+    try:
+        return __import__(name)
+    except ImportError:
+        raise InputError(f'the library {name} is not installed: pip install "oddframe[runtime]"') from None
