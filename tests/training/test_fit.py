@@ -25,6 +25,7 @@ from oddframe.training.stages import Budget, TrainingPlan
 
 PLAN = TrainingPlan(batch_size=8)
 CPU = {"accelerator": "cpu", "progress": False}
+TIMES = {"time", "samples_per_s", "data_wait", "epoch_s", "seconds", "loading"}
 
 
 def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> None:
@@ -48,7 +49,16 @@ def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> N
     assert set(lines[0]["losses"]) == {"loss", "worst"}
     assert all(line["samples_per_s"] > 0 and 0 <= line["data_wait"] <= 1 for line in lines)
     assert set(history.seconds) == {"all", "decoder"}
-    assert set(history.seconds["all"]) == {"prepare", "data", "step", "heldout", "checkpoint"}
+    assert set(history.seconds["all"]) == {
+        "prepare", "data", "forward", "backward", "update", "losses", "heldout", "checkpoint",
+    }  # fmt: skip
+    # The lines divide the time of a stage among them.
+    for stage, parts in history.seconds.items():
+        own = [line for line in lines if line["stage"] == stage]
+        for part in ("forward", "backward", "update", "heldout"):
+            assert sum(line["seconds"].get(part, 0.0) for line in own) == pytest.approx(parts[part], abs=0.01)
+        assert sum(line["loading"] for line in own) == pytest.approx(history.loading[stage], abs=0.01)
+    assert all(line["epoch_s"] == pytest.approx(64 / line["samples_per_s"]) for line in lines)
 
 
 def test_a_stage_changes_only_what_its_optimiser_holds(tmp_path: Path) -> None:
@@ -137,7 +147,7 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     history = train(resumed, ToySet(64), ToySet(20), PLAN, tmp_path / "broken", resume=True, **CPU)
     assert same(weights(whole), weights(resumed))
     timeless = [
-        [{k: v for k, v in record.items() if k not in ("time", "samples_per_s", "data_wait")} for record in records]
+        [{k: v for k, v in record.items() if k not in TIMES} for record in records]
         for records in (straight.records, history.records)
     ]
     assert timeless[0] == timeless[1]

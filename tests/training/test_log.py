@@ -12,7 +12,7 @@ import pytest
 from training_toys import Toy, ToySet
 
 from oddframe.errors import InputError
-from oddframe.training import log
+from oddframe.training import account, log
 from oddframe.training.checkpoint import TrainingHistory
 from oddframe.training.fit import train
 from oddframe.training.log import ProgressView, TrainingLog
@@ -63,9 +63,36 @@ def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert all(part in shown.err for part in ("student", "25%", "120 samples/s", "1:05 left"))
 
 
+def test_epochs_say_where_their_time_went(capsys: pytest.CaptureFixture[str]) -> None:
+    view = ProgressView(shown=True)
+    view.say("teacher", "epochs 3-6", 4, {"data": 0.04, "forward": 5.0, "backward": 9.96, "update": 5.0}, loading=2.5)
+    assert capsys.readouterr().err.splitlines() == [
+        "training: teacher  epochs 3-6: 20 s, 5 s an epoch (forward 25%, backward 50%, update 25%; "
+        "loading beside 2.5 s)"
+    ]
+
+
+def test_every_epoch_is_timed_and_every_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed() -> list[str]:
+        return [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines() if "s an epoch" in line]
+
+    plan = TrainingPlan(batch_size=8)
+    train(Toy(), ToySet(32), None, plan, tmp_path / "short", accelerator="cpu")
+    assert timed() == ["all  all 3 epochs", "decoder  all 2 epochs"]
+    monkeypatch.setattr(account, "EPOCH_LINE_SECONDS", 0.0)
+    train(Toy(), ToySet(32), ToySet(8), plan, tmp_path / "long", accelerator="cpu")
+    assert timed() == [
+        "all  epoch 0", "all  epoch 1", "all  epoch 2", "all  all 3 epochs",
+        "decoder  epoch 3", "decoder  epoch 4", "decoder  all 2 epochs",
+    ]  # fmt: skip
+
+
 def test_nothing_is_shown_unasked(capsys: pytest.CaptureFixture[str]) -> None:
     view = ProgressView(shown=False)
     view.show("teacher", 1.0, loss=0.5, samples_per_s=120.0, seconds_left=0)
+    view.say("teacher", "epoch 0", 1, {"forward": 1.0}, loading=0.5)
     view.close()
     assert capsys.readouterr() == ("", "")
 

@@ -90,9 +90,9 @@ def test_batches_come_in_order_and_ahead_of_time() -> None:
         return numbered(step)
 
     with closing(fetched_ahead(fetch, 7, devices=1000)) as batches:
-        assert next(batches).key.item() == 7
+        assert next(batches)[0].key.item() == 7
         assert third.wait(5), "two batches are prepared beyond the one in use"
-        assert [next(batches).key.item() for _ in range(20)] == list(range(8, 28))
+        assert [next(batches)[0].key.item() for _ in range(20)] == list(range(8, 28))
     assert called[-1] <= 29
 
 
@@ -103,7 +103,7 @@ def test_an_error_in_fetching_is_raised_at_its_place() -> None:
         return numbered(step)
 
     batches = fetched_ahead(fetch, 0, devices=1)
-    assert [next(batches).key.item() for _ in range(2)] == [0, 1]
+    assert [next(batches)[0].key.item() for _ in range(2)] == [0, 1]
     with pytest.raises(ValueError, match="no such step"):
         next(batches)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,18 @@ from oddframe.training.stages import StageSpan, TrainingPlan, fraction_done, spa
 AGREE_SECONDS = 0.1  # reading a loss waits for the device, so it is done about this often, not at every step
 MOST_PENDING = 50
 SAVING_SHARE = 0.05  # of the time, at most, goes into checkpoints
+EPOCH_LINE_SECONDS = 10.0  # shorter epochs share a line
 NOT_SIGNED = ("checkpoint_seconds", "tensorboard")  # settings that do not change what is learnt
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """Where a stage stood when something was said of it: steps, the run's clock, and seconds as in the history."""
+
+    step: int
+    elapsed: float
+    seconds: dict[str, float]
+    loading: float
 
 
 class Account:
@@ -105,11 +116,13 @@ class Account:
         self.span = span_of_stage(
             state.stage, self._lengths, stage.unit, self.sampler.steps_per_epoch, plan.budget, state.stage_start
         )
-        self._line_start = (state.step, state.elapsed, self.seconds.get("data", 0.0))
+        self._line_start = self._epochs_start = self._mark(state.elapsed)
 
     def finish_stage(self) -> None:
         """Go to the next stage, and leave a checkpoint there."""
         state = self.state
+        if state.step:
+            self.show_epochs(last=True)
         with self.spent("checkpoint"):
             if state.step:
                 state.first_epoch = self.sampler.epoch(state.step - 1) + 1
@@ -125,8 +138,10 @@ class Account:
         yield
         seconds[part] = seconds.get(part, 0.0) + time.monotonic() - begin
 
-    def count_step(self, losses: Mapping[str, Tensor]) -> None:
-        """A step was made; its losses stay on the device until the next `agree`."""
+    def count_step(self, losses: Mapping[str, Tensor], loading: float) -> None:
+        """A step was made, of a batch that was loaded beside; its losses stay on the device until the next `agree`."""
+        of_stage = self.state.history.loading
+        of_stage[self.stage.name] = of_stage.get(self.stage.name, 0.0) + loading
         self._names = list(losses)
         self._pending.append(torch.stack([loss.detach().float() for loss in losses.values()]))
         self.state.step += 1
@@ -169,8 +184,9 @@ class Account:
     def record(self, learning_rate: float, heldout: Mapping[str, float]) -> None:
         """Write a line of the log and of the history; see `TrainingHistory`."""
         state = self.state
-        begin_step, begin, data = self._line_start
-        took = max(state.elapsed - begin, 1e-6)
+        now, start = self._mark(state.elapsed), self._line_start
+        took, steps = max(now.elapsed - start.elapsed, 1e-6), now.step - start.step
+        seconds = {part: spent - start.seconds.get(part, 0.0) for part, spent in now.seconds.items()}
         record = {
             "stage": self.stage.name,
             "epoch": self.sampler.epoch(state.step - 1),
@@ -179,15 +195,45 @@ class Account:
             "time": state.elapsed,
             "lr": learning_rate,
             "losses": {name: total / state.counted for name, total in state.totals.items()},
-            "samples_per_s": (state.step - begin_step) * self.sampler.global_batch / took,
-            "data_wait": min(1.0, (self.seconds["data"] - data) / took),
+            "samples_per_s": steps * self.sampler.global_batch / took,
+            "data_wait": min(1.0, seconds["data"] / took),
+            "epoch_s": took * self.sampler.steps_per_epoch / steps,
+            "seconds": {part: round(spent, 4) for part, spent in seconds.items() if spent},
+            "loading": round(now.loading - start.loading, 4),
             **heldout,
         }
         state.history.records.append(record)
         if self._log is not None:
             self._log.write(record)
         state.totals, state.counted = {}, 0
-        self._line_start = (state.step, state.elapsed, self.seconds["data"])
+        self._line_start = now
+
+    def show_epochs(self, last: bool = False) -> None:
+        """Say how long the epochs since the line before took, where one is over and the line is due.
+
+        Args:
+            last: say it of what is left of the stage, and of the stage as a whole.
+        """
+        state, sampler, start, name = self.state, self.sampler, self._epochs_start, self.stage.name
+        if not last and (state.step % sampler.steps_per_epoch or state.step == start.step):
+            return
+        now = self._mark(time.monotonic() - self._clock_start)
+        if not last and now.elapsed - start.elapsed < EPOCH_LINE_SECONDS:
+            return
+        if 0 < start.step < now.step or not last:
+            first, final = sampler.epoch(start.step), sampler.epoch(now.step - 1)
+            numbers = f"epoch {final}" if first == final else f"epochs {first}-{final}"
+            parts = {part: spent - start.seconds.get(part, 0.0) for part, spent in now.seconds.items()}
+            count = (now.step - start.step) / sampler.steps_per_epoch
+            self._view.say(name, numbers, count, parts, now.loading - start.loading)
+        self._epochs_start = now
+        if last:
+            whole = state.step / sampler.steps_per_epoch
+            self._view.say(name, f"all {whole:.3g} epochs", whole, now.seconds, now.loading)
+
+    def _mark(self, elapsed: float) -> _Mark:
+        name = self.stage.name
+        return _Mark(self.state.step, elapsed, dict(self.seconds), self.state.history.loading.get(name, 0.0))
 
     @property
     def save_due(self) -> bool:
@@ -220,8 +266,8 @@ class Account:
 
     def _show(self) -> None:
         state = self.state
-        begin_step, begin, _ = self._line_start
-        speed = (state.step - begin_step) * self.sampler.global_batch / max(state.elapsed - begin, 1e-6)
+        start = self._line_start
+        speed = (state.step - start.step) * self.sampler.global_batch / max(state.elapsed - start.elapsed, 1e-6)
         done = fraction_done(state.stage, self._lengths, self.progress)
         left = state.elapsed * (1 - done) / max(done, 1e-6)
         self._view.show(self.stage.name, done, state.totals["loss"] / state.counted, speed, left)

@@ -22,12 +22,18 @@ class TrainingHistory:
     Attributes:
         records: the lines of training.jsonl, in order: stage, epoch and step of the run, progress of the stage, time in
             seconds, lr, losses by name (means since the line before), samples_per_s, data_wait (share of the time spent
-            waiting for data), and where the held-out samples were measured, "heldout/..." losses by name.
-        seconds: stage -> part ("prepare", "data", "step", "heldout", "checkpoint") -> seconds spent.
+            waiting for data), epoch_s (seconds that an epoch takes at the pace since the line before), seconds and
+            loading as below (since the line before), and where the held-out samples were measured, "heldout/..."
+            losses by name.
+        seconds: stage -> part -> seconds spent, in parts that follow one another: "prepare"; "data", waiting for a
+            batch; "forward", "backward", "update" (of weights and whatever else a step changes); "losses", reading
+            them off the device, which is where a GPU is waited for; "heldout"; "checkpoint".
+        loading: stage -> seconds that threads beside the loop spent on gathering and pasting.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, dict[str, float]] = field(default_factory=dict)
+    loading: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass

@@ -170,16 +170,17 @@ def _one_stage(account: Account, data: Samples, heldout: Samples | None) -> None
     noted = account.progress
     with closing(fetched_ahead(fetch, state.step, fabric.world_size)) as batches, whole_batch_norm(account.detector):
         while state.step == 0 or account.progress < 1:
+            account.show_epochs()
             factor = rate_factor(plan.schedule, plan.warmup, account.progress)
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate * factor
             with account.spent("data"):
-                batch = next(batches)
-            with account.spent("step"):
-                _seed_noise(fabric.device, NOISE, plan.seed, state.stage, state.step, fabric.global_rank)
-                account.count_step(_step(account, turns, batch.to(fabric.device)))
-                if not (account.agreement_due or crossed(noted, account.progress, LOG_LINES, account.span.marks)):
-                    continue
+                batch, loading = next(batches)
+            _seed_noise(fabric.device, NOISE, plan.seed, state.stage, state.step, fabric.global_rank)
+            account.count_step(_step(account, turns, batch.to(fabric.device)), loading)
+            if not (account.agreement_due or crossed(noted, account.progress, LOG_LINES, account.span.marks)):
+                continue
+            with account.spent("losses"):
                 interrupted = account.agree()
             if crossed(noted, account.progress, LOG_LINES, account.span.marks):
                 measured = {}
@@ -198,19 +199,22 @@ def _step(account: Account, turns: list[Turn], batch: AnyBatch) -> dict[str, Ten
     losses: dict[str, Tensor] = {}
     for turn in turns:
         parameters = [p for group in turn.optimiser.param_groups for p in group["params"]]
-        _freeze_others(account.detector, parameters)
-        with account.fabric.autocast():
+        with account.spent("forward"), account.fabric.autocast():
+            _freeze_others(account.detector, parameters)
             own = turn.loss(batch)
         # Gradients are averaged over the devices; the gradient of a sum is to be added up.
         weight = account.fabric.world_size if turn.sums_over_batch else 1
-        (own["loss"] * weight).backward()
-        average_gradients(parameters)
-        if account.plan.grad_clip is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, account.plan.grad_clip)
-        turn.optimiser.step()
+        with account.spent("backward"):
+            (own["loss"] * weight).backward()
+        with account.spent("update"):
+            average_gradients(parameters)
+            if account.plan.grad_clip is not None:
+                torch.nn.utils.clip_grad_norm_(parameters, account.plan.grad_clip)
+            turn.optimiser.step()
         for name, loss in own.items():
             losses[name] = losses.get(name, 0.0) + loss.detach() * weight
-    account.stage.update(gather)
+    with account.spent("update"):
+        account.stage.update(gather)
     return losses
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from oddframe.training.checkpoint import TrainingHistory
 
 NAME = "training.jsonl"
 PLAIN_LINE_SECONDS = 10.0
+LEAST_SHARE = 0.005  # of the time, that a part must have taken to be named
 
 
 def check_tensorboard() -> None:
@@ -86,6 +88,25 @@ class ProgressView:
         elif self._shown and (time.monotonic() >= self._next_line or done >= 1):
             self._next_line = time.monotonic() + PLAIN_LINE_SECONDS
             print(f"training: {done:4.0%}  {stage}  {note}", file=sys.stderr, flush=True)
+
+    def say(self, stage: str, what: str, epochs: float, seconds: Mapping[str, float], loading: float) -> None:
+        """Say in a line where the time of some epochs went.
+
+        Args:
+            what: which epochs.
+            epochs: how many.
+            seconds, loading: spent on them, as in `TrainingHistory`.
+        """
+        total = sum(seconds.values())
+        parts = [f"{part} {spent / total:.0%}" for part, spent in seconds.items() if spent >= LEAST_SHARE * total]
+        line = (
+            f"training: {stage}  {what}: {total:.3g} s, {total / epochs:.3g} s an epoch ({', '.join(parts)}; "
+            f"loading beside {loading:.3g} s)"
+        )
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False, markup=False)
+        elif self._shown:
+            print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

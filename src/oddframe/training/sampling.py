@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -199,16 +200,23 @@ def heldout_samples(groups: Sequence[range], sampling: Sampling, batch_size: int
     return [sampler.at(step)[0] for step in range(max(1, HELDOUT_SAMPLES // sampler.global_batch))]
 
 
-def fetched_ahead(fetch: Callable[[int], AnyBatch], first_step: int, devices: int) -> Generator[AnyBatch, None, None]:
-    """Yield fetch(first_step), fetch(first_step + 1), ... without end, prepared on background threads.
+def fetched_ahead(
+    fetch: Callable[[int], AnyBatch], first_step: int, devices: int
+) -> Generator[tuple[AnyBatch, float], None, None]:
+    """Yield fetch(first_step), fetch(first_step + 1), ... without end, each with the seconds it took in background.
 
     Two batches lie ready or are being prepared; more where there are processors to spare, one for each thread.
     """
     threads = max(1, min(4, (os.cpu_count() or 1) // (4 * devices)))
     ahead = max(2, threads)
+
+    def timed(step: int) -> tuple[AnyBatch, float]:
+        begin = time.monotonic()
+        return fetch(step), time.monotonic() - begin
+
     with ThreadPoolExecutor(threads, thread_name_prefix="oddframe-fetch") as pool:
-        waiting = deque(pool.submit(fetch, first_step + n) for n in range(ahead))
+        waiting = deque(pool.submit(timed, first_step + n) for n in range(ahead))
         for step in count(first_step + ahead):
             batch = waiting.popleft().result()
-            waiting.append(pool.submit(fetch, step))
+            waiting.append(pool.submit(timed, step))
             yield batch
