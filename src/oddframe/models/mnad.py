@@ -275,11 +275,11 @@ class MNAD(Detector):
 
     def input(self, batch: Batch) -> Tensor:
         """(B, 3T, H, W) in [-1, 1]: the frames of the window, one after the other, BGR."""
-        return stacked(signed(batch.frames)).to(self.dtype)
+        return signed(stacked(batch.frames)).to(self.dtype)
 
     def target(self, batch: Batch) -> Tensor:
         """(B, 3, H, W) in [-1, 1]: the scored frame."""
-        return stacked(signed(batch.target)).to(self.dtype)
+        return signed(stacked(batch.target)).to(self.dtype)
 
     def stages(self) -> list[Stage]:
         return [Training(self)]

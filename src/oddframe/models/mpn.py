@@ -313,11 +313,11 @@ class MPN(Detector):
 
     def input(self, batch: Batch) -> Tensor:
         """(B, 12, H, W) in [-1, 1] from the uint8 frames of the window."""
-        return stacked(signed(batch.frames)).to(self.dtype)
+        return signed(stacked(batch.frames)).to(self.dtype)
 
     def target(self, batch: Batch) -> Tensor:
         """(B, 3, H, W) in [-1, 1]: the frame to be predicted."""
-        return stacked(signed(batch.target)).to(self.dtype)
+        return signed(stacked(batch.target)).to(self.dtype)
 
     def stages(self) -> list[Stage]:
         return [TrainStage(self), MetaStage(self)] if self.config.meta else [TrainStage(self)]

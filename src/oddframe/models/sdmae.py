@@ -324,7 +324,7 @@ class SDMAE(Detector):
 
     def input(self, batch: Batch) -> Tensor:
         """(B, 9, H, W) in [-1, 1] from the uint8 frames of the window."""
-        return stacked(signed(batch.frames)).to(self.cls_token.dtype)
+        return signed(stacked(batch.frames)).to(self.cls_token.dtype)
 
     def target(self, batch: Batch) -> Tensor:
         """(B, L, E): the clean current frame and the anomaly map, in patches."""

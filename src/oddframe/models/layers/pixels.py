@@ -9,11 +9,14 @@ from torch.nn import functional as F
 
 def signed(frames: Tensor) -> Tensor:
     """uint8 0..255 to float32 in [-1, 1]."""
-    return (frames.float() - 127.5) / 127.5
+    return frames.float().sub(127.5).div_(127.5)
 
 
 def stacked(frames_BTHWC: Tensor) -> Tensor:
-    """(B, T, H, W, C) to (B, T * C, H, W): the frames of a window as channels, frame by frame."""
+    """(B, T, H, W, C) to (B, T * C, H, W): the frames of a window as channels, frame by frame.
+
+    It copies: of bytes, before they are widened, that is a quarter of the work.
+    """
     return frames_BTHWC.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
 
