@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import torch
+from typing import Any
 
 CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
@@ -29,15 +28,21 @@ def peak_memory() -> Iterator[Peak]:
     since it began.
     """
     fresh = _reset()
-    gpu = torch.cuda.is_available()
-    if gpu:
-        torch.cuda.reset_peak_memory_stats()
+    cuda = _cuda()
+    if cuda is not None:
+        cuda.reset_peak_memory_stats()
     peak = Peak()
     try:
         yield peak
     finally:
         peak.mib = _high_water() if fresh else peak_mib()
-        peak.gpu_mib = torch.cuda.max_memory_allocated() / (1 << 20) if gpu else None
+        peak.gpu_mib = cuda.max_memory_allocated() / (1 << 20) if cuda is not None else None
+
+
+def _cuda() -> Any:
+    """torch.cuda, where torch is at work and has a GPU; it is not imported for the question."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
 def _reset() -> bool:

@@ -7,43 +7,51 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption, JsonOption, PrecisionOption, print_json, print_table
+from oddframe.cli.console import (
+    BatchOption,
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    RuntimeOption,
+    print_json,
+    print_table,
+)
 
 
 def bench(
-    run: Annotated[Path, typer.Argument(help="Bundle to measure.")],
-    video: Annotated[Path, typer.Argument(help="A video file or frame folder.")],
-    frames: Annotated[int, typer.Option(help="Frames to measure on.")] = 300,
+    run: Annotated[Path, typer.Argument(help="Bundle, or what `export` made of it, to measure.")],
+    videos: Annotated[list[Path], typer.Argument(help="Video files or frame folders.")],
+    frames: Annotated[int, typer.Option(help="Frames of each video to measure on.")] = 300,
     rounds: Annotated[int, typer.Option(help="Rounds; medians are reported.")] = 3,
-    device: DeviceOption = "auto",
+    fps: Annotated[float | None, typer.Option(help="Frames/s of your cameras; those of the videos without it.")] = None,
+    runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
-    batch: Annotated[int | None, typer.Option(help="Frames per forward pass.")] = None,
+    device: DeviceOption = "auto",
+    batch: BatchOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Frames per second end to end, the share of each stage, and the floors of decoding and arithmetic."""
-    from oddframe.runtime.runtime import parse_precision
-    from oddframe.workflow.bench import bench as measure
-    from oddframe.workflow.run import load_run
+    """Frames per second end to end, latency, the share of each stage, and the floors of decoding and arithmetic."""
+    from dataclasses import replace
 
-    result = measure(
-        load_run(run),
-        video,
-        frames=frames,
-        rounds=rounds,
-        device=device,
-        precision=parse_precision(precision or "fp32"),
-        batch=batch,
-    )
+    from oddframe.errors import InputError
+    from oddframe.runtime.runtime import Engine
+    from oddframe.workflow.bench import bench as measure
+    from oddframe.workflow.run import find_all, load_run
+
+    if fps is not None and not fps > 0:
+        raise InputError(f"fps is {fps:g}; it must be above 0")
+    engine = Engine.parse(runtime, precision, device, batch)
+    result = measure(load_run(run), find_all(videos), frames=frames, rounds=rounds, engine=engine)
+    result = replace(result, fps=fps or result.fps)
     if as_json:
         print_json(result.to_dict())
         return
+    whole, cost = (
+        f"{result.end_to_end / result.forward:.0%} of the forward pass alone",
+        f"{result.gflop:.2f} GFLOP/frame",
+    )
     rows = [
-        [
-            "end to end",
-            f"{result.end_to_end:.1f}",
-            "",
-            f"{result.end_to_end / result.forward:.0%} of the forward pass alone",
-        ],
+        ["end to end", f"{result.end_to_end:.1f}", "", whole],
         ["decoding alone", f"{result.decode:.1f}", f"{result.shares['decode']:.1%}", "floor 1"],
         [
             "forward pass alone",
@@ -52,8 +60,17 @@ def bench(
             f"{result.gflop:.2f} GFLOP/frame",
         ],
         ["post-processing alone", f"{result.post:.1f}", f"{result.shares['post']:.1%}", ""],
-        ["arithmetic alone", f"{result.arithmetic_floor:.1f}", "", f"floor 2, at {result.matrix_gflops:.0f} GFLOP/s"],
     ]
+    if result.arithmetic_floor is not None:
+        share = result.forward / result.arithmetic_floor
+        reached = f"floor 2, at {result.matrix_gflops:.0f} GFLOP/s; the forward pass reaches {share:.0%} of it"
+        rows.append(["arithmetic alone", f"{result.arithmetic_floor:.1f}", "", reached])
     print_table(["part", "frames/s", "share", ""], rows, ["frames/s", "share"])
-    print(f"{result.video}: {result.frames} frames, {result.device}, {result.precision}, batch {result.batch}, "
-          f"median of {result.rounds} rounds, peak memory {result.peak_mib:.0f} MiB")  # fmt: skip
+    late = result.latency
+    print(f"latency  {late.p50:.1f} ms (median), {late.p95:.1f} (95 %), {late.p99:.1f} (99 %), one frame at a time; "
+          f"{result.look_ahead} frames of look-ahead besides")  # fmt: skip
+    gpu = f", {result.peak_gpu_mib:.0f} MiB of the GPU" if result.peak_gpu_mib else ""
+    print(f"memory   {result.peak_mib:.0f} MiB at most{gpu}")
+    print(f"measured {', '.join(result.videos)}: {result.frames} frames, {result.runtime} in {result.precision} on "
+          f"{result.device}, batch {result.batch}, median of {result.rounds} rounds")  # fmt: skip
+    print(f"This machine can watch {result.cameras} cameras at {result.fps:g} frames/s.")

@@ -43,6 +43,7 @@ class Exported:
         parity: how well it agreed with the bundle when it was made, as plain values (see `oddframe.runtime.parity`).
         sampling: backbone -> how its extractor looks at snippets (see `oddframe.features.snippets.Sampling`); empty for
             a one-class detector.
+        gflop: 10^9 floating-point operations per scored frame, feature extraction not counted.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Exported:
     precision: Precision
     parity: Mapping[str, Any]
     sampling: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gflop: float = 0.0
 
     @property
     def calibration(self) -> Path:
@@ -89,6 +91,7 @@ class Exported:
             "kind": next(kind for kind, own in KINDS.items() if isinstance(self.outline, own)),
             "signature": TypeAdapter(type(self.outline)).dump_python(self.outline, mode="json"),
             "sampling": dict(self.sampling),
+            "gflop": self.gflop,
             "parity": dict(self.parity),
         }
         write_text(self.path / META, json.dumps(meta, indent=2) + "\n")
@@ -136,6 +139,7 @@ def load_exported(path: Path) -> Exported:
             meta["precision"],
             meta["parity"],
             meta["sampling"],
+            meta["gflop"],
         )
     except (ValueError, KeyError, TypeError, ValidationError, RecipeError) as error:
         reason = " ".join(str(error).split())

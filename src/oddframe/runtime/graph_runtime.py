@@ -32,7 +32,7 @@ class GraphRuntime(Runtime):
     def __init__(self, session: Session, signature: Signature) -> None:
         self.session, self.signature = session, signature
         self.name, self.precision = session.name, session.precision
-        self.batch = GPU_BATCH if session.accelerated else CPU_BATCH
+        self.where, self.batch = ("cuda", GPU_BATCH) if session.accelerated else ("cpu", CPU_BATCH)
 
     def score(self, chunk: Chunk) -> ChunkErrors:
         names = list(self.signature.components)

@@ -74,12 +74,14 @@ class Runtime(ABC):
         signature: of the detector.
         name: of the runtime.
         precision: of its arithmetic.
+        where: device, as torch names it.
         batch: windows per forward pass that keep the device busy.
     """
 
     signature: Signature
     name: Backend
     precision: Precision
+    where: str = "cpu"
     batch: int = CPU_BATCH
 
     @abstractmethod

@@ -38,7 +38,7 @@ class TorchRuntime(Runtime):
             reason = str(error).splitlines()[0]
             raise InputError(f"device {device!r} cannot be used: {reason}; try --device cpu") from None
         self.device = torch.device(device)
-        self.precision = precision
+        self.precision, self.where = precision, str(self.device)
         self.signature = detector.signature
         self.batch = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
 

@@ -22,6 +22,7 @@ from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import one_class
+from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.exported import NETWORK, Exported
 from oddframe.runtime.graph import write_graph
 from oddframe.runtime.graph_runtime import GraphRuntime
@@ -93,7 +94,7 @@ def export(
         if fault is not None and not (allow and parity.finite):
             way_out = "; --allow keeps it all the same" if parity.finite else ""
             raise InputError(f"{bundle.path}: {to} in {precision} does not agree: {fault}; nothing is written{way_out}")
-        made = replace(made, parity=parity.to_dict())
+        made = replace(made, parity=parity.to_dict(), gflop=flops_per_frame(bundle.detector) / 1e9)
         made.save()
     return Run(replace(made, path=out))
 
