@@ -1,0 +1,161 @@
+"""Overlapping stages and several processes change the speed, not one bit of the scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oddframe.bundle import load_bundle, save_bundle
+from oddframe.data.windows import stream_chunks
+from oddframe.data.world import render_world
+from oddframe.errors import InputError, RecipeError
+from oddframe.models.registry import create
+from oddframe.recipes import parse_recipe
+from oddframe.runtime.runtime import Engine
+from oddframe.scoring.agreement import run, take_chunks
+from oddframe.scoring.engines import Candidate, choose_engine, open_runtime
+from oddframe.scoring.jobs import Job, score_beside, score_here
+from oddframe.scoring.stream import PostProcessor, collect, join, score_frames
+from oddframe.types import FrameScores
+from oddframe.video.decode import VideoReader
+from oddframe.video.sources import VideoSource, find_videos
+from oddframe.workflow.run import Run
+
+OPTIONS = {"size": [32, 64], "patch": 8, "encoder_width": 16, "decoder_width": 16, "heads": 2}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    recipe = parse_recipe({"name": "tiny", "summary": "", "model": "sdmae", "options": OPTIONS}, "here")
+    folder = tmp_path_factory.mktemp("run")
+    return Run(save_bundle(folder, create("sdmae", **recipe.options), recipe, {}, {"checkpoint": "none"}))
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[VideoSource]:
+    folder = tmp_path_factory.mktemp("street")
+    render_world(folder, videos=3, test_videos=0, seconds=3, size=(72, 128))
+    return find_videos(folder / "training" / "videos")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODDFRAME_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+ENGINES = [Engine(), Engine("onnx"), Engine("openvino"), Engine("openvino", "bf16")]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.label or "torch")
+def test_the_pipeline_gives_what_one_thread_gives(trained: Run, videos: list[VideoSource], engine: Engine) -> None:
+    try:
+        runtime = open_runtime(trained.trained, engine)
+    except InputError as error:
+        pytest.skip(str(error))
+    window = runtime.signature.window
+
+    def frames() -> VideoReader:
+        return VideoReader(videos[0], window.size, window.colour, window.resize)
+
+    with frames() as reader:
+        piped = collect(score_frames(runtime, reader, 8), maps := [])
+    plain, plain_maps, post = [], [], PostProcessor(runtime.signature)
+    with frames() as reader:
+        for chunk in stream_chunks(reader, window, 8):
+            plain.append(post.push(chunk, runtime.score(chunk)))
+        plain.append(post.flush())
+    plain_maps = [piece.map for piece in plain]
+    for name, values in join(plain).components.items():
+        assert np.array_equal(values, piped.components[name]), name
+    assert np.array_equal(np.concatenate(plain_maps), np.concatenate(maps))
+
+
+@pytest.mark.slow
+def test_processes_give_what_one_gives(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
+    job = Job(trained.trained, Engine(), trained.rule, tmp_path / "one")
+    told: list[tuple[str, int, int | None]] = []
+    here = dict(score_here(job, videos))
+    beside = dict(score_beside(replace(job, folder=tmp_path / "two"), videos, 2, lambda *n: told.append(n)))
+    memory = dict(score_beside(replace(job, folder=None), videos, 2))
+    for source in videos:
+        wanted = here[source]
+        for got in (beside[source], memory[source]):
+            assert isinstance(got, FrameScores) and isinstance(wanted, FrameScores)
+            assert got.bundle == wanted.bundle and np.array_equal(got.map, wanted.map)
+            for name, values in wanted.components.items():
+                assert np.array_equal(got.components[name], values), name
+    assert told == [("videos", n, 3) for n in (1, 2, 3)]
+
+
+@pytest.mark.slow
+def test_a_broken_video_is_told_by_processes_too(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    broken = VideoSource("broken", tmp_path / "broken.mp4", "file")
+    scored = trained.score_all([broken, *videos[:1]], None, workers=2)
+    assert [source.name for source, _ in scored[1]] == ["broken"] and len(scored[0]) == 1
+
+
+def test_auto_takes_the_fastest_that_agrees(
+    trained: Run, videos: list[VideoSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds = iter([10.0, 50.0, 40.0, 30.0, 20.0])
+    monkeypatch.setattr("oddframe.scoring.engines.speed_of", lambda *_: next(speeds))
+    tried: list[Candidate] = []
+    engine = choose_engine(trained.trained, Engine("auto", batch=4), videos, trained.rule, tried.append)
+    assert (tried[0].runtime, tried[0].precision, tried[0].speed, tried[0].fault) == ("torch", "fp32", 10.0, None)
+    fits = [one for one in tried if one.fault is None]
+    best = max(fits, key=lambda one: one.speed)
+    assert (engine.runtime, engine.precision, engine.batch) == (best.runtime, best.precision, 4)
+    whole = choose_engine(trained.trained, Engine("auto", "fp32"), videos, trained.rule, fp32 := [].append)  # noqa: F841
+    assert whole.precision == "fp32"
+
+
+def test_auto_refuses_what_does_not_agree(
+    trained: Run, videos: list[VideoSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = run
+
+    def spoilt(runtime: object, takes: object) -> object:
+        said = real(runtime, takes)  # type: ignore[arg-type]
+        if runtime.name == "torch" and runtime.precision == "fp32":  # type: ignore[attr-defined]
+            return said
+        return replace(said, components={n: v[::-1] for n, v in said.components.items()})
+
+    monkeypatch.setattr("oddframe.scoring.engines.run", spoilt)
+    engine = choose_engine(trained.trained, Engine("auto"), videos, trained.rule)
+    assert (engine.runtime, engine.precision) == ("torch", "fp32")
+
+
+def test_auto_needs_a_video(trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with pytest.raises(InputError, match="not one of the videos"):
+        choose_engine(trained.trained, Engine("auto"), [VideoSource("b", tmp_path / "broken.mp4", "file")], trained.rule)
+
+
+def test_scores_tell_what_made_them(trained: Run) -> None:
+    job = Job(trained.trained, Engine(), trained.rule, None)
+    assert job.identity == trained.trained.id
+    assert replace(job, engine=Engine("openvino", "bf16")).identity == f"{trained.trained.id}-openvino-bf16"
+
+
+def test_int8_is_not_made_on_the_way(trained: Run) -> None:
+    with pytest.raises(InputError, match="oddframe export .* --to openvino --precision int8"):
+        open_runtime(trained.trained, Engine("openvino", "int8"))
+
+
+def test_a_take_has_as_many_frames_as_asked_for(trained: Run, videos: list[VideoSource]) -> None:
+    runtime = open_runtime(trained.trained, Engine())
+    take = take_chunks(runtime, videos[0], 10, 4)
+    # Windows reach three frames ahead; where decoding stops, the video seems to end.
+    assert sum(len(chunk.index) for chunk in take.chunks) == 10 + 2 * 3
+    with pytest.raises(RecipeError, match="weakly supervised|learns from labelled"):
+        from oddframe.models.detector import one_class
+
+        one_class(create("mil", backbones={"a": 4}), "this")
+
+
+def test_a_bundle_is_found_again(trained: Run) -> None:
+    assert load_bundle(trained.path).id == trained.trained.id
