@@ -121,8 +121,9 @@ def test_parameter_counts_layer_by_layer() -> None:
     assert [n for n, layer in zip(counts, layers, strict=True) if "Norm" in type(layer).__name__] == norms
 
 
-@pytest.mark.parametrize(("memory", "gflop"), [(True, 65.372), (False, 64.324)])
+@pytest.mark.parametrize(("memory", "gflop"), [(True, 66.429), (False, 65.381)])
 def test_shapes_and_cost_of_the_released_network(memory: bool, gflop: float) -> None:
+    # 1.057 above the released network: the zeros in the kernels of the last layer.
     with torch.device("meta"):
         model, x = MemAE.from_preset("code", memory=memory).eval(), torch.empty(1, 1, 16, 256, 256)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -14,7 +14,8 @@ from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
 from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
-from oddframe.models.sdmae import SDMAE, motion_weights, patchify, unpatchify
+from oddframe.models.layers.patches import patchify, unpatchify
+from oddframe.models.sdmae import SDMAE, motion_weights
 from oddframe.runtime.cost import flops_per_frame
 
 SHAPES = json.loads((Path(__file__).parent / "golden" / "sdmae-shapes.json").read_text())
@@ -79,9 +80,10 @@ def test_impossible_options_are_refused(options: dict[str, object]) -> None:
 @pytest.mark.parametrize("ratio", [0.25, 0.5, 0.75])
 def test_mask_ratio(ratio: float) -> None:
     model = tiny(mask_ratio=ratio)
-    _, mask, restore = model.encode(torch.rand(3, 9, 16, 32), model.noise(torch.arange(3)))
-    assert mask.mean(1).tolist() == [ratio] * 3
-    assert restore.sort(1).values.tolist() == [list(range(32))] * 3
+    order = model.order(batch(3))
+    assert model.mask(order).mean(1).tolist() == [ratio] * 3
+    assert model.restore(order).sort(1).values.tolist() == [list(range(32))] * 3
+    assert model.encode(batch(3).frames, order).shape == (3, 1 + 32 * (1 - ratio), 16)
 
 
 def test_patches_are_row_major_with_channels_fastest() -> None:
@@ -206,8 +208,9 @@ def test_the_two_readings_of_eq_3_differ_by_a_constant() -> None:
     torch.testing.assert_close(ratio.item(), elements / tokens / samples)
 
 
-@pytest.mark.parametrize(("patch", "size", "gflop"), [(16, (320, 640), 5.336), (8, (160, 320), 4.313)])
+@pytest.mark.parametrize(("patch", "size", "gflop"), [(16, (320, 640), 4.8635), (8, (160, 320), 4.1950)])
 def test_cost_of_a_frame(patch: int, size: tuple[int, int], gflop: float) -> None:
+    # The released code embeds the hidden patches as well: 5.336 and 4.313.
     detector = SDMAE.from_preset("code", patch=patch, size=size)
     assert flops_per_frame(detector) / 1e9 == pytest.approx(gflop, rel=2e-3)
 
@@ -215,13 +218,15 @@ def test_cost_of_a_frame(patch: int, size: tuple[int, int], gflop: float) -> Non
 @torch.no_grad()
 def test_stages_and_scores_put_the_checked_parts_together() -> None:
     model, whole = tiny("code", dropout=0.0).eval(), batch()
-    out = model(model.input(whole), model.noise(whole.key))
+    order = model.order(whole)
+    last_teacher, last_student, _ = model(whole.frames, order)
+    predicted, imitated = model.decoder_pred(last_teacher), model.decoder_student_pred(last_student)
     target, weights = model.target(whole), model.token_weights(whole)
     teacher, student = (stage.loss(whole)["loss"] for stage in model.stages())
-    torch.testing.assert_close(teacher, (weights * (target - out.teacher).square().mean(2)).sum())
-    hidden = out.mask.bool()
-    torch.testing.assert_close(student, (out.student - out.teacher).square().mean(2)[hidden].mean())
+    torch.testing.assert_close(teacher, (weights * (target - predicted).square().mean(2)).sum())
+    hidden = model.mask(order).bool()
+    torch.testing.assert_close(student, (imitated - predicted).square().mean(2)[hidden].mean())
     clean = replace(whole, pasted=None)
     got = model.score(clean).components
-    torch.testing.assert_close(got["teacher"], (model.target(clean) - out.teacher).square().mean((1, 2)))
-    torch.testing.assert_close(got["student"], (out.teacher - out.student).square().mean((1, 2)))
+    torch.testing.assert_close(got["teacher"], (model.target(clean) - predicted).square().mean((1, 2)))
+    torch.testing.assert_close(got["student"], (predicted - imitated).square().mean((1, 2)))

@@ -9,7 +9,9 @@ import pytest
 import torch
 from golden_weights import sine_weights
 
-from oddframe.models.sdmae import SDMAE, motion_weights, patchify, weighted_error
+from oddframe.models.layers.patches import gather_patches, patchify
+from oddframe.models.layers.pixels import signed
+from oddframe.models.sdmae import SDMAE, motion_weights, weighted_error
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "sdmae.json").read_text())
 CASES = [("p16", 16, (64, 128)), ("p8", 8, (32, 64))]
@@ -19,7 +21,7 @@ class Case:
     def __init__(self, name: str, patch: int, size: tuple[int, int], dtype: torch.dtype) -> None:
         height, width = size
         self.golden = GOLDEN[name]
-        self.patch = patch
+        self.patch, self.dtype = patch, dtype
         self.model = SDMAE.from_preset("code", patch=patch, size=size, dropout=0.0).to(dtype).eval()
         shapes = {name: value.shape for name, value in self.model.state_dict().items()}
         self.model.load_reference_state_dict(sine_weights(shapes, ("cls_token", "mask_token")))
@@ -31,18 +33,22 @@ class Case:
         target = torch.cat((0.9 * self.x[:, 3:6] + 0.05, anomaly), 1)
         rows = torch.arange(1, 3, dtype=torch.float64)[:, None]
         columns = torch.arange(1, 33, dtype=torch.float64)[None]
-        self.noise = (0.6180339887498949 * columns + 0.137 * rows) % 1
+        self.order = ((0.6180339887498949 * columns + 0.137 * rows) % 1).argsort(dim=1, stable=True)
         self.weights = motion_weights(gradient.permute(0, 2, 3, 1), anomaly[:, 0].clamp(0, 1), patch, "code").to(dtype)
         self.target = patchify(target.permute(0, 2, 3, 1), patch).to(dtype)
-        self.x = self.x.to(dtype)
+        frames = self.x.unflatten(1, (3, 3)).permute(0, 1, 3, 4, 2)
+        self.frames = (127.5 * frames + 127.5).to(dtype)
+
+    def predict(self) -> tuple[torch.Tensor, torch.Tensor]:
+        teacher, student, _ = self.model(self.frames, self.order)
+        return self.model.decoder_pred(teacher), self.model.decoder_student_pred(student)
 
     def teacher_loss(self) -> torch.Tensor:
-        latent, _, restore = self.model.encode(self.x, self.noise)
-        return weighted_error(self.target, self.model.decode(latent, restore)[0], self.weights, "code")
+        return weighted_error(self.target, self.predict()[0], self.weights, "code")
 
     def student_loss(self) -> torch.Tensor:
-        out = self.model(self.x, self.noise)
-        return ((out.student - out.teacher).square().mean(2) * out.mask).sum() / out.mask.sum()
+        (teacher, student), mask = self.predict(), self.model.mask(self.order)
+        return ((student - teacher).square().mean(2) * mask).sum() / mask.sum()
 
 
 @pytest.fixture(params=[(*case, dtype) for case in CASES for dtype in (torch.float64, torch.float32)], ids=str)
@@ -51,7 +57,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def close(got: torch.Tensor | float, wanted: float | list[float], case: Case) -> None:
-    double = case.x.dtype == torch.float64
+    double = case.dtype == torch.float64
     got = torch.as_tensor(got).double().flatten()
     wanted = torch.as_tensor(wanted, dtype=torch.float64).flatten()
     torch.testing.assert_close(got, wanted, rtol=1e-9 if double else 2e-4, atol=1e-12 if double else 2e-4)
@@ -68,15 +74,15 @@ def close_tensor(got: torch.Tensor, golden: dict, case: Case) -> None:
 
 @torch.no_grad()
 def test_forward(case: Case) -> None:
-    embedded = case.model.patch_embed(case.x).transpose(1, 2).reshape(2, 256, 4, 8)
+    patches = signed(gather_patches(case.frames, torch.arange(32).expand(2, -1), case.patch), case.dtype)
+    embedded = case.model.patch_embed(patches).transpose(1, 2).reshape(2, 256, 4, 8)
     close_tensor(embedded, case.golden["patch_embed"], case)
-    latent, mask, restore = case.model.encode(case.x, case.noise)
-    close_tensor(latent, case.golden["latent"], case)
-    assert mask[0].int().tolist() == case.golden["mask_row0"]
-    assert restore[0].tolist() == case.golden["ids_restore_row0"]
-    out = case.model(case.x, case.noise)
-    close_tensor(out.teacher, case.golden["teacher"], case)
-    close_tensor(out.student, case.golden["student"], case)
+    close_tensor(case.model.encode(case.frames, case.order), case.golden["latent"], case)
+    assert case.model.mask(case.order)[0].int().tolist() == case.golden["mask_row0"]
+    assert case.model.restore(case.order)[0].tolist() == case.golden["ids_restore_row0"]
+    teacher, student = case.predict()
+    close_tensor(teacher, case.golden["teacher"], case)
+    close_tensor(student, case.golden["student"], case)
 
 
 @torch.no_grad()
@@ -107,8 +113,8 @@ def test_losses_and_gradients_in_train_mode(case: Case) -> None:
 
 @torch.no_grad()
 def test_scores(case: Case) -> None:
-    out = case.model(case.x, case.noise)
-    error, gap = case.target - out.teacher, out.teacher - out.student
+    teacher, student = case.predict()
+    error, gap = case.target - teacher, teacher - student
     close(error.square().mean((1, 2)), case.golden["score_L2_T"], case)
     close(gap.square().mean((1, 2)), case.golden["score_L2_TS"], case)
     close(error.abs().mean((1, 2)), case.golden["score_L1_T"], case)

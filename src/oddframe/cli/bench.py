@@ -46,20 +46,13 @@ def bench(
     if as_json:
         print_json(result.to_dict())
         return
-    whole, cost = (
-        f"{result.end_to_end / result.forward:.0%} of the forward pass alone",
-        f"{result.gflop:.2f} GFLOP/frame",
-    )
+    shares = {name: f"{share:.1%}" for name, share in result.shares.items()}
+    whole = f"{result.end_to_end / result.forward:.0%} of the forward pass alone"
     rows = [
         ["end to end", f"{result.end_to_end:.1f}", "", whole],
-        ["decoding alone", f"{result.decode:.1f}", f"{result.shares['decode']:.1%}", "floor 1"],
-        [
-            "forward pass alone",
-            f"{result.forward:.1f}",
-            f"{result.shares['forward']:.1%}",
-            f"{result.gflop:.2f} GFLOP/frame",
-        ],
-        ["post-processing alone", f"{result.post:.1f}", f"{result.shares['post']:.1%}", ""],
+        ["decoding alone", f"{result.decode:.1f}", shares["decode"], "floor 1"],
+        ["forward pass alone", f"{result.forward:.1f}", shares["forward"], f"{result.gflop:.2f} GFLOP/frame"],
+        ["post-processing alone", f"{result.post:.1f}", shares["post"], ""],
     ]
     if result.arithmetic_floor is not None:
         share = result.forward / result.arithmetic_floor

@@ -146,6 +146,35 @@ def expand(ins: int, outs: int) -> list[nn.Module]:
     return [transposed, nn.BatchNorm3d(outs), nn.LeakyReLU(0.2, inplace=True)]
 
 
+class PhaseConvTranspose3d(nn.ConvTranspose3d):
+    """The last layer, of stride (1, 2, 2): outside training a convolution at the smaller size.
+
+    Its channels are the four pixels (row, column) that each position becomes: even ones lie on one input, odd ones
+    between two, y[2j] = w1 x[j] and y[2j + 1] = w2 x[j] + w0 x[j + 1]. For the one or three channels of a picture that
+    is faster forward, slower backward; and OpenVINO keeps all after the last convolution in float32, the transposed
+    convolutions too if this layer were one.
+    """
+
+    def __init__(self, ins: int, outs: int) -> None:
+        super().__init__(ins, outs, 3, (1, 2, 2), 1, output_padding=(0, 1, 1))
+
+    def forward(self, x_BCThw: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if self.training:
+            return super().forward(x_BCThw)
+        assert self.bias is not None
+        rows = phases(self.weight.flip(2).transpose(0, 1), 3)
+        kernel = torch.stack([phase for row in rows for phase in phases(row, 4)], 1).flatten(0, 1)
+        y = F.conv3d(F.pad(x_BCThw, (0, 1, 0, 1, 1, 1)), kernel, self.bias.repeat_interleave(4))
+        y = y.unflatten(1, (-1, 2, 2)).permute(0, 1, 4, 5, 2, 6, 3)  # B, C, T, h, 2, w, 2
+        return y.flatten(5).flatten(3, 4)
+
+
+def phases(kernel: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Kernels of width 2 along the axis for the even and the odd outputs of a transposed one of width 3, stride 2."""
+    w0, w1, w2 = kernel.split(1, axis)
+    return torch.cat((w1, torch.zeros_like(w1)), axis), torch.cat((w2, w0), axis)
+
+
 class Memory(nn.Module):
     """N items of width D, read by content."""
 
@@ -221,7 +250,7 @@ class MemAE(Detector):
             *expand(w8, w8),
             *expand(w8, w4),
             *expand(w4, w3),
-            nn.ConvTranspose3d(w3, c.channels, 3, (1, 2, 2), 1, output_padding=(0, 1, 1)),
+            PhaseConvTranspose3d(w3, c.channels),
         )
         self.apply(initialise)
 

@@ -35,9 +35,11 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.layers.cvt import Block
 from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
-from oddframe.models.layers.pixels import signed, stacked
+from oddframe.models.layers.patches import gather_patches, patchify, unpatchify
+from oddframe.models.layers.pixels import signed
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
 from oddframe.models.stage import Stage, Turn
@@ -136,97 +138,20 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class PatchEmbed(nn.Module):
-    """Non-overlapping patches, one linear map each, LayerNorm; no positional embedding anywhere in the network."""
+    """Non-overlapping patches, one linear map each, LayerNorm; no positional embedding anywhere in the network.
+
+    The map is a strided convolution in name (`proj` is a released key); hidden patches need not pass through it.
+    """
 
     def __init__(self, channels: int, width: int, patch: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(channels, width, patch, patch)
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return self.norm(self.proj(x_BCHW).flatten(2).transpose(1, 2))
-
-
-class ConvProjection(nn.Module):
-    """Depthwise 3x3 convolution and BatchNorm over the token grid: where the network learns of space."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False)
-        self.bn = nn.BatchNorm2d(width)
-
-    def forward(self, x_BChw: Tensor) -> Tensor:
-        return self.bn(self.conv(x_BChw))
-
-
-class Attention(nn.Module):
-    """Multi-head attention on convolved tokens. Scores are scaled by the full width, not by the width of a head."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.scale = width**-0.5
-        self.conv_proj_q, self.conv_proj_k, self.conv_proj_v = (ConvProjection(width) for _ in range(3))
-        self.proj_q, self.proj_k, self.proj_v, self.proj = (nn.Linear(width, width) for _ in range(4))
-
-    def forward(self, x_BNC: Tensor, grid: tuple[int, int]) -> Tensor:
-        cls_B1C, tokens = x_BNC[:, :1], x_BNC[:, 1:]
-        tokens_BChw = tokens.unflatten(1, grid).permute(0, 3, 1, 2)
-
-        def project(conv: ConvProjection, linear: nn.Linear) -> Tensor:
-            convolved = conv(tokens_BChw).permute(0, 2, 3, 1).flatten(1, 2)
-            return linear(torch.cat((cls_B1C, convolved), 1)).unflatten(2, (self.heads, -1)).transpose(1, 2)
-
-        q, k, v = (
-            project(self.conv_proj_q, self.proj_q),
-            project(self.conv_proj_k, self.proj_k),
-            project(self.conv_proj_v, self.proj_v),
-        )
-        out = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-        return self.proj(out.transpose(1, 2).flatten(2))
-
-
-class Pointwise(nn.Conv2d):
-    """A 1x1 convolution, applied to tokens (B, L, C) as the matrix that it is."""
-
-    def forward(self, x_BLC: Tensor) -> Tensor:
-        return F.linear(x_BLC, self.weight.flatten(1), self.bias)
-
-
-class MLP(nn.Module):
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__()
-        expand, contract = Pointwise(width, 2 * width, 1), Pointwise(2 * width, width, 1)
-        self.net = nn.Sequential(expand, nn.GELU(), nn.Dropout(dropout), contract)
-
-    def forward(self, x_BLC: Tensor) -> Tensor:
-        return self.net(x_BLC)
-
-
-class Block(nn.Module):
-    """Pre-norm residual block. The class token passes the MLP unchanged: it becomes x + LN(x)."""
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = MLP(width, dropout)
-
-    def forward(self, x_BNC: Tensor, grid: tuple[int, int]) -> Tensor:
-        x_BNC = x_BNC + self.attn(self.norm1(x_BNC), grid)
-        z_BNC = self.norm2(x_BNC)
-        return x_BNC + torch.cat((z_BNC[:, :1], self.mlp(z_BNC[:, 1:])), 1)
-
-
-@dataclass(frozen=True)
-class Output:
-    """One forward pass: (B, L, E) reconstructions, (B, L) mask (1 = hidden), (B,) class logit or None."""
-
-    teacher: Tensor
-    student: Tensor
-    mask: Tensor
-    class_logit: Tensor | None
+    def forward(self, patches_BKP: Tensor) -> Tensor:
+        # From (frame and channel, row, column) to the order of the pixels in a patch: frame, row, column, channel.
+        weight_CP = self.proj.weight.unflatten(1, (-1, 3)).permute(0, 1, 3, 4, 2).flatten(1)
+        return self.norm(F.linear(patches_BKP, weight_CP, self.proj.bias))
 
 
 class SDMAE(Detector):
@@ -280,56 +205,70 @@ class SDMAE(Detector):
         """
         return cls(configure(SDMAEConfig, PRESETS, preset, options))
 
-    def encode(self, x_B9HW: Tensor, noise_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode the visible tokens: latent (B, 1 + K, C), mask (B, L), and the order that restores positions (B, L).
+    def encode(self, frames_BTHW3: Tensor, order_BL: Tensor) -> Tensor:
+        """The latent (B, 1 + K, C) of the visible tokens.
 
         The K tokens with the smallest noise stay visible, *in the order of their noise*: the depthwise convolutions of
         the encoder see them as a grid of unrelated neighbours. That is what the released network was trained with.
         """
-        rows, columns = self.config.grid
-        kept_columns = round(columns * (1 - self.config.mask_ratio))
-        kept = rows * kept_columns
-        x_BLC = self.patch_embed(x_B9HW)
-        shuffle_BL = noise_BL.argsort(dim=1, stable=True)
-        restore_BL = shuffle_BL.argsort(dim=1)
-        visible_BKC = x_BLC.gather(1, shuffle_BL[:, :kept, None].expand(-1, -1, x_BLC.shape[2]))
-        x_BNC = torch.cat((self.cls_token.expand(len(x_BLC), -1, -1), visible_BKC), 1)
+        rows, columns = self.visible
+        patches_BKP = gather_patches(frames_BTHW3, order_BL[:, : rows * columns], self.config.patch)
+        visible_BKC = self.patch_embed(signed(patches_BKP, self.cls_token.dtype))
+        x_BNC = torch.cat((self.cls_token.expand(visible_BKC.shape[0], -1, -1), visible_BKC), 1)
         for block in self.blocks:
-            x_BNC = block(x_BNC, (rows, kept_columns))
-        return self.norm(x_BNC), (restore_BL >= kept).to(x_BLC.dtype), restore_BL
+            x_BNC = block(x_BNC, (rows, columns))
+        return self.norm(x_BNC)
 
-    def decode(self, latent_BNC: Tensor, restore_BL: Tensor) -> tuple[Tensor, Tensor]:
-        """The teacher's reconstruction (B, L, E), and the student's input (B, 1 + L, C)."""
+    def decode(self, latent_BNC: Tensor, order_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """What the teacher predicts from (B, L, C), and the student's input (B, 1 + L, C)."""
         x_BNC = self.decoder_embed(latent_BNC)
-        cls_B1C, visible_BKC = x_BNC[:, :1], x_BNC[:, 1:]
-        hidden = self.mask_token.to(x_BNC.dtype).expand(len(x_BNC), restore_BL.shape[1] - visible_BKC.shape[1], -1)
-        full_BLC = torch.cat((visible_BKC, hidden), 1)
-        full_BLC = full_BLC.gather(1, restore_BL[:, :, None].expand(-1, -1, full_BLC.shape[2]))
-        branch_BNC = x_BNC = self.decoder_blocks[0](torch.cat((cls_B1C, full_BLC), 1), self.config.grid)
+        batch, count = x_BNC.shape[:2]
+        # One gather: for each place the row of its token, or of the mask token, which is the last.
+        first_B1 = torch.arange(batch, device=order_BL.device)[:, None] * count
+        restore_BL = self.restore(order_BL) + 1
+        row_BL = torch.where(restore_BL < count, restore_BL + first_B1, batch * count)
+        row_BN = torch.cat((first_B1, row_BL), 1)
+        rows_RC = torch.cat((x_BNC.flatten(0, 1), self.mask_token[0].to(x_BNC.dtype)))
+        x_BNC = rows_RC.index_select(0, row_BN.flatten()).unflatten(0, row_BN.shape)
+        branch_BNC = x_BNC = self.decoder_blocks[0](x_BNC, self.config.grid)
         for block in self.decoder_blocks[1:]:
             x_BNC = block(x_BNC, self.config.grid)
-        return self.decoder_pred(self.decoder_norm(x_BNC))[:, 1:], branch_BNC
+        return self.decoder_norm(x_BNC)[:, 1:], branch_BNC
 
     def imitate(self, branch_BNC: Tensor) -> Tensor:
-        """The student's reconstruction (B, L, E)."""
-        x_BNC = self.decoder_student_block(branch_BNC, self.config.grid)
-        return self.decoder_student_pred(self.decoder_student_norm(x_BNC))[:, 1:]
+        """What the student predicts from (B, L, C)."""
+        return self.decoder_student_norm(self.decoder_student_block(branch_BNC, self.config.grid))[:, 1:]
 
-    def forward(self, x_B9HW: Tensor, noise_BL: Tensor) -> Output:
-        """Teacher and student for normalised input (B, 9, H, W) in [-1, 1] and one noise value per token."""
-        latent_BNC, mask_BL, restore_BL = self.encode(x_B9HW, noise_BL)
-        teacher_BLE, branch_BNC = self.decode(latent_BNC, restore_BL)
-        logit_B = self.class_head(latent_BNC[:, 0])[:, 0] if self.config.class_head else None
-        return Output(teacher_BLE, self.imitate(branch_BNC), mask_BL, logit_B)
+    def forward(self, frames_BTHW3: Tensor, order_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Last tokens of teacher and student (B, L, C), and the latent, for frames of values 0..255."""
+        latent_BNC = self.encode(frames_BTHW3, order_BL)
+        teacher_BLC, branch_BNC = self.decode(latent_BNC, order_BL)
+        return teacher_BLC, self.imitate(branch_BNC), latent_BNC
 
-    def input(self, batch: Batch) -> Tensor:
-        """(B, 9, H, W) in [-1, 1] from the uint8 frames of the window."""
-        return signed(stacked(batch.frames)).to(self.cls_token.dtype)
+    def classify(self, latent_BNC: Tensor) -> Tensor:
+        """(B,) logit of a pseudo-anomaly."""
+        return self.class_head(latent_BNC[:, 0])[:, 0]
+
+    @property
+    def visible(self) -> tuple[int, int]:
+        """(rows, columns) of the visible tokens."""
+        rows, columns = self.config.grid
+        return rows, round(columns * (1 - self.config.mask_ratio))
+
+    def restore(self, order_BL: Tensor) -> Tensor:
+        """(B, L): where in the order each token stands."""
+        places_L = torch.arange(order_BL.shape[1], device=order_BL.device)
+        return torch.zeros_like(order_BL).scatter(1, order_BL, places_L.expand_as(order_BL))
+
+    def mask(self, order_BL: Tensor) -> Tensor:
+        """(B, L), 1 = hidden."""
+        rows, columns = self.visible
+        return (self.restore(order_BL) >= rows * columns).to(self.cls_token.dtype)
 
     def target(self, batch: Batch) -> Tensor:
         """(B, L, E): the clean current frame and the anomaly map, in patches."""
         normal, abnormal = self.config.map_values
-        frame_BHW3 = signed(batch.target[:, 0]).to(self.cls_token.dtype)
+        frame_BHW3 = signed(batch.target[:, 0], self.cls_token.dtype)
         if batch.pasted is None:
             map_BHW1 = torch.full_like(frame_BHW3[..., :1], normal)
         else:
@@ -355,6 +294,12 @@ class SDMAE(Detector):
         noise_BL: Tensor = token_noise(key_B, ramp_L, self.config.seed, draw)
         return noise_BL
 
+    def order(self, batch: Batch, draw: int = 0) -> Tensor:
+        """(B, L): the tokens in the order of their noise, the visible ones first."""
+        if batch.order is not None:
+            return batch.order[:, draw]
+        return self.noise(batch.key, draw).argsort(dim=1, stable=True)
+
     def stages(self) -> list[Stage]:
         return [TeacherStage(self), StudentStage(self)]
 
@@ -365,18 +310,30 @@ class SDMAE(Detector):
         return FrameErrors(components, torch.stack(maps).mean(0) if maps else None)
 
     def _score_draw(self, batch: Batch, draw: int) -> FrameErrors:
-        out = self(self.input(batch), self.noise(batch.key, draw))
-        teacher_BLE, target_BLE = out.teacher.float(), self.target(batch).float()
-        error_BLE, gap_BLE = target_BLE - teacher_BLE, teacher_BLE - out.student.float()
-        measure = torch.square if self.config.error == "l2" else torch.abs
-        components = {"teacher": measure(error_BLE).mean((1, 2)), "student": measure(gap_BLE).mean((1, 2))}
-        if out.class_logit is not None:
-            components["class"] = out.class_logit.float().sigmoid()
-        if self.config.fusion is None:
+        order_BL, c = self.order(batch, draw), self.config
+        teacher_BLC, student_BLC, latent_BNC = self(batch.frames, order_BL)
+        # Picture (B, L, d*d*3) and map (B, L, d*d) apart: no channel is put beside the target's, nor taken from four.
+        picture_BLP = signed(patchify(batch.target[:, 0], c.patch), self.cls_token.dtype)
+        parts = []
+        for part, target in ((slice(3), picture_BLP), (slice(3, 4), c.map_values[0])):
+            teacher = predict(self.decoder_pred, teacher_BLC, part)
+            student = predict(self.decoder_student_pred, student_BLC, part)
+            parts.append((target - teacher, teacher - student))
+        measure = torch.square if c.error == "l2" else torch.abs
+        elements = order_BL.shape[1] * c.patch**2 * 4
+
+        def mean(which: int) -> Tensor:
+            return (measure(parts[0][which]).sum((1, 2)) + measure(parts[1][which]).sum((1, 2))) / elements
+
+        components = {"teacher": mean(0), "student": mean(1)}
+        if c.class_head:
+            components["class"] = self.classify(latent_BNC).float().sigmoid()
+        if c.fusion is None:
             return FrameErrors(components)
-        alpha, beta, gamma = self.config.fusion  # Eq. 6, averaged over the four channels
-        fused_BLdd = (alpha * error_BLE.square() + beta * gap_BLE.square()).unflatten(2, (-1, 4)).mean(3)
-        map_BHW = unpatchify(fused_BLdd, self.config.grid)
+        alpha, beta, gamma = c.fusion  # Eq. 6, averaged over the four channels
+        picture_BLP, map_BLP = (alpha * error.square() + beta * gap.square() for error, gap in parts)
+        fused_BLP = (picture_BLP.unflatten(2, (-1, 3)).sum(3) + map_BLP) / 4
+        map_BHW = unpatchify(fused_BLP, c.grid)
         if "class" in components:
             map_BHW = map_BHW + gamma * components["class"][:, None, None]
         return FrameErrors(components, map_BHW)
@@ -406,16 +363,16 @@ class TeacherStage(Stage):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         model, config = self.model, self.model.config
-        latent_BNC, _, restore_BL = model.encode(model.input(batch), model.noise(batch.key))
-        teacher_BLE, _ = model.decode(latent_BNC, restore_BL)
+        order_BL = model.order(batch)
+        latent_BNC = model.encode(batch.frames, order_BL)
+        teacher_BLE = model.decoder_pred(model.decode(latent_BNC, order_BL)[0])
         weights_BL = model.token_weights(batch)
         reconstruction = weighted_error(model.target(batch), teacher_BLE, weights_BL, config.normaliser)
         losses = {"reconstruction": reconstruction, "loss": reconstruction}
         if config.class_head:
             assert batch.pasted is not None, "training batches say what was pasted"
             label_B = batch.pasted.flatten(1).amax(1).gt(127).to(latent_BNC.dtype)
-            logit_B = model.class_head(latent_BNC[:, 0])[:, 0]
-            losses["class"] = F.binary_cross_entropy_with_logits(logit_B, label_B)
+            losses["class"] = F.binary_cross_entropy_with_logits(model.classify(latent_BNC), label_B)
             losses["loss"] = reconstruction + config.class_weight * losses["class"]
         return losses
 
@@ -444,12 +401,14 @@ class StudentStage(Stage):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         model, config = self.model, self.model.config
         with torch.no_grad():
-            latent_BNC, mask_BL, restore_BL = model.encode(model.input(batch), model.noise(batch.key))
-            teacher_BLE, branch_BNC = model.decode(latent_BNC, restore_BL)
-        student_BLE = model.imitate(branch_BNC)
+            order_BL = model.order(batch)
+            teacher_BLC, branch_BNC = model.decode(model.encode(batch.frames, order_BL), order_BL)
+            teacher_BLE = model.decoder_pred(teacher_BLC)
+        student_BLE = model.decoder_student_pred(model.imitate(branch_BNC))
         if config.distillation == "weighted":
             distillation = weighted_error(teacher_BLE, student_BLE, model.token_weights(batch), config.normaliser)
         else:
+            mask_BL = model.mask(order_BL)
             distillation = ((student_BLE - teacher_BLE).square().mean(2) * mask_BL).sum() / mask_BL.sum()
         return {"loss": distillation}
 
@@ -465,17 +424,10 @@ def make_optimiser(config: SDMAEConfig, parameters: list[nn.Parameter]) -> torch
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
-def patchify(image_BHWC: Tensor, patch: int) -> Tensor:
-    """(B, H, W, C) to (B, L, d*d*C), tokens row-major, elements ordered (row, column, channel)."""
-    x = image_BHWC.unflatten(2, (-1, patch)).unflatten(1, (-1, patch))  # B, rows, d, columns, d, C
-    return x.transpose(2, 3).flatten(3).flatten(1, 2)
-
-
-def unpatchify(values_BLP: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(B, L, d*d), one value per pixel, back to (B, H, W)."""
-    patch = round(values_BLP.shape[2] ** 0.5)
-    x = values_BLP.unflatten(2, (patch, patch)).unflatten(1, grid)  # B, rows, columns, d, d
-    return x.transpose(2, 3).flatten(3).flatten(1, 2)
+def predict(head: nn.Linear, x_BLC: Tensor, channels: slice) -> Tensor:
+    """(B, L, d*d*channels) in float32: those of the four output channels alone."""
+    weight, bias = head.weight.unflatten(0, (-1, 4))[:, channels], head.bias.unflatten(0, (-1, 4))[:, channels]
+    return F.linear(x_BLC, weight.flatten(0, 1), bias.flatten()).float()
 
 
 def motion_weights(gradient_BHWC: Tensor, pasted_BHW: Tensor, patch: int, gain: Literal["unit", "code"]) -> Tensor:

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def signed(frames: Tensor) -> Tensor:
-    """uint8 0..255 to float32 in [-1, 1]."""
-    return frames.float().sub(127.5).div_(127.5)
+def signed(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """0..255 to [-1, 1]."""
+    return frames.to(dtype).sub(127.5).div_(127.5)
 
 
 def stacked(frames_BTHWC: Tensor) -> Tensor:
