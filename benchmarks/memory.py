@@ -26,7 +26,7 @@ TINY = ["options={size: [32, 64], patch: 8, encoder_width: 16, decoder_width: 16
 SCORE = """
 import sys
 from oddframe.workflow.run import load_run
-from oddframe.workflow.bench import peak_mib
+from oddframe.benchmark.memory import peak_mib
 run = load_run(sys.argv[1])
 run.score(sys.argv[2], sys.argv[3], overlay=sys.argv[4] == "--overlay", calibration=run.calibration())
 print(peak_mib())
