@@ -105,11 +105,10 @@ def window_passes(detector: Detector, here: Path, batch: int, int8: bool) -> dic
         quantise(graph, quantised, detector.signature, chunks)
     for target, precision in (*GRAPHS, *(INT8 if int8 else ())):
         try:
-            session = open_session(target, quantised if precision == "int8" else graph, precision)
+            file = quantised if precision == "int8" else graph
+            add(target, precision, GraphRuntime(target, file, detector.signature, precision, batch=batch).score)
         except InputError as error:
             print(f"{target} {precision}: {error}")
-            continue
-        add(target, precision, GraphRuntime(session, detector.signature).score)
     return passes
 
 

@@ -27,7 +27,7 @@ from oddframe.runtime.graph_runtime import GraphRuntime
 from oddframe.runtime.parity import compare
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import Precision, Runtime
-from oddframe.runtime.sessions import Target, open_session
+from oddframe.runtime.sessions import Target
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import take_chunks
 from oddframe.scoring.combine import ScoreRule
@@ -69,8 +69,8 @@ def main() -> None:
             before = evaluate(wanted, labels, get_protocol("honest"), rule).micro_auc
             rows.append([path.name, "torch", "fp32", f"{before:.4f}", "", "", ""])
             for target, precision in engines:
-                session = open_session(target, quantised if precision == "int8" else graph, precision)
-                got = scores(GraphRuntime(session, detector.signature), sources, rule)
+                file = quantised if precision == "int8" else graph
+                got = scores(GraphRuntime(target, file, detector.signature, precision), sources, rule)
                 after = evaluate(got, labels, get_protocol("honest"), rule).micro_auc
                 plain = replace(rule, smoothing=Smoothing("none"))
                 both = [{n: np.concatenate([s.components[n] for s in one]) for n in one[0].components}

@@ -22,8 +22,10 @@ pytest.importorskip("openvino")
 pytestmark = pytest.mark.slow
 Ask = Callable[..., Any]
 WITHOUT_TORCH = """
-import sys
-sys.modules["torch"] = sys.modules["lightning"] = sys.modules["lightning_fabric"] = None
+from importlib.machinery import PathFinder
+
+found, gone = PathFinder.find_spec, {"torch", "lightning", "lightning_fabric"}
+PathFinder.find_spec = lambda name, *more: None if name.split(".")[0] in gone else found(name, *more)
 from oddframe.cli import main
 main()
 """
@@ -121,7 +123,9 @@ def test_nan_is_never_written(run: Path, tmp_path: Path, ask: Ask, monkeypatch: 
     from oddframe.runtime.sessions import ONNXSession
 
     whole = ONNXSession.__call__
-    monkeypatch.setattr(ONNXSession, "__call__", lambda self, fed: [out * np.nan for out in whole(self, fed)])
+    monkeypatch.setattr(
+        ONNXSession, "__call__", lambda self, feeds: [[out * np.nan for out in one] for one in whole(self, feeds)]
+    )
     answer = ask("export", run, "--to", "onnx", "--out", tmp_path / "out", "--allow")
     assert answer.status == 2 and "NaN" in answer.err and not list(tmp_path.iterdir())
 

@@ -79,7 +79,7 @@ def graph(detector: Detector, graphs: dict[str, Path], tmp_path_factory: pytest.
 @pytest.mark.parametrize("batch", [1, 7])
 def test_a_graph_says_what_the_detector_says(detector: Detector, graph: Path, target: Target, batch: int) -> None:
     wanted = said(TorchRuntime(detector, "cpu"), chunks(detector, 4))
-    got = said(GraphRuntime(open_session(target, graph, "fp32"), detector.signature), chunks(detector, batch))
+    got = said(GraphRuntime(target, graph, detector.signature, "fp32"), chunks(detector, batch))
     assert got.keys() == wanted.keys()
     for name, values in wanted.items():
         np.testing.assert_allclose(got[name], values, rtol=1e-4, atol=1e-6 * np.abs(values).max(), err_msg=name)
@@ -89,13 +89,13 @@ def test_bf16_is_asked_for_and_fp32_is_the_default_of_nobody_else(detector: Dete
     parts = chunks(detector, 8)
     wanted = said(TorchRuntime(detector, "cpu"), parts)
     try:
-        half = said(GraphRuntime(open_session("openvino", graph, "bf16"), detector.signature), parts)
+        half = said(GraphRuntime("openvino", graph, detector.signature, "bf16"), parts)
     except InputError as error:
         pytest.skip(str(error))
     for name, values in wanted.items():
         scale = np.abs(values).max()
         assert np.abs(half[name] - values).max() <= 0.1 * scale, name
-    whole = said(GraphRuntime(open_session("openvino", graph, "fp32"), detector.signature), parts)
+    whole = said(GraphRuntime("openvino", graph, detector.signature, "fp32"), parts)
     assert any(np.abs(half[n] - v).max() > 10 * np.abs(whole[n] - v).max() for n, v in wanted.items())
 
 
@@ -107,7 +107,7 @@ def test_openvino_keeps_the_weights_whole(tmp_path: Path) -> None:
     assert (tmp_path / "g.bin").stat().st_size > 4 * sum(p.numel() for p in detector.encoder.parameters())
     parts = chunks(detector, 8)
     for name, values in said(TorchRuntime(detector, "cpu"), parts).items():
-        got = said(GraphRuntime(open_session("openvino", tmp_path / "g.xml", "fp32"), detector.signature), parts)
+        got = said(GraphRuntime("openvino", tmp_path / "g.xml", detector.signature, "fp32"), parts)
         np.testing.assert_allclose(got[name], values, rtol=1e-4, atol=1e-6)
 
 
@@ -131,7 +131,7 @@ def test_int8_keeps_the_ends_and_stays_close(tmp_path: Path, target: Target) -> 
     int8 = [node.input[0] in made_int8 for node in convolutions]
     assert not int8[0] and not int8[-1] and sum(int8) > len(int8) / 2
     wanted = said(TorchRuntime(detector, "cpu"), parts)
-    got = said(GraphRuntime(open_session(target, tmp_path / "q.onnx", "int8"), detector.signature), parts)
+    got = said(GraphRuntime(target, tmp_path / "q.onnx", detector.signature, "int8"), parts)
     for name, values in wanted.items():
         assert np.abs(got[name] - values).max() <= 0.2 * np.abs(values).max(), name
 

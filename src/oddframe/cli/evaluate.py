@@ -68,9 +68,10 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol."""
-    from oddframe.bundle import META, Bundle
+    from oddframe.bundle import Bundle
     from oddframe.data.weak import parse_rule
     from oddframe.models.bag_detector import BagDetector
+    from oddframe.runtime.exported import is_trained
     from oddframe.runtime.runtime import Engine
     from oddframe.scoring.origin import score_folder
     from oddframe.workflow.evaluate import evaluate_run, evaluate_stored
@@ -78,7 +79,7 @@ def evaluate(
     from oddframe.workflow.run import load_run
 
     engine = Engine.parse(runtime, precision, device)
-    folder = None if (scores / META).is_file() else score_folder(scores)
+    folder = None if is_trained(scores) else score_folder(scores)
     if folder is not None:
         print_any(
             evaluate_stored(folder, data, protocol or (), every=all_protocols, details=details), as_json, markdown

@@ -19,10 +19,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from oddframe.atomic import write_text
 from oddframe.bundle import CALIBRATION, Bundle, load_bundle
+from oddframe.bundle import META as BUNDLE_META
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.recipes import Recipe, parse_recipe
 from oddframe.runtime.runtime import Precision
-from oddframe.runtime.sessions import Session, Target, open_session
+from oddframe.runtime.sessions import Target
 from oddframe.types import BagSignature, Signature
 
 FORMAT = 1
@@ -72,13 +73,10 @@ class Exported:
             raise RecipeError(f"{self.path}: this is for one-class detectors; {self.recipe.model} scores by features")
         return self.outline
 
-    def open(self, device: str = "auto") -> Session:
-        """The network, ready to run.
-
-        Raises:
-            InputError: the library is not installed, or cannot read the file or use the device.
-        """
-        return open_session(self.runtime, self.path / NETWORK[self.runtime], self.precision, device)
+    @property
+    def network(self) -> Path:
+        """The file of its graph."""
+        return self.path / NETWORK[self.runtime]
 
     def save(self) -> None:
         """Write what makes the folder an exported detector, its network and calibration being there."""
@@ -106,6 +104,11 @@ def parse_target(name: str) -> Target:
     if name not in NETWORK:
         raise InputError(f"cannot export to {name!r}; choose {' or '.join(NETWORK)}")
     return name
+
+
+def is_trained(path: Path) -> bool:
+    """Whether a folder holds a bundle or an exported detector."""
+    return (path / META).is_file() or (path / BUNDLE_META).is_file()
 
 
 def load_trained(path: Path) -> Bundle | Exported:

@@ -14,6 +14,7 @@ The graph of a weakly supervised one takes the features of each backbone, (P, S,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,24 +22,80 @@ from numpy.typing import NDArray
 
 from oddframe.data.windows import Chunk
 from oddframe.models.layers.noise import token_noise
-from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, ChunkErrors, Runtime
-from oddframe.runtime.sessions import Session
-from oddframe.types import BagSignature, Masking, Signature
+from oddframe.processes import cores
+from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, ChunkErrors, Precision, Runtime
+from oddframe.runtime.sessions import Session, Target, open_session
+from oddframe.types import BagSignature, Masking, Signature, Window
+
+PART = 4  # windows that a stream of OpenVINO takes at a time: enough for its kernels, few enough for its cache
 
 
 class GraphRuntime(Runtime):
-    """Scores windows with the graph of a one-class detector."""
+    """Scores windows with the graph of a one-class detector.
 
-    def __init__(self, session: Session, signature: Signature) -> None:
-        self.session, self.signature = session, signature
-        self.name, self.precision = session.name, session.precision
-        self.where, self.batch = ("cuda", GPU_BATCH) if session.accelerated else ("cpu", CPU_BATCH)
+    OpenVINO takes chunks in parts, one for each core at a time: cores that work on their own need not wait for each
+    other, and parts of one shape are compiled better. Where windows come one by one (`batch` 1) all cores share them.
+
+    Raises:
+        InputError: see `open_session`.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        path: Path,
+        signature: Signature,
+        precision: Precision,
+        device: str = "auto",
+        batch: int | None = None,
+    ) -> None:
+        self.name, self.signature, self.precision = target, signature, precision
+        if target == "onnx":
+            self.part: int | None = None
+            self.session = open_session(target, path, precision, device)
+            self.where, self.batch = ("cuda", GPU_BATCH) if self.session.accelerated else ("cpu", CPU_BATCH)
+        else:
+            self.part, streams = (1, 1) if batch == 1 else (PART, cores())
+            shapes = shapes_of(signature, self.part)
+            self.session = open_session(target, path, precision, device, shapes, streams)
+            self.batch = self.part * streams
 
     def score(self, chunk: Chunk) -> ChunkErrors:
-        names = list(self.signature.components)
-        outputs = self.session(feed(chunk, self.signature))
-        components = {name: value.astype(np.float64) for name, value in zip(names, outputs, strict=False)}
-        return ChunkErrors(components, outputs[-1].astype(np.float32) if len(outputs) > len(names) else None)
+        names, count = list(self.signature.components), len(chunk.index)
+        parts = [chunk] if self.part is None else divided(chunk, self.part, self.signature.window)
+        outputs = self.session([feed(part, self.signature) for part in parts])
+        whole = [np.concatenate(arrays)[:count] for arrays in zip(*outputs, strict=True)]
+        components = {name: value.astype(np.float64) for name, value in zip(names, whole, strict=False)}
+        return ChunkErrors(components, whole[-1].astype(np.float32, copy=False) if len(whole) > len(names) else None)
+
+
+def divided(chunk: Chunk, size: int, window: Window) -> list[Chunk]:
+    """A chunk in parts of `size` windows and of one number of frames, the last filled up with its last window."""
+    length = size + window.look_back + window.look_ahead
+    parts = []
+    for start in range(0, len(chunk.index), size):
+        rows = np.arange(start, start + size).clip(max=len(chunk.index) - 1)
+        inputs, targets = chunk.inputs[rows], chunk.targets[rows]
+        seen = np.concatenate([inputs, targets], 1)
+        low = int(seen.min())
+        frames = chunk.frames[low : low + length]
+        if len(frames) < length:  # near the ends of a video
+            frames = np.concatenate([frames, np.repeat(frames[-1:], length - len(frames), 0)])
+        parts.append(Chunk(frames, inputs - low, targets - low, chunk.index[rows], chunk.time[rows]))
+    return parts
+
+
+def shapes_of(signature: Signature, windows: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of what a graph is fed with for so many windows."""
+    window, masking = signature.window, signature.masking
+    frames = windows + window.look_back + window.look_ahead
+    shapes = {
+        "frames": (frames, *window.size, window.channels),
+        "inputs": (windows, len(window.offsets)),
+        "targets": (windows, len(window.target)),
+        "order": (windows, masking.draws, masking.tokens) if masking else (),
+    }
+    return {name: shapes[name] for name in feed_names(signature)}
 
 
 def bag_network(
@@ -47,7 +104,7 @@ def bag_network(
     """The graph of a weakly supervised detector as a function of features (see `oddframe.scoring.features`)."""
 
     def network(features: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float64]]:
-        outputs = session({name: features[name] for name in signature.backbones})
+        (outputs,) = session([{name: features[name] for name in signature.backbones}])
         return {name: value.astype(np.float64) for name, value in zip(signature.components, outputs, strict=True)}
 
     return network

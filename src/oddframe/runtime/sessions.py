@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,10 @@ from oddframe.runtime.runtime import Precision
 Target = Literal["onnx", "openvino"]
 
 
+Feed = Mapping[str, NDArray[Any]]
+"""The inputs of a graph by name."""
+
+
 class Session(Protocol):
     """A graph, ready to run; `name` is that of the library, `accelerated` where it runs on a GPU."""
 
@@ -22,22 +26,33 @@ class Session(Protocol):
     precision: Precision
     accelerated: bool
 
-    def __call__(self, fed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """The outputs, which the next call may overwrite."""
+    def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
+        """The outputs for each feed; several feeds may be worked on at once."""
 
 
-def open_session(target: Target, path: Path, precision: Precision, device: str = "auto") -> Session:
+def open_session(
+    target: Target,
+    path: Path,
+    precision: Precision,
+    device: str = "auto",
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    streams: int = 1,
+) -> Session:
     """A session on all cores, or on a GPU.
 
     Args:
         path: an ONNX file, or for OpenVINO an .xml file.
         precision: "bf16" is for OpenVINO; "int8" for a quantised file.
         device: "auto", "cpu", or for ONNX Runtime "cuda[:N]".
+        shapes: of every input, where they are always the same, which OpenVINO makes use of.
+        streams: feeds that OpenVINO works on at once, each on its part of the cores.
 
     Raises:
         InputError: the library is missing, cannot read the file, or has neither the device nor the precision.
     """
-    return (ONNXSession if target == "onnx" else OpenVINOSession)(path, precision, device)
+    if target == "onnx":
+        return ONNXSession(path, precision, device)
+    return OpenVINOSession(path, precision, device, shapes, streams)
 
 
 class ONNXSession:
@@ -67,9 +82,8 @@ class ONNXSession:
             raise InputError(f"{path}: ONNX Runtime cannot read it: {' '.join(str(error).split())}") from None
         self.precision, self.accelerated = precision, kind == "cuda"
 
-    def __call__(self, fed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        found: list[NDArray[Any]] = self.session.run(None, dict(fed))
-        return found
+    def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
+        return [self.session.run(None, dict(feed)) for feed in feeds]
 
 
 class OpenVINOSession:
@@ -79,26 +93,45 @@ class OpenVINOSession:
     precision: Precision
     accelerated = False
 
-    def __init__(self, path: Path, precision: Precision, device: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        precision: Precision,
+        device: str,
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+        streams: int = 1,
+    ) -> None:
         if device not in ("auto", "cpu"):
             raise InputError(f"OpenVINO computes on the CPU here, not on {device!r}; choose torch or onnx for it")
-        core = _library("openvino").Core()
+        library = _library("openvino")
+        core = library.Core()
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not fast:
             raise InputError("this CPU does not compute in bf16; choose fp32 or int8")
         # Without a hint OpenVINO computes in bf16 wherever the CPU can.
         hint = "bf16" if precision == "bf16" or (precision == "int8" and fast) else "f32"
-        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": cores()}
+        settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": cores(), "NUM_STREAMS": streams}
         try:
-            compiled = core.compile_model(str(path), "CPU", settings)
+            model = core.read_model(path)
+            if shapes is not None:
+                model.reshape(dict(shapes))
+            compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise InputError(f"{path}: OpenVINO cannot read it: {' '.join(str(error).split())}") from None
         self.precision = precision
-        self.request, self.outputs = compiled.create_infer_request(), len(compiled.outputs)
+        self.requests = [compiled.create_infer_request() for _ in range(streams)]
+        self.outputs = len(compiled.outputs)
 
-    def __call__(self, fed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        self.request.infer(dict(fed), share_inputs=True)
-        return [self.request.get_output_tensor(i).data for i in range(self.outputs)]
+    def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
+        found: list[list[NDArray[Any]]] = []
+        for start in range(0, len(feeds), len(self.requests)):
+            running = list(zip(self.requests, feeds[start : start + len(self.requests)], strict=False))
+            for request, feed in running:
+                request.start_async(dict(feed), share_inputs=True)
+            for request, _ in running:
+                request.wait()
+                found.append([request.get_output_tensor(i).data.copy() for i in range(self.outputs)])
+        return found
 
 
 def write_openvino(source: Path, target: Path) -> None:

@@ -14,7 +14,6 @@ from oddframe.errors import InputError, VideoError
 from oddframe.runtime.exported import Exported
 from oddframe.runtime.graph_runtime import GraphRuntime
 from oddframe.runtime.runtime import Backend, Engine, Precision, Runtime
-from oddframe.runtime.sessions import open_session
 from oddframe.scoring.agreement import Take, agreement, run, speed_of, take_chunks
 from oddframe.scoring.combine import ScoreRule
 from oddframe.video.cache import default_cache_root
@@ -55,7 +54,9 @@ def open_runtime(trained: Bundle | Exported, engine: Engine) -> Runtime:
         ):
             if wanted not in (None, "auto", own):
                 raise InputError(f"{trained.path}: was exported with {what} {own}, not {wanted}; leave --{what} out")
-        return GraphRuntime(trained.open(engine.device), trained.signature)
+        return GraphRuntime(
+            trained.runtime, trained.network, trained.signature, trained.precision, engine.device, engine.batch
+        )
     # torch is imported for bundles alone: exported detectors do without it.
     from oddframe.models.detector import one_class
     from oddframe.runtime.torch import TorchRuntime
@@ -69,7 +70,8 @@ def open_runtime(trained: Bundle | Exported, engine: Engine) -> Runtime:
             f"oddframe export {trained.path} --to {engine.runtime} --precision int8 --video NORMAL_VIDEO"
         )
     assert engine.runtime == "onnx" or engine.runtime == "openvino", "auto is chosen before"
-    return GraphRuntime(open_session(engine.runtime, graph_file(trained), precision, engine.device), detector.signature)
+    graph = graph_file(trained)
+    return GraphRuntime(engine.runtime, graph, detector.signature, precision, engine.device, engine.batch)
 
 
 def graph_file(bundle: Bundle) -> Path:

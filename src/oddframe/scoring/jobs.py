@@ -27,6 +27,7 @@ from oddframe.processes import cores, main_hidden, process_pool
 from oddframe.runtime.exported import Exported, load_trained
 from oddframe.runtime.graph_runtime import bag_network
 from oddframe.runtime.runtime import Engine
+from oddframe.runtime.sessions import open_session
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.engines import open_runtime
 from oddframe.scoring.features import FeatureScorer
@@ -99,7 +100,8 @@ def _feature_scorer(trained: Exported, signature: BagSignature, engine: Engine) 
         name: (load_extractor(trained.path / EXTRACTORS / name), Sampling.from_dict(dict(sampling)))
         for name, sampling in trained.sampling.items()
     }
-    network, seconds = bag_network(trained.open(engine.device), signature), trained.recipe.scoring.segment_seconds
+    session = open_session(trained.runtime, trained.network, trained.precision, engine.device)
+    network, seconds = bag_network(session, signature), trained.recipe.scoring.segment_seconds
     return FeatureScorer(extractors, network, signature.segments, seconds, engine.batch or BATCH)
 
 

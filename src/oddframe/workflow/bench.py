@@ -6,7 +6,7 @@ import importlib.util
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import inf
 from typing import Any
@@ -163,7 +163,8 @@ def bench(
             times[name].append(time.perf_counter() - start)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     work = sum(seconds[name] for name in ("decode", "forward", "post"))
-    gflop, rate = _arithmetic(run, runtime, engine)
+    gflop, rate = _arithmetic(run, runtime)
+    live = open_runtime(run.trained, replace(engine, batch=1))
     return BenchResult(
         videos=tuple(source.name for source in sources),
         frames=count,
@@ -180,7 +181,7 @@ def bench(
         shares={name: seconds[name] / work for name in ("decode", "forward", "post")},
         gflop=gflop,
         matrix_gflops=rate,
-        latency=_latency(runtime, opened(sources[0]), min(frames, LIVE_FRAMES)),
+        latency=_latency(live, opened(sources[0]), min(frames, LIVE_FRAMES)),
         look_ahead=signature.look_ahead,
         fps=statistics.median(rates),
         peak_mib=peak.mib,
@@ -205,7 +206,7 @@ def _latency(runtime: Runtime, reader: VideoReader, frames: int) -> Latency:
     return Latency(float(p50), float(p95), float(p99))
 
 
-def _arithmetic(run: Run, runtime: Runtime, engine: Engine) -> tuple[float, float | None]:
+def _arithmetic(run: Run, runtime: Runtime) -> tuple[float, float | None]:
     """10^9 operations per frame, and per second in matrix products; None without torch."""
     if importlib.util.find_spec("torch") is None:
         assert isinstance(run.trained, Exported), "a bundle needs torch"

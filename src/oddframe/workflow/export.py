@@ -115,7 +115,7 @@ def _convert_windows(
         quantise(source, graph, detector.signature, [chunk for take in parts for chunk in take.chunks])
     _keep(graph, to, folder)
     made = Exported(folder, _identity(bundle, to, precision), bundle.recipe, detector.signature, to, precision, {})
-    other = GraphRuntime(made.open("cpu"), detector.signature)
+    other = GraphRuntime(to, made.network, detector.signature, precision, "cpu")
     return made, agreement(run(reference, takes), run(other, takes), trained.rule)
 
 
