@@ -41,7 +41,7 @@ from oddframe.video.decode import VideoReader
 from oddframe.video.sources import find_videos
 
 SYSTEMS = ("sdmae", "std", "memae", "mnad", "mpn", "dakd")
-CHUNKS = 2
+CHUNKS = 1
 BAGS = 30
 SECONDS = 2.0  # at least, of each runtime in each round
 GRAPHS: tuple[tuple[Target, Precision], ...] = (("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
