@@ -1,41 +1,56 @@
 """From an H.264 file to scores against the forward pass alone: SDMAE as published for Avenue, 320x640, untrained.
 
-    python benchmarks/pipeline.py [VIDEO] [--frames 160]
+    python benchmarks/pipeline.py [VIDEO] [--frames 320] [--rounds 3]
 
-Without VIDEO a street is rendered. The figures are those of `oddframe bench`.
+Without VIDEO a street of 640x360 pixels is rendered. The figures are those of `oddframe bench`, for torch in fp32 and
+for OpenVINO in bf16.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
+
+import numpy as np
 
 from oddframe.bundle import save_bundle
 from oddframe.data.world import render_world
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
+from oddframe.runtime.runtime import Engine
+from oddframe.video.sources import find_videos
 from oddframe.workflow.bench import bench
 from oddframe.workflow.run import Run
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
-    frames = int(arguments.pop(arguments.index("--frames") + 1)) if "--frames" in arguments else 160
-    videos = [argument for argument in arguments if argument != "--frames"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", nargs="?", type=Path)
+    parser.add_argument("--frames", type=int, default=320)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         recipe = load_recipe("sdmae-avenue")
         run = Run(save_bundle(here / "run", create(recipe.model, **recipe.options), recipe, {}, {"checkpoint": "none"}))
-        if not videos:
-            render_world(here / "street", videos=1, test_videos=0, seconds=20)
-            videos = [str(here / "street" / "training" / "videos" / "01.mp4")]
-        r = bench(run, videos[0], frames=frames, rounds=3)
-    print(
-        f"frames/s  end to end {r.end_to_end:.2f}   forward {r.forward:.2f}   decode {r.decode:.0f}   post {r.post:.0f}"
-    )
-    print(f"end to end / forward  {r.end_to_end / r.forward:.3f}   ({r.frames} frames, batch {r.batch}, {r.precision})")
-    print(f"arithmetic floor      {r.arithmetic_floor:.2f} frames/s at {r.matrix_gflops:.0f} GFLOP/s")
+        noise = np.random.default_rng(0)
+        run.calibrate([(np.arange(3000) / 25, {n: noise.random(3000) for n in run.signature.reported})])
+        if arguments.video is None:
+            render_world(here / "street", videos=1, test_videos=0, seconds=arguments.frames / 12.5, size=(360, 640))
+        sources = find_videos(arguments.video or here / "street")
+        for engine in (Engine(), Engine("openvino", "bf16")):
+            r = bench(run, sources, frames=arguments.frames, rounds=arguments.rounds, engine=engine)
+            shares = ", ".join(f"{name} {share:.1%}" for name, share in r.shares.items())
+            print(f"{r.runtime} {r.precision}, {r.frames} frames, batch {r.batch}, median of {r.rounds} rounds")
+            print(f"  frames/s  end to end {r.end_to_end:.2f}   forward {r.forward:.2f}   decode {r.decode:.0f}   "
+                  f"post {r.post:.0f}")  # fmt: skip
+            print(f"  end to end / forward  {r.end_to_end / r.forward:.3f}   shares: {shares}")
+            floor, late = r.arithmetic_floor or 0.0, r.latency
+            print(f"  forward / floor       {r.forward / floor:.3f}   floor {floor:.1f} frames/s at "
+                  f"{r.matrix_gflops:.0f} GFLOP/s")  # fmt: skip
+            print(f"  latency ms            {late.p50:.1f} median, {late.p95:.1f} 95 %, {late.p99:.1f} 99 %; "
+                  f"peak {r.peak_mib:.0f} MiB", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
