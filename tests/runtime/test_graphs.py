@@ -12,9 +12,10 @@ import torch
 from oddframe.data.windows import Chunk, stream_chunks
 from oddframe.errors import InputError
 from oddframe.models.bag_detector import BagDetector
+from oddframe.models.catalogue import MODELS
 from oddframe.models.detector import Detector
 from oddframe.models.layers.noise import token_noise
-from oddframe.models.registry import create
+from oddframe.models.registry import create, system
 from oddframe.runtime.graph import write_graph
 from oddframe.runtime.graph_runtime import GraphRuntime, bag_network, token_orders
 from oddframe.runtime.quantise import quantise
@@ -34,6 +35,11 @@ SMALL: dict[str, dict[str, object]] = {
     "std": {"size": (16, 32), "width": 4, "clusters": 4},
     "mpn": {"size": (16, 32), "width": 8},
 }
+
+
+def test_every_one_class_system_has_a_graph_tested() -> None:
+    learning = {name for name in MODELS if issubclass(system(name), Detector)}
+    assert set(SMALL) == learning - {"frame_difference", "optical_flow"}, "give a new system a line in SMALL"
 
 
 def make(name: str, **options: object) -> Detector:

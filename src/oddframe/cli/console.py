@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from oddframe.scoring.engines import Candidate
     from oddframe.workflow.scored import Skipped
 
 SKIPPED_STATUS = 3
@@ -75,6 +76,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: 
         table.add_row(*row)
     wide = None if sys.stdout.isatty() else 200
     Console(width=wide, highlight=False, markup=False).print(table)
+
+
+def tell_candidate(one: Candidate) -> None:
+    """A line on standard error for a runtime that was tried."""
+    verdict = "agrees" if one.fault is None else one.fault
+    print(f"{one.runtime} {one.precision}: {one.speed:.1f} frames/s, {verdict}", file=sys.stderr)
 
 
 def exit_with(skipped: Sequence[Skipped]) -> None:

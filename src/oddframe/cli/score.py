@@ -19,6 +19,7 @@ from oddframe.cli.console import (
     print_json,
     print_table,
     progress_bars,
+    tell_candidate,
 )
 
 
@@ -42,14 +43,18 @@ def score(
 ) -> None:
     """Score videos: when, where and how strongly something is not normal."""
     from oddframe.runtime.runtime import Engine
+    from oddframe.scoring.engines import choose_engine
     from oddframe.workflow.run import find_all, load_run
 
     engine = Engine.parse(runtime, precision, device, batch)
     trained = load_run(run)
     calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
+    sources = find_all(videos)
+    if engine.runtime == "auto":
+        engine = choose_engine(trained.trained, engine, sources, trained.rule, tell_candidate)
     with progress_bars() as bars:
         scored = trained.score(
-            find_all(videos),
+            sources,
             out,
             force=force,
             overlay=overlay,
