@@ -7,7 +7,8 @@ whose error is the score, and rounding them to a 256th of their range would be p
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import io
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -38,8 +39,8 @@ def quantise(source: Path, target: Path, signature: Signature, chunks: Iterable[
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise InputError(f'int8 needs the library {error.name}: pip install "oddframe[export]"') from None
-    logging.getLogger().setLevel(logging.WARNING)
-    with tempfile.TemporaryDirectory() as folder:
+    # What its tools say of steps that they leave out is of no use to anybody here.
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         inner = _inner(prepared)
