@@ -53,8 +53,8 @@ def main() -> None:
                         times.append(time.perf_counter() - began)
                 one, several = (statistics.median(times) for times in taken.values())
                 frames = sum(len(one.frame) for one in scores)
-                print(f"{name:<12} {engine.label or 'torch-fp32':<14} {frames} frames, seconds: one process {one:.1f}, "
-                      f"{arguments.workers} processes {several:.1f}, ratio {one / several:.2f}", flush=True)  # fmt: skip
+                print(f"{name:<12} {engine.label or 'torch-fp32':<14} {frames} frames, seconds: one process "
+                      f"{one:.1f}, {arguments.workers} processes {several:.1f}, ratio {one / several:.2f}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
