@@ -52,9 +52,9 @@ def main() -> None:
                         scores, _, _ = run.score_all(sources, None, engine, workers=workers)
                         times.append(time.perf_counter() - began)
                 one, several = (statistics.median(times) for times in taken.values())
-                frames, kind = sum(len(one.frame) for one in scores), engine.label or "torch-fp32"
-                print(f"{name:<12} {kind:<14} {frames} frames, seconds: one process {one:.1f}, "
-                      f"{arguments.workers} processes {several:.1f}, ratio {one / several:.2f}", flush=True)  # fmt: skip
+                count, kind = sum(len(one.frame) for one in scores), engine.label or "torch-fp32"
+                seconds = f"one process {one:.1f} s, {arguments.workers} processes {several:.1f} s"
+                print(f"{name:<12} {kind:<14} {count} frames: {seconds}, ratio {one / several:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from oddframe.errors import InputError
+from oddframe.extras import imported
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +34,7 @@ def onnx_bytes(
         InputError: onnx or onnxscript is not installed.
     """
     for library in ("onnx", "onnxscript"):
-        imported(library)
+        imported(library, "export")
     import torch
 
     axes = {name: torch.export.Dim(name, min=1) for name in free}
@@ -51,18 +51,6 @@ def onnx_bytes(
         del part.metadata_props[:]
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def imported(library: str) -> Any:
-    """A library that only export needs.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        return __import__(library)
-    except ImportError:
-        raise InputError(f'export needs the library {library}: pip install "oddframe[export]"') from None
 
 
 def _nested(module: nn.Module, axes: tuple[dict[int, Any], ...]) -> Any:

@@ -116,7 +116,7 @@ def test_an_onnx_network_is_its_own_twin(tmp_path: Path) -> None:
 def test_without_onnxscript_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = small_clip(tmp_path)
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(InputError, match=r"onnxscript: pip install .oddframe\[onnx\]"):
+    with pytest.raises(InputError, match=r"onnxscript: pip install .oddframe\[export\]"):
         onnx_twin(original, tmp_path / "twin")
     assert not (tmp_path / "twin").exists()
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
+from oddframe.extras import imported
 from oddframe.features.extractor import ABOUT, FORMAT, SNIPPET, Extractor, Preprocessing, check_frames
 from oddframe.processes import cores
 from oddframe.types import Resize
@@ -173,7 +174,7 @@ class ONNXExtractor(Extractor):
         Raises:
             InputError: a file is missing or wrong, or the libraries are not installed.
         """
-        onnx = imported("onnx")
+        onnx = imported("onnx", "onnx")
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; give an ONNX network as onnx:FILE")
         words = read_description(description or path.with_suffix(".yaml"))
@@ -187,7 +188,7 @@ class ONNXExtractor(Extractor):
 
     def opened(self, device: str) -> Any:
         """A session on a device."""
-        runtime = imported("onnxruntime")
+        runtime = imported("onnxruntime", "onnx")
         kind, _, number = device.partition(":")
         provider = PROVIDERS.get(kind)
         if provider not in runtime.get_available_providers():
@@ -321,15 +322,3 @@ def self_contained(onnx: Any, model: bytes) -> bool:
     """Whether all weights are in the file itself."""
     graph = onnx.load_model_from_string(model).graph
     return not any(onnx.external_data_helper.uses_external_data(weights) for weights in graph.initializer)
-
-
-def imported(library: str) -> Any:
-    """`onnx`, `onnxruntime` or `onnxscript`.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        return __import__(library)
-    except ImportError:
-        raise InputError(f'ONNX networks need the library {library}: pip install "oddframe[onnx]"') from None

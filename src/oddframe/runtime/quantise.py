@@ -17,7 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from oddframe.data.windows import Chunk
-from oddframe.errors import InputError
+from oddframe.extras import imported
 from oddframe.runtime.graph_runtime import feed
 from oddframe.types import Signature
 
@@ -32,30 +32,27 @@ def quantise(source: Path, target: Path, signature: Signature, chunks: Iterable[
         chunks: of normal video.
 
     Raises:
-        InputError: onnxruntime's tools are not installed.
+        InputError: onnxruntime's tools, which need onnx, are not installed.
     """
-    try:
-        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as error:
-        raise InputError(f'int8 needs the library {error.name}: pip install "oddframe[export]"') from None
+    tools = imported("onnxruntime.quantization", "export")
+    prepare = imported("onnxruntime.quantization.shape_inference", "export").quant_pre_process
     # What its tools say of steps that they leave out is of no use to anybody here.
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        prepare(source, prepared, skip_symbolic_shape=True)
         inner = _inner(prepared)
         # OpenVINO fails where products of tokens have zero points; behind a ReLU, without one, half the range is lost.
         tokens = any(node.op_type != "Conv" and node.op_type != "ConvTranspose" for node in inner)
-        quantize_static(
+        tools.quantize_static(
             prepared,
             target,
             _Reader(feed(chunk, signature) for chunk in chunks),
-            quant_format=QuantFormat.QDQ,
+            quant_format=tools.QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
             nodes_to_quantize=[node.name for node in inner],
             per_channel=True,
-            activation_type=QuantType.QInt8 if tokens else QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=tools.QuantType.QInt8 if tokens else tools.QuantType.QUInt8,
+            weight_type=tools.QuantType.QInt8,
             extra_options={"ActivationSymmetric": tokens},
         )
 

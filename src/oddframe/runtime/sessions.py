@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
+from oddframe.extras import imported
 from oddframe.processes import cores
 from oddframe.runtime.runtime import Precision
 
@@ -64,7 +65,7 @@ class ONNXSession:
     def __init__(self, path: Path, precision: Precision, device: str) -> None:
         if precision == "bf16":
             raise InputError("ONNX Runtime does not compute in bf16 on CPUs; choose openvino, or fp32 or int8")
-        library = _library("onnxruntime")
+        library = imported("onnxruntime", "runtime")
         kind, _, number = device.partition(":")
         available = library.get_available_providers()
         if kind == "auto":
@@ -103,7 +104,7 @@ class OpenVINOSession:
     ) -> None:
         if device not in ("auto", "cpu"):
             raise InputError(f"OpenVINO computes on the CPU here, not on {device!r}; choose torch or onnx for it")
-        library = _library("openvino")
+        library = imported("openvino", "runtime")
         core = library.Core()
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not fast:
@@ -140,16 +141,9 @@ def write_openvino(source: Path, target: Path) -> None:
     Raises:
         InputError: OpenVINO is not installed, or cannot convert it.
     """
-    library = _library("openvino")
+    library = imported("openvino", "runtime")
     try:
         model = library.convert_model(source)
     except RuntimeError as error:
         raise InputError(f"{source.name}: OpenVINO cannot convert it: {' '.join(str(error).split())}") from None
     library.save_model(model, target, compress_to_fp16=False)  # its default would halve the weights
-
-
-def _library(name: str) -> Any:
-    try:
-        return __import__(name)
-    except ImportError:
-        raise InputError(f'the library {name} is not installed: pip install "oddframe[runtime]"') from None
