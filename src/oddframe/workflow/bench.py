@@ -119,14 +119,6 @@ def bench(
     def opened(source: VideoSource) -> VideoReader:
         return VideoReader(source, window.size, window.colour, window.resize)
 
-    parts, rates = [], []
-    for source in sources:
-        with opened(source) as reader:
-            rates.append(reader.info.fps or FPS)
-            parts.append(list(stream_chunks(islice(reader, frames), window, batch)))
-    chunks = [chunk for part in parts for chunk in part]
-    count = sum(len(chunk.index) for chunk in chunks)
-
     def decode() -> None:
         for source in sources:
             with opened(source) as reader:
@@ -136,6 +128,16 @@ def bench(
         for source in sources:
             with opened(source) as reader:
                 _drain(score_frames(runtime, islice(reader, frames), batch))
+
+    with peak_memory() as peak:  # before anything is held only to be measured
+        end_to_end()
+    parts, rates = [], []
+    for source in sources:
+        with opened(source) as reader:
+            rates.append(reader.info.fps or FPS)
+            parts.append(list(stream_chunks(islice(reader, frames), window, batch)))
+    chunks = [chunk for part in parts for chunk in part]
+    count = sum(len(chunk.index) for chunk in chunks)
 
     def forward() -> list[Any]:
         return [runtime.score(chunk) for chunk in chunks]  # scores come back to the host: nothing is left to wait for
@@ -151,8 +153,6 @@ def bench(
     stages: dict[str, Callable[[], Any]] = {
         "decode": decode, "forward": forward, "post": post, "end_to_end": end_to_end,
     }  # fmt: skip
-    with peak_memory() as peak:
-        end_to_end()
     for stage in stages.values():
         stage()
     times: dict[str, list[float]] = {name: [] for name in stages}
