@@ -120,6 +120,19 @@ def test_bench_reports_stages_and_floors(street: Path, trained: Path, ask: Ask) 
     assert sum(result["shares"].values()) == pytest.approx(1)
     assert result["frames"] == 16 and result["gflop"] > 0
     assert result["end_to_end"] < 1.5 * min(result["decode"], result["forward"])
+    assert (result["runtime"], result["precision"], result["videos"]) == ("torch", "fp32", ["01"])
+    assert 0 < result["latency"]["p50"] <= result["latency"]["p95"] <= result["latency"]["p99"]
+    assert result["cameras"] == int(result["end_to_end"] // result["fps"]) and result["peak_mib"] > 0
+
+
+def test_bench_takes_several_videos_and_says_how_many_cameras(street: Path, trained: Path, ask: Ask) -> None:
+    videos = [street / "testing" / "videos" / name for name in ("01.mp4", "02.mp4")]
+    answer = ask("bench", trained, *videos, "--frames", 8, "--rounds", 1, "--fps", 0.001)
+    assert answer.status == 0, answer.err
+    assert "measured 01, 02: 16 frames, torch in fp32 on cpu" in answer.out
+    assert "latency" in answer.out and "at 0.001 frames/s." in answer.out
+    assert "above 0" in ask("bench", trained, *videos, "--fps", 0).err
+    assert "at least 1" in ask("bench", trained, *videos, "--rounds", 0).err
 
 
 def test_thresholds_are_refused_that_the_video_cannot_support(trained: Path, street: Path, ask: Ask) -> None:
