@@ -206,3 +206,16 @@ def test_torch_has_no_int8() -> None:
 def test_an_engine_that_there_is_not(words: tuple[str | None, ...], told: str) -> None:
     with pytest.raises(InputError, match=told):
         Engine.parse(*words)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("batch", "part", "streams"), [(None, 4, 3), (1, 1, 1), (2, 1, 2), (4, 1, 3), (7, 2, 3), (64, 4, 3)]
+)
+def test_parts_keep_every_core_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int | None, part: int, streams: int
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("oddframe.runtime.graph_runtime.cores", lambda: 3)
+    monkeypatch.setattr("oddframe.runtime.graph_runtime.open_session", lambda *about: made.append(about[-1]))
+    runtime = GraphRuntime("openvino", tmp_path, make("mpn").signature, "fp32", batch=batch)
+    assert (runtime.part, made) == (part, [streams])

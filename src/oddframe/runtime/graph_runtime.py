@@ -36,6 +36,9 @@ class GraphRuntime(Runtime):
     OpenVINO takes chunks in parts, one for each core at a time: cores that work on their own need not wait for each
     other, and parts of one shape are compiled better. Where windows come one by one (`batch` 1) all cores share them.
 
+    Args:
+        batch: windows of a chunk; None chooses.
+
     Raises:
         InputError: see `open_session`.
     """
@@ -55,7 +58,8 @@ class GraphRuntime(Runtime):
             self.session = open_session(target, path, precision, device)
             self.where, self.batch = ("cuda", GPU_BATCH) if self.session.accelerated else ("cpu", CPU_BATCH)
         else:
-            self.part, streams = (1, 1) if batch == 1 else (PART, cores())
+            streams = min(cores(), batch or cores())
+            self.part = min(PART, (batch or PART * streams) // streams)
             shapes = shapes_of(signature, self.part)
             self.session = open_session(target, path, precision, device, shapes, streams)
             self.batch = self.part * streams
