@@ -146,6 +146,8 @@ def test_scores_tell_what_made_them(trained: Run) -> None:
 def test_int8_is_not_made_on_the_way(trained: Run) -> None:
     with pytest.raises(InputError, match=r"oddframe export .* --to openvino --precision int8"):
         open_runtime(trained.trained, Engine("openvino", "int8"))
+    with pytest.raises(InputError, match="oddframe export"):
+        choose_engine(trained.trained, Engine("auto", "int8"), [], trained.rule)
 
 
 def test_a_take_has_as_many_frames_as_asked_for(trained: Run, videos: list[VideoSource]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TRIED: tuple[tuple[Backend, Precision], ...] = (
     ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"),
 )  # fmt: skip
+INT8 = "int8 takes its ranges from normal video: oddframe export {} --to {} --precision int8 --video NORMAL_VIDEO"
 LIBRARIES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 SECONDS = 1.0  # as many frames as torch scores in that time, or LEAST, are compared
 LEAST, MOST = 24, 128  # frames compared: of fewer than 24 a single exchange of neighbours costs more than 0.001
@@ -65,10 +66,7 @@ def open_runtime(trained: Bundle | Exported, engine: Engine) -> Runtime:
     if engine.runtime in (None, "torch"):
         return TorchRuntime(detector, engine.device, precision)
     if precision == "int8":
-        raise InputError(
-            "int8 is calibrated on normal video first: "
-            f"oddframe export {trained.path} --to {engine.runtime} --precision int8 --video NORMAL_VIDEO"
-        )
+        raise InputError(INT8.format(trained.path, engine.runtime))
     assert engine.runtime == "onnx" or engine.runtime == "openvino", "auto is chosen before"
     graph = graph_file(trained)
     return GraphRuntime(engine.runtime, graph, detector.signature, precision, engine.device, engine.batch)
@@ -100,17 +98,19 @@ def choose_engine(
     the gate against torch in fp32, which always passes.
 
     Args:
-        engine: whose `precision`, where it has one, is the only one tried.
+        engine: whose `precision`, where it has one, is the only one tried besides torch in fp32.
         tell: called with everything that was tried.
 
     Returns:
         The same engine with runtime and precision; for exported and weakly supervised detectors they are settled.
 
     Raises:
-        InputError: no video can be decoded.
+        InputError: no video can be decoded, or int8 is asked for, which is exported.
     """
     if isinstance(trained, Exported):
         return replace(engine, runtime=None)
+    if engine.precision == "int8":
+        raise InputError(INT8.format(trained.path, "openvino"))
     from oddframe.models.detector import Detector
 
     if not isinstance(trained.detector, Detector) or trained.detector.remembers:
