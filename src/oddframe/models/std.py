@@ -321,10 +321,15 @@ class STD(Detector):
 
     def cluster(self, code_BChw: Tensor) -> tuple[Tensor, Tensor]:
         """Euclidean distances of the codes to the centres (B, h, w, K), and how far they belong to each (sum 1)."""
-        unit_BhwC = F.normalize(code_BChw, dim=1).permute(0, 2, 3, 1)
-        # By matrix products whatever the number of codes: the default would turn on it, and a graph on the batch.
-        distance_VK = torch.cdist(unit_BhwC.flatten(0, 2), self.centres, compute_mode="use_mm_for_euclid_dist")
-        distance_BhwK = distance_VK.unflatten(0, unit_BhwC.shape[:3])
+        unit_BChw = F.normalize(code_BChw, dim=1)
+        if torch.compiler.is_compiling():
+            # An exported graph takes the centres one by one: codes lie close to them, and a matrix product, which a
+            # runtime may make in bfloat16, puts distances off by a fifth.
+            away = [unit_BChw - centre_C[:, None, None] for centre_C in self.centres]
+            distance_BhwK = torch.stack([away_BChw.square().sum(1).sqrt() for away_BChw in away], 3)
+        else:
+            unit_BhwC = unit_BChw.permute(0, 2, 3, 1)
+            distance_BhwK = torch.cdist(unit_BhwC.flatten(0, 2), self.centres).unflatten(0, unit_BhwC.shape[:3])
         return distance_BhwK, (-self.config.alpha * distance_BhwK).softmax(3)
 
     def cluster_map(self, code_BChw: Tensor) -> Tensor:
