@@ -46,13 +46,13 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(width, heads)
         self.mlp = nn.Module()
         self.mlp.net = nn.Sequential(
-            nn.Conv2d(width, 2 * width, 1), nn.GELU(), nn.Identity(), nn.Conv2d(2 * width, width, 1)
+            nn.Conv2d(width, 2 * width, 1), nn.GELU(), nn.Dropout(dropout), nn.Conv2d(2 * width, width, 1)
         )
 
     def forward(self, x_BNC: Tensor, rows: int, columns: int) -> Tensor:
@@ -64,7 +64,7 @@ class Block(nn.Module):
 
 
 class PlainSDMAE(nn.Module):
-    """The whole of `SDMAE.score` for one draw, in eval mode."""
+    """The network, and the whole of `SDMAE.score` for one draw."""
 
     def __init__(self, config: SDMAEConfig) -> None:
         super().__init__()
@@ -74,13 +74,13 @@ class PlainSDMAE(nn.Module):
         self.patch_embed.norm = nn.LayerNorm(c.encoder_width, eps=1e-6)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, c.encoder_width))
         self.mask_token = nn.Parameter(torch.zeros(1, 1, c.decoder_width))
-        self.blocks = nn.ModuleList(Block(c.encoder_width, c.heads) for _ in range(3))
+        self.blocks = nn.ModuleList(Block(c.encoder_width, c.heads, c.dropout) for _ in range(3))
         self.norm = nn.LayerNorm(c.encoder_width, eps=1e-6)
         if c.class_head:
             self.class_head = nn.Linear(c.encoder_width, 1)
         self.decoder_embed = nn.Linear(c.encoder_width, c.decoder_width)
-        self.decoder_blocks = nn.ModuleList(Block(c.decoder_width, c.heads) for _ in range(3))
-        self.decoder_student_block = Block(c.decoder_width, c.heads)
+        self.decoder_blocks = nn.ModuleList(Block(c.decoder_width, c.heads, c.dropout) for _ in range(3))
+        self.decoder_student_block = Block(c.decoder_width, c.heads, c.dropout)
         for name in ("decoder", "decoder_student"):
             self.add_module(f"{name}_norm", nn.LayerNorm(c.decoder_width, eps=1e-6))
             self.add_module(f"{name}_pred", nn.Linear(c.decoder_width, c.patch**2 * 4))
@@ -92,33 +92,44 @@ class PlainSDMAE(nn.Module):
         plain.load_state_dict(model.state_dict())
         return plain.eval()
 
-    def forward(self, frames_BTHW3: Tensor, target_BHW3: Tensor, noise_BL: Tensor) -> tuple[Tensor, ...]:
-        """The components (B,) in their order and, with `fusion`, the map (B, H, W), from uint8 frames and noise."""
-        c, (rows, columns) = self.config, self.config.grid
-        kept_columns = round(columns * (1 - c.mask_ratio))
-        kept = rows * kept_columns
-
-        x_B9HW = ((frames_BTHW3.float() - 127.5) / 127.5).permute(0, 1, 4, 2, 3).flatten(1, 2)
+    def encode(self, x_B9HW: Tensor, noise_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """The latent (B, 1 + K, C) of stacked frames in [-1, 1], and the order that restores positions (B, L)."""
+        rows, columns = self.config.grid
+        kept_columns = round(columns * (1 - self.config.mask_ratio))
         x_BLC = self.patch_embed.norm(self.patch_embed.proj(x_B9HW).flatten(2).transpose(1, 2))
         shuffle_BL = noise_BL.argsort(dim=1, stable=True)
         restore_BL = shuffle_BL.argsort(dim=1)
-        visible_BKC = x_BLC.gather(1, shuffle_BL[:, :kept, None].expand(-1, -1, x_BLC.shape[2]))
-        x_BNC = torch.cat((self.cls_token.expand(len(x_BLC), -1, -1), visible_BKC), 1)
+        shown_BKC = shuffle_BL[:, : rows * kept_columns, None].expand(-1, -1, x_BLC.shape[2])
+        x_BNC = torch.cat((self.cls_token.expand(len(x_BLC), -1, -1), x_BLC.gather(1, shown_BKC)), 1)
         for block in self.blocks:
             x_BNC = block(x_BNC, rows, kept_columns)
-        latent_BNC = self.norm(x_BNC)
+        return self.norm(x_BNC), restore_BL
 
+    def decode(self, latent_BNC: Tensor, restore_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """The teacher's reconstruction (B, L, E), and the student's input (B, 1 + L, C)."""
+        rows, columns = self.config.grid
         x_BNC = self.decoder_embed(latent_BNC)
-        hidden = self.mask_token.expand(len(x_BNC), rows * columns - kept, -1)
+        hidden = self.mask_token.expand(len(x_BNC), rows * columns + 1 - x_BNC.shape[1], -1)
         full_BLC = torch.cat((x_BNC[:, 1:], hidden), 1)
         full_BLC = full_BLC.gather(1, restore_BL[:, :, None].expand(-1, -1, full_BLC.shape[2]))
         first, *others = self.decoder_blocks
         branch_BNC = x_BNC = first(torch.cat((x_BNC[:, :1], full_BLC), 1), rows, columns)
         for block in others:
             x_BNC = block(x_BNC, rows, columns)
-        teacher_BLE = self.decoder_pred(self.decoder_norm(x_BNC))[:, 1:]
-        student_BNC = self.decoder_student_block(branch_BNC, rows, columns)
-        student_BLE = self.decoder_student_pred(self.decoder_student_norm(student_BNC))[:, 1:]
+        return self.decoder_pred(self.decoder_norm(x_BNC))[:, 1:], branch_BNC
+
+    def imitate(self, branch_BNC: Tensor) -> Tensor:
+        """The student's reconstruction (B, L, E)."""
+        student_BNC = self.decoder_student_block(branch_BNC, *self.config.grid)
+        return self.decoder_student_pred(self.decoder_student_norm(student_BNC))[:, 1:]
+
+    def forward(self, frames_BTHW3: Tensor, target_BHW3: Tensor, noise_BL: Tensor) -> tuple[Tensor, ...]:
+        """The components (B,) in their order and, with `fusion`, the map (B, H, W), from uint8 frames and noise."""
+        c, (rows, columns) = self.config, self.config.grid
+        x_B9HW = ((frames_BTHW3.float() - 127.5) / 127.5).permute(0, 1, 4, 2, 3).flatten(1, 2)
+        latent_BNC, restore_BL = self.encode(x_B9HW, noise_BL)
+        teacher_BLE, branch_BNC = self.decode(latent_BNC, restore_BL)
+        student_BLE = self.imitate(branch_BNC)
 
         picture = (target_BHW3.float() - 127.5) / 127.5
         wanted = torch.cat((picture, torch.full_like(picture[..., :1], c.map_values[0])), 3)

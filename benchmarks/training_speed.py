@@ -25,16 +25,19 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from plain_sdmae import PlainSDMAE
+from torch import Tensor
 from torch.nn import functional as F
 
 from oddframe.data.clips import ClipSet
 from oddframe.data.pseudo import Paster
 from oddframe.data.world import render_world
-from oddframe.models.sdmae import SDMAE, Attention, motion_weights, patchify, weighted_error
+from oddframe.models.layers.patches import patchify
+from oddframe.models.sdmae import SDMAE, motion_weights, weighted_error
 from oddframe.recipes import Recipe, load_recipe
 from oddframe.training.fit import train
 from oddframe.training.stages import Budget, TrainingPlan
+from oddframe.types import Window
 from oddframe.video.cache import build_cache
 from oddframe.video.sources import find_videos
 from oddframe.workflow.begin import training_plan
@@ -43,44 +46,6 @@ from oddframe.workflow.fit import make_paster
 FPS = 12.5
 STEPS = {"sdmae-avenue": 3, "sdmae-small": 20}
 STAGES = ("teacher", "student")
-
-
-def plain_attention(self: Attention, x_BNC: Tensor, grid: tuple[int, int]) -> Tensor:
-    cls, tokens = x_BNC[:, :1], x_BNC[:, 1:]
-    image = tokens.transpose(1, 2).unflatten(2, grid)
-
-    def project(conv: nn.Module, linear: nn.Module) -> Tensor:
-        convolved = conv(image).flatten(2).transpose(1, 2)
-        return linear(torch.cat((cls, convolved), 1)).unflatten(2, (self.heads, -1)).transpose(1, 2)
-
-    q, k, v = (
-        project(self.conv_proj_q, self.proj_q),
-        project(self.conv_proj_k, self.proj_k),
-        project(self.conv_proj_v, self.proj_v),
-    )
-    out = (q @ k.transpose(2, 3) * self.scale).softmax(-1) @ v
-    return self.proj(out.transpose(1, 2).flatten(2))
-
-
-def plain_pointwise(self: nn.Conv2d, x_BLC: Tensor) -> Tensor:
-    return nn.Conv2d.forward(self, x_BLC.transpose(1, 2).unsqueeze(3)).squeeze(3).transpose(1, 2)
-
-
-def plain_network(ours: SDMAE) -> SDMAE:
-    """The same network with the same weights, written as most do."""
-    plain = SDMAE(ours.config)
-    plain.load_state_dict(ours.state_dict())
-    for module in plain.modules():
-        if isinstance(module, Attention):
-            module.forward = plain_attention.__get__(module)
-        elif isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
-            module.forward = plain_pointwise.__get__(module)
-    x, noise = torch.rand(2, 9, *ours.config.size) * 2 - 1, ours.noise(torch.arange(2))
-    with torch.inference_mode():
-        got, wanted = ours.eval()(x, noise), plain.eval()(x, noise)
-    torch.testing.assert_close(got.teacher, wanted.teacher, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(got.student, wanted.student, rtol=1e-3, atol=1e-4)
-    return plain
 
 
 def read_frames(path: Path, numbers: list[int], size: tuple[int, int]) -> dict[int, NDArray[np.uint8]]:
@@ -98,10 +63,10 @@ def read_frames(path: Path, numbers: list[int], size: tuple[int, int]) -> dict[i
 
 
 def plain_sample(
-    path: Path, video: int, t: int, model: SDMAE, paster: Paster, epoch: int, key: int
+    path: Path, video: int, t: int, model: PlainSDMAE, window: Window, paster: Paster, epoch: int, key: int
 ) -> tuple[Tensor, ...]:
     """Input (9, H, W), target (H, W, 4), gradient (H, W, 3) and mask (H, W) of one sample."""
-    window, (normal, abnormal) = model.window, model.config.map_values
+    normal, abnormal = model.config.map_values
     numbers = [t + offset for offset in window.offsets]
     images = read_frames(path, [*numbers, t - 1], window.size)
     frames, mask = np.stack([images[n] for n in numbers]), np.zeros(window.size, np.uint8)
@@ -116,7 +81,15 @@ def plain_sample(
 
 
 def plain_seconds(
-    model: SDMAE, stage: str, paths: list[Path], frames: int, paster: Paster, batch: int, steps: int, seed: int
+    model: PlainSDMAE,
+    window: Window,
+    stage: str,
+    paths: list[Path],
+    frames: int,
+    paster: Paster,
+    batch: int,
+    steps: int,
+    seed: int,
 ) -> float:
     """Seconds of `steps` steps of the straightforward loop."""
     config, rng = model.config, np.random.default_rng(seed)
@@ -133,9 +106,9 @@ def plain_seconds(
         drawn = []
         for _ in range(batch):
             video, t, key = int(rng.integers(len(paths))), int(rng.integers(3, frames - 3)), int(rng.integers(2**62))
-            drawn.append(plain_sample(paths[video], video, t, model, paster, seed, key))
+            drawn.append(plain_sample(paths[video], video, t, model, window, paster, seed, key))
         x, target, gradient, pasted = (torch.stack(parts) for parts in zip(*drawn, strict=True))
-        latent, _, restore = model.encode(x, torch.rand(batch, config.grid[0] * config.grid[1]))
+        latent, restore = model.encode(x, torch.rand(batch, config.grid[0] * config.grid[1]))
         teacher, branch = model.decode(latent, restore)
         weights = motion_weights(gradient.float(), pasted, config.patch, config.anomaly_gain)
         if stage == "teacher":
@@ -163,7 +136,7 @@ def our_seconds(model: SDMAE, stage: str, data: ClipSet, plan: TrainingPlan, out
 def compare(recipe: Recipe, name: str, videos: Path, here: Path, arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)
     ours = SDMAE.from_preset(recipe.preset, **recipe.options)
-    plain = plain_network(ours)
+    plain = PlainSDMAE.like(ours)
     sources = find_videos(videos)
     begin = time.perf_counter()
     cached, _ = build_cache(sources, ours.window, here / "cache")
@@ -182,7 +155,9 @@ def compare(recipe: Recipe, name: str, videos: Path, here: Path, arguments: argp
         for number in range(arguments.rounds + 1):  # the first warms up
             for kind, precision in kinds.items():
                 if kind == "straightforward":
-                    spent = plain_seconds(plain, stage, paths, frames, paster, arguments.batch, steps, number)
+                    spent = plain_seconds(
+                        plain, ours.window, stage, paths, frames, paster, arguments.batch, steps, number
+                    )
                 else:
                     chosen = replace(plan, precision=precision, seed=number)
                     parts[kind] = our_seconds(ours, stage, data, chosen, here / "run")
