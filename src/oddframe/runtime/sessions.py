@@ -143,7 +143,7 @@ def write_openvino(source: Path, target: Path) -> None:
     """
     library = imported("openvino", "runtime")
     try:
-        model = library.convert_model(source)
+        model = library.Core().read_model(source)  # its converter would report its use to its makers
     except RuntimeError as error:
         raise InputError(f"{source.name}: OpenVINO cannot convert it: {' '.join(str(error).split())}") from None
     library.save_model(model, target, compress_to_fp16=False)  # its default would halve the weights
