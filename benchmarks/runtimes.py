@@ -1,10 +1,11 @@
 """Every system at its published size, in every runtime and precision, against torch eager in fp32.
 
-    python benchmarks/runtimes.py [SYSTEM ...] [--rounds 5] [--batch 8] [--int8]
+    python benchmarks/runtimes.py [SYSTEM ...] [--rounds 5] [--int8]
 
 Untrained networks on frames of the built-in street; preprocessing, errors and map are included, decoding and filters
-not. All runtimes of a system are measured in turn, round by round, in this one process; printed are medians. The floor
-is the network's arithmetic at the rate of a large matrix product of the same precision, measured in the same rounds.
+not. Every runtime has the batch that it chooses. All runtimes of a system are measured in turn, round by round, in this
+one process; printed are medians. The floor is the network's arithmetic at the rate of a large matrix product of the
+same precision, measured in the same rounds.
 For SDMAE there is a row for the plain reference (plain_sdmae.py), for DAKD the student on 30 bags of 32 segments.
 """
 
@@ -33,7 +34,7 @@ from oddframe.runtime.cost import flops_per_frame, matrix_rate
 from oddframe.runtime.graph import write_graph
 from oddframe.runtime.graph_runtime import GraphRuntime, bag_network
 from oddframe.runtime.quantise import quantise
-from oddframe.runtime.runtime import Precision
+from oddframe.runtime.runtime import CPU_BATCH, Precision
 from oddframe.runtime.sessions import Target, open_session
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.bags import torch_network
@@ -41,7 +42,6 @@ from oddframe.video.decode import VideoReader
 from oddframe.video.sources import find_videos
 
 SYSTEMS = ("sdmae", "std", "memae", "mnad", "mpn", "dakd")
-CHUNKS = 1
 BAGS = 30
 SECONDS = 2.0  # at least, of each runtime in each round
 GRAPHS: tuple[tuple[Target, Precision], ...] = (("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
@@ -55,7 +55,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("systems", nargs="*", default=SYSTEMS)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--int8", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -68,22 +67,26 @@ def main() -> None:
                 passes = bag_passes(detector, here / f"{name}.onnx")
             else:
                 assert isinstance(detector, Detector)
-                passes = window_passes(detector, here, arguments.batch, arguments.int8)
+                passes = window_passes(detector, here, arguments.int8)
             report(name, passes, flops_per_frame(detector), arguments.rounds)
 
 
-def window_passes(detector: Detector, here: Path, batch: int, int8: bool) -> dict[tuple[str, str], Pass]:
+def window_passes(detector: Detector, here: Path, int8: bool) -> dict[tuple[str, str], Pass]:
     """Every way to score chunks of the street."""
     window = detector.window
     with VideoReader(find_videos(here)[0], window.size, window.colour, window.resize) as reader:
-        chunks = [chunk for chunk in stream_chunks(reader, window, batch) if len(chunk.index) == batch]
+        frames = list(reader)
     passes: dict[tuple[str, str], Pass] = {}
 
-    def add(runtime: str, precision: str, score: Callable[[Chunk], object]) -> None:
+    def chunks(batch: int) -> list[Chunk]:
+        return [chunk for chunk in stream_chunks(frames, window, batch) if len(chunk.index) == batch]
+
+    def add(runtime: str, precision: str, score: Callable[[Chunk], object], batch: int) -> None:
+        chunk = chunks(batch)[0]
+
         def run() -> int:
-            for chunk in chunks[:CHUNKS]:
-                score(chunk)
-            return CHUNKS * batch
+            score(chunk)
+            return batch
 
         passes[runtime, precision] = run
 
@@ -95,18 +98,20 @@ def window_passes(detector: Detector, here: Path, batch: int, int8: bool) -> dic
             with torch.inference_mode():
                 plain(frames[chunk.inputs], frames[chunk.targets[:, 0]], detector.noise(index))
 
-        add("plain eager", "fp32", straightforward)
+        add("plain eager", "fp32", straightforward, CPU_BATCH)
     for precision in ("fp32", "bf16"):
-        add("torch", precision, TorchRuntime(detector, "cpu", precision).score)
+        eager = TorchRuntime(detector, "cpu", precision)
+        add("torch", precision, eager.score, eager.batch)
     graph = here / f"{type(detector).__name__}.onnx"
     write_graph(detector, graph)
     quantised = graph.with_name(f"{graph.stem}-int8.onnx")
     if int8:
-        quantise(graph, quantised, detector.signature, chunks)
+        quantise(graph, quantised, detector.signature, chunks(CPU_BATCH))
     for target, precision in (*GRAPHS, *(INT8 if int8 else ())):
         try:
             file = quantised if precision == "int8" else graph
-            add(target, precision, GraphRuntime(target, file, detector.signature, precision, batch=batch).score)
+            runtime = GraphRuntime(target, file, detector.signature, precision)
+            add(target, precision, runtime.score, runtime.batch)
         except InputError as error:
             print(f"{target} {precision}: {error}")
     return passes

@@ -18,8 +18,9 @@ Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "onnx", "openvino"]
 AUTO = "auto"
 
-# Windows per forward pass that keep a device busy. On a CPU the caches decide: more are no faster there.
-CPU_BATCH, GPU_BATCH = 8, 64
+# Windows per forward pass that keep a device busy. On a CPU caches and fresh pages of memory decide: with eight, most
+# systems are slower in torch than with four.
+CPU_BATCH, GPU_BATCH = 4, 64
 
 
 @dataclass(frozen=True)
