@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from safetensors import SafetensorError
 
@@ -54,6 +54,8 @@ def open_extractor(
         InputError: an unknown spec, an argument that it has no use for, or whatever is wrong with the files.
     """
     word, _, file = spec.partition(":")
+    if precision not in get_args(Precision):
+        raise InputError(f"precision is {precision!r}; choose {' or '.join(get_args(Precision))}")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InputError(f"name {name!r} of a backbone: use letters, digits, - and _ alone")
     if word == "onnx" and file:
