@@ -156,7 +156,7 @@ def test_what_cannot_be_opened(spec: str, options: dict, message: str) -> None:
 
 
 def test_an_unknown_precision(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="precision 'fp8' is not known; there are: fp32, bf16"):
+    with pytest.raises(InputError, match="precision is 'fp8'; choose fp32 or bf16"):
         clip(tmp_path, precision="fp8")
 
 
