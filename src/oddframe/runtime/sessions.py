@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ctypes
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from numpy.typing import NDArray
 
@@ -87,6 +90,26 @@ class ONNXSession:
         return [self.session.run(None, dict(feed)) for feed in feeds]
 
 
+class _SignalStack(ctypes.Structure):
+    """stack_t of Linux."""
+
+    _fields_: ClassVar = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+@contextmanager
+def _same_signal_stack() -> Iterator[None]:
+    """Put the thread's signal stack back: OpenVINO sets one of its own and frees it, and Ctrl-C would then crash."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    libc, before = ctypes.CDLL(None), _SignalStack()
+    libc.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        libc.sigaltstack(ctypes.byref(before), None)
+
+
 class OpenVINOSession:
     """OpenVINO, on the CPU; what is not quantised in an int8 file it computes in bf16 where the CPU can."""
 
@@ -94,6 +117,7 @@ class OpenVINOSession:
     precision: Precision
     accelerated = False
 
+    @_same_signal_stack()
     def __init__(
         self,
         path: Path,
@@ -123,6 +147,7 @@ class OpenVINOSession:
         self.requests = [compiled.create_infer_request() for _ in range(streams)]
         self.outputs = len(compiled.outputs)
 
+    @_same_signal_stack()
     def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
         found: list[list[NDArray[Any]]] = []
         for start in range(0, len(feeds), len(self.requests)):
