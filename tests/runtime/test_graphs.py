@@ -28,6 +28,8 @@ from oddframe.video.decode import Frame
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
 
+pytestmark = pytest.mark.slow  # together; making a graph takes seconds
+
 SMALL: dict[str, dict[str, object]] = {
     "sdmae": {"size": (16, 32), "patch": 4, "encoder_width": 16, "decoder_width": 16, "heads": 2, "draws": 2},
     "memae": {"size": (16, 32), "width": 2, "items": 20},

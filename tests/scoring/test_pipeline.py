@@ -25,6 +25,7 @@ from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.run import Run
 
+pytestmark = pytest.mark.slow  # together; making a graph takes seconds
 OPTIONS = {"size": [32, 64], "patch": 8, "encoder_width": 16, "decoder_width": 16, "heads": 2}
 
 
@@ -74,7 +75,6 @@ def test_the_pipeline_gives_what_one_thread_gives(trained: Run, videos: list[Vid
     assert np.array_equal(np.concatenate(plain_maps), np.concatenate(maps))
 
 
-@pytest.mark.slow
 def test_processes_give_what_one_gives(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
     job = Job(trained.trained, Engine(), trained.rule, tmp_path / "one")
     told: list[tuple[str, int, int | None]] = []
@@ -91,7 +91,6 @@ def test_processes_give_what_one_gives(trained: Run, videos: list[VideoSource], 
     assert told == [("videos", n, 3) for n in (1, 2, 3)]
 
 
-@pytest.mark.slow
 def test_a_broken_video_is_told_by_processes_too(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     broken = VideoSource("broken", tmp_path / "broken.mp4", "file")
