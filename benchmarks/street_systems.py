@@ -82,7 +82,9 @@ def main() -> None:
                 resume=True,
             )
             own = run.score([video.source for video in labelled.videos]).videos
-            plain = baseline_scores(run, labelled, ScoreRule(FrameDifference.combination, run.rule.smoothing))
+            plain = baseline_scores(
+                run.signature.window.size, labelled, ScoreRule(FrameDifference.combination, run.rule.smoothing)
+            )
             row = [auc(scores, street / "testing", kinds) for kinds in (None, KINDS) for scores in (own, plain)]
             rows[recipe].append(row)
             seconds = sum(sum(parts.values()) for parts in run.bundle.history["seconds"].values())

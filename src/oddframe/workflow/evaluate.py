@@ -82,6 +82,7 @@ def evaluate_run(
     Raises:
         InputError: unusable data, unknown protocol or one of another system, or a video that cannot be decoded.
     """
+    size = run.signature.window.size  # of the baseline; what has none is refused before anything is scored
     labelled = open_labelled(data) if isinstance(data, str) else data
     rule, model = run.rule, run.trained.recipe.model
     chosen = choose_protocols(protocols, every, model, set(run.trained.outline.reported), rule, labelled.name)
@@ -90,7 +91,7 @@ def evaluate_run(
     scores, skipped, _ = run.score_all(sources, folder, engine, workers=workers, progress=progress)
     if skipped:
         raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
-    baseline = baseline_scores(run, labelled, ScoreRule(FrameDifference.combination, rule.smoothing))
+    baseline = baseline_scores(size, labelled, ScoreRule(FrameDifference.combination, rule.smoothing))
     if out is not None:
         for one in baseline:
             save_scores(one, Path(out) / BASELINE_FOLDER)
@@ -172,9 +173,8 @@ def alike(protocol: Protocol) -> Protocol:
     return protocol.standing_in(FrameDifference.combination)
 
 
-def baseline_scores(run: Run, labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
-    """The frame-difference baseline on the same frames at the same size."""
-    size = run.signature.window.size
+def baseline_scores(size: tuple[int, int], labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
+    """The frame-difference baseline on the same frames at the size, (height, width), that a detector sees."""
     return unlearnt_scores(FrameDifference(size), labelled, rule)
 
 
