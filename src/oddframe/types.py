@@ -190,6 +190,19 @@ class BagSignature:
 
 
 @dataclass(frozen=True)
+class ChunkErrors:
+    """The errors of B consecutive windows, as a runtime or a fitted detector returns them.
+
+    Attributes:
+        components: name -> (B,) float64 raw component, higher = more anomalous.
+        map: (B, h, w) float32 anomaly map, or None.
+    """
+
+    components: Mapping[str, NDArray[np.float64]]
+    map: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """What is known of a video before or after decoding it.
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from oddframe.data.windows import Chunk
 from oddframe.models.layers.noise import token_noise
 from oddframe.processes import cores
-from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, ChunkErrors, Precision, Runtime
+from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, Precision, Runtime
 from oddframe.runtime.sessions import Session, Target, open_session
-from oddframe.types import BagSignature, Masking, Signature, Window
+from oddframe.types import BagSignature, ChunkErrors, Masking, Signature, Window
 
 PART = 4  # windows that a stream of OpenVINO takes at a time: enough for its kernels, few enough for its cache
 

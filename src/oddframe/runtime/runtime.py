@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from oddframe.data.windows import Chunk
 from oddframe.errors import InputError
-from oddframe.types import Signature
+from oddframe.types import ChunkErrors, Signature
 
 Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "onnx", "openvino"]
@@ -58,14 +54,6 @@ class Engine:
         if batch is not None and batch < 1:
             raise InputError(f"batch is {batch}; it must be at least 1")
         return cls(runtime, precision and parse_precision(precision), device, batch)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class ChunkErrors:
-    """What a detector says of the B windows of a chunk: components (B,) float64, map (B, h, w) float32 or None."""
-
-    components: Mapping[str, NDArray[np.float64]]
-    map: NDArray[np.float32] | None
 
 
 class Runtime(ABC):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from oddframe.data.windows import Chunk
 from oddframe.errors import InputError
 from oddframe.models.detector import Batch, Detector
-from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, ChunkErrors, Precision, Runtime
+from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, Precision, Runtime
+from oddframe.types import ChunkErrors
 
 
 class TorchRuntime(Runtime):

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from oddframe.data.prefetch import prefetch
 from oddframe.data.windows import Chunk, stream_chunks
 from oddframe.errors import VideoError
-from oddframe.runtime.runtime import ChunkErrors, Runtime
+from oddframe.runtime.runtime import Runtime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool
 from oddframe.scoring.volume import VolumeFilter
-from oddframe.types import FrameScores, Signature, VideoInfo
+from oddframe.types import ChunkErrors, FrameScores, Signature, VideoInfo
 from oddframe.video.decode import Frame, VideoReader
 
 

@@ -1,0 +1,92 @@
+"""The contract of a fitted detector: it learns in one pass over normal video, without gradients.
+
+Statistics, exemplars and memories need no optimiser, no epochs and no torch. A fitted detector reads the same chunks
+when it learns as when it scores. It works on NumPy arrays; a network that it needs is given to it as a function.
+
+Learning is exact and seeded: the same chunks in the same order give the same state, to the bit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from numpy.typing import NDArray
+
+from oddframe.data.windows import Chunk
+from oddframe.types import ChunkErrors, Combination, Signature, VideoInfo, Window
+
+State = dict[str, NDArray[Any]]
+"""Arrays by name, as safetensors stores them."""
+
+
+class FittedDetector(ABC):
+    """A one-class detector that is fitted.
+
+    Attributes:
+        window: what it looks at; see `oddframe.types.Window`.
+        components: name of each component of a frame's score -> what it tells, in words that complete "unusual in ...".
+        combination: how the components make the score of a frame by default.
+        map_grid: (h, w) of its anomaly map, or None.
+    """
+
+    window: Window
+    components: Mapping[str, str]
+    combination: Combination
+    map_grid: tuple[int, int] | None = None
+    presets: ClassVar[tuple[str, ...]] = ("paper",)
+
+    @classmethod
+    @abstractmethod
+    def for_video(cls, info: VideoInfo, **options: Any) -> Self:
+        """A new detector for a camera with the geometry of `info`.
+
+        Raises:
+            RecipeError: an unknown option or an impossible value.
+        """
+
+    @abstractmethod
+    def begin_learning(self, seed: int) -> None:
+        """Forget what was learned and begin a pass."""
+
+    @abstractmethod
+    def begin_video(self) -> None:
+        """The next chunk does not follow the last one in time: a new video, or a new stretch of one, begins."""
+
+    @abstractmethod
+    def learn(self, chunk: Chunk) -> None:
+        """Take in the next B windows of normal video, in order of time."""
+
+    @abstractmethod
+    def finish_learning(self) -> None:
+        """End the pass; afterwards `score` may be called.
+
+        Raises:
+            InputError: there was too little video to learn from.
+        """
+
+    @abstractmethod
+    def score(self, chunk: Chunk) -> ChunkErrors:
+        """Components and map of the next B windows of a video, in order of time.
+
+        A frame's result depends on the frames before it at most since `begin_video`, never on how they were cut into
+        chunks.
+        """
+
+    @abstractmethod
+    def state(self) -> State:
+        """What was learned, as arrays; empty before `finish_learning`."""
+
+    @abstractmethod
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            BundleError: an array is missing or has another shape.
+        """
+
+    @property
+    def signature(self) -> Signature:
+        """What scoring has to know of it."""
+        return Signature(self.window, self.components, self.combination, self.map_grid)
