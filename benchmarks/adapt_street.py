@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from oddframe.data.world import render_world
+from oddframe.street import render_world
 from oddframe.workflow.adapt import adapt
 from oddframe.workflow.evaluate import evaluate_run
 from oddframe.workflow.fit import fit

@@ -26,11 +26,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oddframe.data.bags import BagSet
+from oddframe.datasets.bags import BagSet
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.dakd import DAKD
 from oddframe.models.layers.mil_ranking import spread
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan
 
 SEGMENTS, LATENT, RAISED, SIGNAL = 32, 16, 2.5, 1.1

@@ -17,7 +17,7 @@ from pathlib import Path
 from oddframe.features.catalogue import open_extractor
 from oddframe.features.extract import BATCH, Seconds, extract, resized
 from oddframe.features.extractor import Extractor
-from oddframe.features.snippets import Sampling
+from oddframe.features.snippets import SnippetSampling
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource, find_videos
 
@@ -52,7 +52,7 @@ def main() -> None:
     sources = found[:: max(1, len(found) // count)][:count]
     for backbone in backbones:
         extractor = open_extractor(f"onnx:{backbone}")
-        sampling = Sampling.of(extractor, looked_at if extractor.kind == "frames" else None, crops)
+        sampling = SnippetSampling.of(extractor, looked_at if extractor.kind == "frames" else None, crops)
         extract(sources[0], extractor, sampling)  # warm-up
         decoding = decode_alone(sources, extractor)
         spent, frames = Seconds(), 0

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from oddframe.bundle import save_bundle
-from oddframe.data.world import render_world
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
-from oddframe.runtime.runtime import Engine
+from oddframe.runtime.runtime import RuntimeOptions
+from oddframe.street import render_world
 from oddframe.video.sources import find_videos
 from oddframe.workflow.bench import bench
 from oddframe.workflow.run import Run
@@ -39,8 +39,8 @@ def main() -> None:
         if arguments.video is None:
             render_world(here / "street", videos=1, test_videos=0, seconds=arguments.frames / 12.5, size=(360, 640))
         sources = find_videos(arguments.video or here / "street")
-        for engine in (Engine(), Engine("openvino", "bf16")):
-            r = bench(run, sources, frames=arguments.frames, rounds=arguments.rounds, engine=engine)
+        for options in (RuntimeOptions(), RuntimeOptions("openvino", "bf16")):
+            r = bench(run, sources, frames=arguments.frames, rounds=arguments.rounds, options=options)
             shares = ", ".join(f"{name} {share:.1%}" for name, share in r.shares.items())
             print(f"{r.runtime} {r.precision}, {r.frames} frames, batch {r.batch}, median of {r.rounds} rounds")
             print(f"  frames/s  end to end {r.end_to_end:.2f}   forward {r.forward:.2f}   decode {r.decode:.0f}   "

@@ -23,21 +23,21 @@ import torch
 from plain_sdmae import PlainSDMAE
 
 from oddframe.benchmark.table import markdown_table
-from oddframe.data.windows import Chunk, stream_chunks
-from oddframe.data.world import render_world
+from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import InputError
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import Detector
 from oddframe.models.registry import create
 from oddframe.models.sdmae import SDMAE
 from oddframe.runtime.cost import flops_per_frame, matrix_rate
-from oddframe.runtime.graph import write_graph
-from oddframe.runtime.graph_runtime import GraphRuntime, bag_network
+from oddframe.runtime.onnx_graph import write_graph
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import CPU_BATCH, Precision
+from oddframe.runtime.session_runtime import GraphRuntime, bag_network
 from oddframe.runtime.sessions import Target, open_session
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.bags import torch_network
+from oddframe.street import render_world
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import find_videos
 

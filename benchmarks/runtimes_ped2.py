@@ -2,7 +2,7 @@
 
     python benchmarks/runtimes_ped2.py PED2 RUN ... [--int8]
 
-PED2 is a folder with `training` and `testing`. For every bundle and engine: micro AUC under protocol `honest` and its
+PED2 is a folder with `training` and `testing`. For every bundle and options: micro AUC under protocol `honest` and its
 change against torch in fp32, Spearman's correlation of the scores of all frames, not smoothed, and the largest
 difference of a component relative to its size. int8 takes its ranges from the beginnings of training clips.
 """
@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from oddframe.benchmark.table import markdown_table
-from oddframe.data.readers import open_labelled
+from oddframe.datasets.readers import open_labelled
 from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
 from oddframe.models.detector import one_class
-from oddframe.runtime.graph import write_graph
-from oddframe.runtime.graph_runtime import GraphRuntime
+from oddframe.runtime.onnx_graph import write_graph
 from oddframe.runtime.parity import compare
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import Precision, Runtime
+from oddframe.runtime.session_runtime import GraphRuntime
 from oddframe.runtime.sessions import Target
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import take_chunks

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from oddframe.bundle import save_bundle
-from oddframe.data.world import render_world
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
-from oddframe.runtime.runtime import Engine
+from oddframe.runtime.runtime import RuntimeOptions
+from oddframe.street import render_world
 from oddframe.video.sources import find_videos
 from oddframe.workflow.run import Run
 
@@ -43,16 +43,16 @@ def main() -> None:
             run = Run(save_bundle(here / name, detector, recipe, {}, {"checkpoint": "none"}))
             noise = np.random.default_rng(0)
             run.calibrate([(np.arange(3000) / 25, {n: noise.random(3000) for n in run.signature.reported})])
-            for engine in (Engine(), Engine("openvino", "bf16")):
-                run.score_all(sources[:1], None, engine)  # the graph is made, and everything is warm
+            for options in (RuntimeOptions(), RuntimeOptions("openvino", "bf16")):
+                run.score_all(sources[:1], None, options)  # the graph is made, and everything is warm
                 taken: dict[int, list[float]] = {1: [], arguments.workers: []}
                 for _ in range(arguments.rounds):
                     for workers, times in taken.items():
                         began = time.perf_counter()
-                        scores, _, _ = run.score_all(sources, None, engine, workers=workers)
+                        scores, _, _ = run.score_all(sources, None, options, workers=workers)
                         times.append(time.perf_counter() - began)
                 one, several = (statistics.median(times) for times in taken.values())
-                count, kind = sum(len(one.frame) for one in scores), engine.label or "torch-fp32"
+                count, kind = sum(len(one.frame) for one in scores), options.label or "torch-fp32"
                 seconds = f"one process {one:.1f} s, {arguments.workers} processes {several:.1f} s"
                 print(f"{name:<12} {kind:<14} {count} frames: {seconds}, ratio {one / several:.2f}", flush=True)
 

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oddframe.data.clips import ClipSet
+from oddframe.datasets.clips import ClipSet
 from oddframe.models.detector import one_class
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.workflow.begin import training_plan
 from oddframe.workflow.fit import make_paster
 

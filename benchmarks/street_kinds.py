@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from oddframe.data.folder import read_folder
-from oddframe.data.world import TEST_KINDS, render_world
+from oddframe.datasets.folder import read_folder
 from oddframe.evaluation.auc import roc_auc
+from oddframe.street import TEST_KINDS, render_world
 from oddframe.workflow.fit import fit
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.world import RenderedFrame, World
+from oddframe.street import RenderedFrame, World
 
 SIZE = (270, 480)  # rendered larger than by default, for the page
 WORLDS = ((5, None), (5, "cyclist"), (5, "cart"), (15, "off_path"), (15, "against_stream"), (15, "abandoned_object"))

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from oddframe.data.folder import read_folder
-from oddframe.data.world import TEST_KINDS, render_world
+from oddframe.datasets.folder import read_folder
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.detector import Detector
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.registry import system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
+from oddframe.street import TEST_KINDS, render_world
 from oddframe.types import FrameScores
 from oddframe.workflow.demo import KINDS
 from oddframe.workflow.evaluate import baseline_scores

@@ -19,7 +19,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from oddframe.models.layers.tam import TAM, Attention
+from oddframe.models.layers.tam import TAM, TAMAttention
 
 BAGS, SEGMENTS, WIDTH, BACKBONES = 60, 32, 512, 3
 
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     torch.manual_seed(0)
-    m = TAM(BACKBONES, WIDTH, Attention())
+    m = TAM(BACKBONES, WIDTH, TAMAttention())
     z = [torch.randn(BAGS, SEGMENTS, WIDTH) for _ in range(BACKBONES)]
     with torch.no_grad():
         double, wide = deepcopy(m).double(), [x.double() for x in z]

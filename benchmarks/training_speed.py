@@ -5,8 +5,8 @@
 The straightforward loop is that of most published code: for every sample the video is opened, sought to the key frame
 before and decoded to the frames it needs, which are resized, filtered and stacked one sample after the other, in the
 process that then computes; explicit attention, 1x1 convolutions on the grid, Adam as it comes, fp32. It pastes with our
-`Paster` and has our formulas of target, weights and loss. Ours is `oddframe.training.fit.train` on the frame cache; how
-long that took to build is told apart: it is paid once for all epochs.
+`Paster` and has our formulas of target, weights and loss. Ours is `oddframe.training.loop.train` on the frame cache;
+how long that took to build is told apart: it is paid once for all epochs.
 
 The published recipe has batches of 100; both loops take `--batch` here. Interleaved rounds, medians.
 """
@@ -29,13 +29,13 @@ from plain_sdmae import PlainSDMAE
 from torch import Tensor
 from torch.nn import functional as F
 
-from oddframe.data.clips import ClipSet
-from oddframe.data.pseudo import Paster
-from oddframe.data.world import render_world
+from oddframe.datasets.clips import ClipSet
+from oddframe.datasets.pseudo import Paster
 from oddframe.models.layers.patches import patchify
 from oddframe.models.sdmae import SDMAE, motion_weights, weighted_error
 from oddframe.recipes import Recipe, load_recipe
-from oddframe.training.fit import train
+from oddframe.street import render_world
+from oddframe.training.loop import train
 from oddframe.training.stages import Budget, TrainingPlan
 from oddframe.types import Window
 from oddframe.video.cache import build_cache

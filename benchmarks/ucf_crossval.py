@@ -74,16 +74,16 @@ def learn(detector: BagDetector, x_NSD: Floats, label: Labels, steps: int, seed:
     for stage in detector.stages():
         draw = batches(label, np.random.default_rng((seed, 5)))
         stage.prepare(iter(()))
-        turns = stage.turns()
+        updates = stage.updates()
         stage.train_mode()
         for _ in range(steps):
             chosen = next(draw)
             index = torch.from_numpy(chosen)
             batch = BagBatch({"c3d": x[index]}, torch.from_numpy(label[chosen]).float(), index, index)
-            for turn in turns:
-                turn.optimiser.zero_grad()
-                turn.loss(batch)["loss"].backward()
-                turn.optimiser.step()
+            for update in updates:
+                update.optimiser.zero_grad()
+                update.loss(batch)["loss"].backward()
+                update.optimiser.step()
     detector.eval()
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.weak import open_weak
+from oddframe.datasets.weak import open_weak
 from oddframe.evaluation.weak import WeakResult, evaluate_weak
 from oddframe.workflow.evaluate_bags import evaluate_bags
 from oddframe.workflow.fit import fit

@@ -10,7 +10,7 @@ from oddframe.workflow import adapt, fit, run
 
 
 def test_public_names_are_those_of_the_floors_below() -> None:
-    assert oddframe.Engine is runtime.Engine
+    assert oddframe.RuntimeOptions is runtime.RuntimeOptions
     assert oddframe.adapt is adapt.adapt
     assert oddframe.fit is fit.fit
     assert oddframe.load_run is run.load_run

@@ -16,7 +16,7 @@ MOST_LINES = 500
 FLOORS: list[set[str]] = [
     {"types", "errors", "atomic", "processes", "extras", "tracing"},
     {"video"},
-    {"data"},
+    {"datasets", "street"},
     {"models", "features", "recipes"},
     {"bundle"},
     {"runtime"},

@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oddframe.runtime.runtime import Engine
+    from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.workflow.adapt import adapt
     from oddframe.workflow.fit import fit
     from oddframe.workflow.run import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "Run", "__version__", "adapt", "fit", "load_run"]
+__all__ = ["Run", "RuntimeOptions", "__version__", "adapt", "fit", "load_run"]
 _HOMES = {
-    "Engine": "runtime.runtime", "Run": "workflow.run", "adapt": "workflow.adapt", "fit": "workflow.fit",
+    "RuntimeOptions": "runtime.runtime", "Run": "workflow.run", "adapt": "workflow.adapt", "fit": "workflow.fit",
     "load_run": "workflow.run",
 }  # fmt: skip
 

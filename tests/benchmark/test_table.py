@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from oddframe.benchmark.memory import peak_memory, peak_mib
-from oddframe.benchmark.table import Cost, Figure, Table, markdown_table
+from oddframe.benchmark.table import Cost, Table, TableFigure, markdown_table
 from oddframe.evaluation.protocol import Protocol, evaluate
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.smooth import Smoothing
@@ -24,8 +24,10 @@ RESULT = evaluate(
 )
 
 
-def figure(system: str, seed: int | None, micro: float, protocol: str = "p") -> Figure:
-    return Figure("street", system, seed, replace(RESULT, protocol=protocol, micro_auc=micro, macro_auc=float("nan")))
+def figure(system: str, seed: int | None, micro: float, protocol: str = "p") -> TableFigure:
+    return TableFigure(
+        "street", system, seed, replace(RESULT, protocol=protocol, micro_auc=micro, macro_auc=float("nan"))
+    )
 
 
 TABLE = Table(

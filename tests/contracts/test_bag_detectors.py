@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from oddframe.data.bags import BagSet
+from oddframe.datasets.bags import BagSet
 from oddframe.errors import BundleError
 from oddframe.models.bag_detector import BagBatch, BagDetector
 from oddframe.models.catalogue import MODELS
 from oddframe.models.registry import create, system
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.training.sampling import as_batch
 from oddframe.training.stages import TrainingPlan, parse_budget
 
@@ -109,8 +109,8 @@ def test_odd_features_give_finite_scores_losses_and_gradients(case: Case, scale:
     assert all(value.isfinite().all() for value in scores(detector, batch(data).features).values())
     for stage in detector.stages():
         stage.train_mode()
-        for turn in stage.turns():
-            losses = turn.loss(batch(data))
+        for update in stage.updates():
+            losses = update.loss(batch(data))
             losses["loss"].backward()
             assert all(loss.isfinite() for loss in losses.values())
         assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in detector.parameters())
@@ -141,17 +141,17 @@ def test_losses_fall_and_only_what_should_learn_does(case: Case) -> None:
     detector, data = make(case), batch(bags())
     for stage in detector.stages():
         stage.train_mode()
-        (turn,) = stage.turns()
-        own = {id(p) for group in turn.optimiser.param_groups for p in group["params"]}
+        (update,) = stage.updates()
+        own = {id(p) for group in update.optimiser.param_groups for p in group["params"]}
         fixed = [(p, p.detach().clone()) for p in detector.parameters() if id(p) not in own]
         losses = []
         for _ in range(15):
             for p in detector.parameters():
                 p.requires_grad_(id(p) in own)
                 p.grad = None
-            loss = turn.loss(data)["loss"]
+            loss = update.loss(data)["loss"]
             loss.backward()
-            turn.optimiser.step()
+            update.optimiser.step()
             losses.append(loss.item())
         assert losses[-1] < losses[0]
         assert all(torch.equal(p, old) for p, old in fixed)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
 
-from oddframe.data.clips import Clips, ClipSet
+from oddframe.datasets.clips import Clips, ClipSet
 from oddframe.errors import BundleError, VideoError
 from oddframe.models.catalogue import MODELS
 from oddframe.models.detector import Batch, Detector
@@ -23,7 +23,7 @@ from oddframe.models.stage import Stage
 from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.stream import collect, score_frames
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan, parse_budget
 from oddframe.types import Window
 from oddframe.video.decode import Frame
@@ -124,7 +124,7 @@ def scores(detector: Detector, frames: NDArray[np.uint8], batch: int = 8) -> dic
 
 
 def learning(stage: Stage) -> list[list[torch.nn.Parameter]]:
-    return [[p for group in turn.optimiser.param_groups for p in group["params"]] for turn in stage.turns()]
+    return [[p for group in update.optimiser.param_groups for p in group["params"]] for update in stage.updates()]
 
 
 def test_what_it_says_of_itself_is_true(detector: Detector) -> None:
@@ -164,11 +164,11 @@ def test_constant_video_gives_finite_scores_and_losses(detector: Detector, value
     for stage in detector.stages():
         stage.train_mode()
         stage.prepare(batches(data))
-        for turn in stage.turns():
-            losses = turn.loss(next(batches(data)))
+        for update in stage.updates():
+            losses = update.loss(next(batches(data)))
             losses["loss"].backward()
             assert all(loss.isfinite() for loss in losses.values())
-        stage.update(lambda value: value)
+        stage.update_buffers(lambda value: value)
         assert all(p.grad is None or p.grad.isfinite().all() for p in detector.parameters())
     assert all(value.isfinite().all() for value in detector.state_dict().values())
 
@@ -217,23 +217,23 @@ def test_losses_fall_and_every_parameter_learns_where_it_should(detector: Detect
     for stage in detector.stages():
         stage.train_mode()
         stage.prepare(batches(data))
-        batch, turns, losses = next(batches(data)), stage.turns(), []
-        own = [{id(p) for group in turn.optimiser.param_groups for p in group["params"]} for turn in turns]
+        batch, updates, losses = next(batches(data)), stage.updates(), []
+        own = [{id(p) for group in update.optimiser.param_groups for p in group["params"]} for update in updates]
         fixed = [p for p in detector.parameters() if id(p) not in set().union(*own)]
         before = [p.detach().clone() for p in fixed]
         for _ in range(12):
             total = 0.0
-            for turn, mine in zip(turns, own, strict=True):
+            for update, mine in zip(updates, own, strict=True):
                 for p in detector.parameters():
                     p.requires_grad_(id(p) in mine)
                     p.grad = None
-                loss = turn.loss(batch)["loss"]
+                loss = update.loss(batch)["loss"]
                 loss.backward()
                 total += loss.item()
                 reached = {id(p) for p in detector.parameters() if p.grad is not None and p.grad.abs().sum() > 0}
-                assert reached == mine, "a parameter of this turn gets no gradient"
-                turn.optimiser.step()
-            stage.update(lambda value: value)
+                assert reached == mine, "a parameter of this update gets no gradient"
+                update.optimiser.step()
+            stage.update_buffers(lambda value: value)
             losses.append(total)
         assert losses[-1] < losses[0]
         assert all(torch.equal(p, old) for p, old in zip(fixed, before, strict=True))

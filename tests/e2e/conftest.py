@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from oddframe.cli import main
-from oddframe.data.world import render_world
+from oddframe.street import render_world
 
 
 class Answer(NamedTuple):

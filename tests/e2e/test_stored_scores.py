@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_named(run: Path, street: Path, tmp_path: Path, ask
 
 
 def test_other_labels_than_the_published_are_noted(run: Path, street: Path, ask: Ask) -> None:
-    from oddframe.data.readers import open_labelled
+    from oddframe.datasets.readers import open_labelled
     from oddframe.evaluation.protocols import get_protocol
     from oddframe.workflow.evaluate import ground_truth_notes
 

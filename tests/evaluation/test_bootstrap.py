@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import macro_auc, micro_auc
-from oddframe.evaluation.bootstrap import Interval, bootstrap, bootstrap_micro_auc
+from oddframe.evaluation.bootstrap import ConfidenceInterval, bootstrap, bootstrap_micro_auc
 
 Video = tuple[np.ndarray, np.ndarray]
 
@@ -103,12 +103,12 @@ def test_draws_are_seeded() -> None:
 
 
 def test_how_it_reads() -> None:
-    assert str(Interval(0.9, 0.85, 0.95, 0.95, 1000, 0)) == "0.9000 [0.8500, 0.9500] (95%, 1000 resamples)"
+    assert str(ConfidenceInterval(0.9, 0.85, 0.95, 0.95, 1000, 0)) == "0.9000 [0.8500, 0.9500] (95%, 1000 resamples)"
 
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_bad_input_is_refused(fast: bool) -> None:
-    def run(case: list[Video], **options: float) -> Interval:
+    def run(case: list[Video], **options: float) -> ConfidenceInterval:
         return bootstrap_micro_auc(case, **options) if fast else bootstrap(case, micro_auc, **options)  # type: ignore[arg-type]
 
     for few in ([], two_normals()[:1]):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddframe.data.readers import open_labelled
+from oddframe.datasets.readers import open_labelled
 from oddframe.errors import InputError
 from oddframe.evaluation.regions import (
     FoundRegions,

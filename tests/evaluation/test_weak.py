@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from oddframe.data.weak import WeakVideo, labels, open_weak
+from oddframe.datasets.weak import WeakVideo, labels, open_weak
 from oddframe.errors import InputError
 from oddframe.evaluation.weak import CONSTANT, ORACLE, evaluate_weak, reference_rows
 

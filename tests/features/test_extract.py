@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oddframe.errors import InputError, VideoError
 from oddframe.features.extract import Seconds, cut, extract, resized
 from oddframe.features.extractor import Extractor, Preprocessing
-from oddframe.features.snippets import Sampling
+from oddframe.features.snippets import SnippetSampling
 from oddframe.types import VideoInfo
 from oddframe.video.sources import VideoSource, find_videos
 
@@ -59,7 +59,7 @@ class Corner(Extractor):
 def test_every_frame_is_in_a_snippet_and_the_last_one_is_filled_up(
     make_video: MakeVideo, frames: int, rows: list[float]
 ) -> None:
-    made = extract(make_video(frames), Corner("clips"), Sampling(16))
+    made = extract(make_video(frames), Corner("clips"), SnippetSampling(16))
     assert made.features.dtype == np.float32 and made.features.shape == (len(rows), 3)
     assert np.allclose(made.features, np.array(rows)[:, None])
     assert made.frames == frames and made.kind == "snippets" and made.video == "v"
@@ -68,29 +68,31 @@ def test_every_frame_is_in_a_snippet_and_the_last_one_is_filled_up(
 
 
 def test_an_image_network_sees_evenly_spaced_frames(make_video: MakeVideo) -> None:
-    assert Sampling().positions == (2, 6, 10, 14)
+    assert SnippetSampling().positions == (2, 6, 10, 14)
     assert (
-        Sampling(1).positions == (8,)
-        and Sampling(16).positions == tuple(range(16))
-        and Sampling(3).positions == (2, 8, 13)
+        SnippetSampling(1).positions == (8,)
+        and SnippetSampling(16).positions == tuple(range(16))
+        and SnippetSampling(3).positions == (2, 8, 13)
     )
     corner = Corner()
-    made = extract(make_video(19), corner, Sampling())
+    made = extract(make_video(19), corner, SnippetSampling())
     assert np.allclose(made.features[:, 0], [8, 18])  # of 16, 17, 18: positions 2, 6, 10, 14 all give frame 18
     assert corner.seen == [(2, 4, 16, 16, 3)]
 
 
 def test_sampling_suits_the_kind_of_network() -> None:
-    assert Sampling.of(Corner("frames")) == Sampling(4) and Sampling.of(Corner("clips"), crops=10) == Sampling(16, 10)
-    assert Sampling.of(Corner("clips"), 16) == Sampling(16)
+    assert SnippetSampling.of(Corner("frames")) == SnippetSampling(4) and SnippetSampling.of(
+        Corner("clips"), crops=10
+    ) == SnippetSampling(16, 10)
+    assert SnippetSampling.of(Corner("clips"), 16) == SnippetSampling(16)
     with pytest.raises(InputError, match="looks at clips: it takes all 16 frames"):
-        Sampling.of(Corner("clips"), 4)
+        SnippetSampling.of(Corner("clips"), 4)
     with pytest.raises(InputError, match="frames per snippet is 17"):
-        Sampling.of(Corner(), 17)
+        SnippetSampling.of(Corner(), 17)
     with pytest.raises(InputError, match="crops is 5"):
-        Sampling.of(Corner(), 4, 5)
+        SnippetSampling.of(Corner(), 4, 5)
     with pytest.raises(ValueError, match=r"Sampling\.of"):
-        extract(VideoSource("v", Path("nowhere"), "file"), Corner("clips"), Sampling())
+        extract(VideoSource("v", Path("nowhere"), "file"), Corner("clips"), SnippetSampling())
 
 
 def test_crops_are_where_the_field_cuts_them() -> None:
@@ -108,7 +110,9 @@ def test_ten_crops_are_averaged(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "v" / "0.png"), picture)
-    made = extract(find_videos(tmp_path / "v")[0], Corner(preprocessing=Preprocessing(20, (16, 16))), Sampling(1, 10))
+    made = extract(
+        find_videos(tmp_path / "v")[0], Corner(preprocessing=Preprocessing(20, (16, 16))), SnippetSampling(1, 10)
+    )
     rgb = picture[:, :, ::-1].astype(float)
     corners = [(0, 0), (0, 8), (4, 0), (4, 8), (2, 4)]
     pixels = [rgb[top, left] for top, left in corners] + [rgb[top, left + 15] for top, left in corners]
@@ -118,9 +122,9 @@ def test_ten_crops_are_averaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("crops", [1, 10])
 def test_batches_do_not_change_features_and_are_bounded(make_video: MakeVideo, crops: int) -> None:
     source = make_video(100)
-    whole = extract(source, Corner("clips"), Sampling(16, crops), batch=1000)
+    whole = extract(source, Corner("clips"), SnippetSampling(16, crops), batch=1000)
     corner = Corner("clips")
-    apart = extract(source, corner, Sampling(16, crops), batch=3)
+    apart = extract(source, corner, SnippetSampling(16, crops), batch=3)
     assert np.array_equal(whole.features, apart.features)
     assert [shape[0] for shape in corner.seen] == ([3, 3, 1] if crops == 1 else [10] * 7)
 
@@ -153,7 +157,7 @@ def test_nan_is_not_kept(make_video: MakeVideo) -> None:
             return super().embed(frames) * np.float32("nan")
 
     with pytest.raises(VideoError, match="corner gives NaN or infinity"):
-        extract(make_video(3), Broken(), Sampling())
+        extract(make_video(3), Broken(), SnippetSampling())
 
 
 def test_a_failing_network_ends_the_extraction(make_video: MakeVideo) -> None:
@@ -162,16 +166,16 @@ def test_a_failing_network_ends_the_extraction(make_video: MakeVideo) -> None:
             raise RuntimeError("no more memory")
 
     with pytest.raises(RuntimeError, match="no more memory"):
-        extract(make_video(100), Failing(), Sampling(), batch=1)
+        extract(make_video(100), Failing(), SnippetSampling(), batch=1)
 
 
 def test_progress_and_where_the_time_went(make_video: MakeVideo) -> None:
     done: list[int] = []
     seconds = Seconds()
     source = make_video(40)
-    extract(source, Corner(), Sampling(), batch=1, progress=done.append, seconds=seconds)
+    extract(source, Corner(), SnippetSampling(), batch=1, progress=done.append, seconds=seconds)
     assert done == [16, 16, 8]
     assert min(vars(seconds).values()) > 0 and seconds.network + seconds.waiting < seconds.total
     once = seconds.total
-    extract(source, Corner(), Sampling(), seconds=seconds)
+    extract(source, Corner(), SnippetSampling(), seconds=seconds)
     assert seconds.total > once

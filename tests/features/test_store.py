@@ -16,7 +16,7 @@ import pytest
 from oddframe.errors import InputError
 from oddframe.features.extract import extract
 from oddframe.features.extractor import fingerprint
-from oddframe.features.snippets import Sampling, SnippetFeatures
+from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_features, open_store
 from oddframe.video.sources import VideoSource
 
@@ -33,7 +33,7 @@ def network(colour_network: Path, tmp_path: Path) -> Path:
 
 def make_store(path: Path, network: Path, **sampling: Any) -> FeatureStore:
     opening = Opening(f"onnx:{network}")
-    return create_store(path, opening, opening.open(), Sampling(**sampling))
+    return create_store(path, opening, opening.open(), SnippetSampling(**sampling))
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from oddframe.data.bags import BagSet
+from oddframe.datasets.bags import BagSet
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.bag_detector import BagBatch
-from oddframe.models.dakd import DAKD, StudentStage
+from oddframe.models.dakd import DAKD, DAKDStudentStage
 from oddframe.models.layers.collapse import PATIENCE, CollapseWatch
 from oddframe.models.layers.distillation import contrast, contrast_terms
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan
 
 DIMS = {"i3d": 12, "clip": 8}
@@ -47,9 +47,9 @@ def chosen(b: BagBatch, order: Tensor) -> BagBatch:
     return BagBatch({name: x[order] for name, x in b.features.items()}, b.label[order], b.index[order], b.key[order])
 
 
-def student_stage(detector: DAKD, dropout: bool = False) -> StudentStage:
+def student_stage(detector: DAKD, dropout: bool = False) -> DAKDStudentStage:
     stage = detector.stages()[1]
-    assert isinstance(stage, StudentStage)
+    assert isinstance(stage, DAKDStudentStage)
     stage.train_mode()
     if not dropout:
         detector.eval()
@@ -137,14 +137,14 @@ def test_losses_fall_and_what_should_learn_learns(options: dict[str, Any]) -> No
     for stage in detector.stages():
         stage.train_mode()
         stage.prepare(iter(()))
-        (turn,), losses = stage.turns(), []
-        own = {id(p) for group in turn.optimiser.param_groups for p in group["params"]}
+        (update,), losses = stage.updates(), []
+        own = {id(p) for group in update.optimiser.param_groups for p in group["params"]}
         before = {name: p.detach().clone() for name, p in detector.named_parameters() if id(p) not in own}
         for _ in range(15):
-            loss = turn.loss(b)["loss"]
-            turn.optimiser.zero_grad()
+            loss = update.loss(b)["loss"]
+            update.optimiser.zero_grad()
             loss.backward()
-            turn.optimiser.step()
+            update.optimiser.step()
             losses.append(loss.item())
         assert not [n for n, p in detector.named_parameters() if id(p) in own and not (p.grad.abs().sum() > 0)]
         assert losses[-1] < losses[0]
@@ -161,12 +161,12 @@ def test_losses_fall_and_what_should_learn_learns(options: dict[str, Any]) -> No
 def test_temporal_modules_learn_slower() -> None:
     detector = tiny()
     for stage, scorer in zip(detector.stages(), (detector.teacher, detector.student), strict=True):
-        (turn,) = stage.turns()
-        assert isinstance(turn.optimiser, torch.optim.Adagrad)
-        rates = {id(p): group["lr"] for group in turn.optimiser.param_groups for p in group["params"]}
+        (update,) = stage.updates()
+        assert isinstance(update.optimiser, torch.optim.Adagrad)
+        rates = {id(p): group["lr"] for group in update.optimiser.param_groups for p in group["params"]}
         assert {rates[id(p)] for p in scorer.temporal.parameters()} == {1e-4}
         assert {rates[id(p)] for p in scorer.head.parameters()} == {1e-3}
-        assert {group["weight_decay"] for group in turn.optimiser.param_groups} == {1e-3}
+        assert {group["weight_decay"] for group in update.optimiser.param_groups} == {1e-3}
         assert (stage.sampling.kind, stage.length, stage.unit) == ("balanced", 100, "epochs")
 
 
@@ -184,7 +184,7 @@ def test_any_share_of_classes(normal: int, anomalous: int) -> None:
     detector = tiny()
     for stage in detector.stages():
         stage.train_mode()
-        losses = stage.turns()[0].loss(batch(normal, anomalous))
+        losses = stage.updates()[0].loss(batch(normal, anomalous))
         losses["loss"].backward()
         assert all(value.isfinite() for value in losses.values())
     assert all(p.grad is None or p.grad.isfinite().all() for p in detector.parameters())
@@ -268,7 +268,7 @@ def test_kept_answers_have_the_same_bits_in_every_batch() -> None:
     for index, lesson in one.kept.items():
         for part in ("score", "label", "feature", "flat"):
             assert torch.equal(getattr(lesson, part), getattr(other.kept[index], part))
-    other.turns()
+    other.updates()
     assert not other.kept  # the teacher may have changed before a stage begins
 
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from oddframe.errors import RecipeError
-from oddframe.models.layers.tam import TAM, Attention, relative_index
+from oddframe.models.layers.tam import TAM, TAMAttention, relative_index
 from oddframe.models.layers.temporal import MTN, Nothing, Recurrent, temporal_module
 
 
 def module(backbones: int = 3, ins: int = 6, seed: int = 0, **options: Any) -> TAM:
     torch.manual_seed(seed)
-    return TAM(backbones, ins, Attention(**{"dim": 8, "heads": 2, "max_distance": 3, **options})).double()
+    return TAM(backbones, ins, TAMAttention(**{"dim": 8, "heads": 2, "max_distance": 3, **options})).double()
 
 
 def sequences(backbones: int = 3, bags: int = 2, segments: int = 5, ins: int = 6) -> list[Tensor]:
@@ -91,7 +91,7 @@ def test_buckets_keep_short_distances_and_share_rows_beyond() -> None:
 
 
 def fixture(backbones: int, index: str) -> tuple[TAM, list[Tensor]]:
-    m = TAM(backbones, 2, Attention(2, 1, 2, p2c_index=index, bias=False)).double()  # type: ignore[arg-type]
+    m = TAM(backbones, 2, TAMAttention(2, 1, 2, p2c_index=index, bias=False)).double()  # type: ignore[arg-type]
     eye = torch.eye(2, dtype=torch.float64)
     with torch.no_grad():
         for t, content in enumerate(m.content):
@@ -307,7 +307,7 @@ def test_dropout_and_the_deberta_block() -> None:
 )
 def test_impossible_attention_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        Attention(**options)
+        TAMAttention(**options)
 
 
 # ------------------------------------------------------------------------------------------------- the alternatives
@@ -320,7 +320,7 @@ KINDS = [("mha", None, 8), ("mtn", None, 48), ("lstm", None, 12), ("gru", None, 
 @pytest.mark.parametrize(("kind", "fusion", "width"), KINDS)
 def test_alternatives_share_one_interface(kind: Any, fusion: Any, width: int) -> None:
     torch.manual_seed(0)
-    m = temporal_module(kind, 3, 16, Attention(8, 2, 3), fusion=fusion, hidden=12).double()
+    m = temporal_module(kind, 3, 16, TAMAttention(8, 2, 3), fusion=fusion, hidden=12).double()
     z = [x.requires_grad_() for x in sequences(3, ins=16)]
     out = m(z)
     assert m.width == width and out.shape == (2, 5, width)
@@ -332,7 +332,7 @@ def test_alternatives_share_one_interface(kind: Any, fusion: Any, width: int) ->
 
 def test_disentangled_attention_is_tam_without_cross_and_with_own_positions() -> None:
     torch.manual_seed(0)
-    m, z = temporal_module("disentangled", 3, 6, Attention(8, 2, 3)).double(), sequences(3)
+    m, z = temporal_module("disentangled", 3, 6, TAMAttention(8, 2, 3)).double(), sequences(3)
     wanted = torch.stack([four_terms(stream.tam, [x])[1] for stream, x in zip(m.streams, z, strict=True)]).mean(0)
     torch.testing.assert_close(m(z), wanted, rtol=0, atol=1e-10)
 

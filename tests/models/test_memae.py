@@ -15,8 +15,8 @@ from oddframe.models.memae import (
     WATCHED,
     MemAE,
     MemAEConfig,
+    MemAEOutput,
     Memory,
-    Output,
     clip_error,
     objective,
     pixel_error,
@@ -226,7 +226,7 @@ def test_colour() -> None:
 # Losses
 
 
-def outputs(model: MemAE, x: torch.Tensor) -> Output:
+def outputs(model: MemAE, x: torch.Tensor) -> MemAEOutput:
     return model.train()(x)
 
 
@@ -272,7 +272,7 @@ def test_entropy_and_diagnostics_of_a_known_attention() -> None:
     attention = torch.zeros(1, 4, 8)
     attention[0, 0, 3] = 1.0
     attention[0, 1, 3:5] = 0.5
-    out = Output(x, torch.zeros(1, 4, 2), torch.zeros(1, 4, 2), attention)
+    out = MemAEOutput(x, torch.zeros(1, 4, 2), torch.zeros(1, 4, 2), attention)
     losses = objective(x, out, MemAEConfig(entropy_loss="mean"))
     assert losses["entropy"].item() == pytest.approx(0.6931 / 4, abs=1e-4)  # a dead query has no entropy
     assert losses["dead"].item() == 0.5
@@ -302,7 +302,7 @@ def watched(dead: list[float], model: MemAE | None = None) -> list[str]:
         for share in dead:
             for _ in range(WATCHED):
                 stage.dead = torch.tensor(share)
-                stage.update(lambda value: value)
+                stage.update_buffers(lambda value: value)
     return [str(w.message) for w in caught if w.category is RuntimeWarning]
 
 
@@ -408,9 +408,9 @@ def test_the_presets_differ_where_paper_and_code_do() -> None:
 def test_the_optimiser_is_adam_over_all_parameters_the_memory_included() -> None:
     model = tiny()
     (stage,) = model.stages()
-    (turn,) = stage.turns()
-    assert type(turn.optimiser) is torch.optim.Adam and not turn.sums_over_batch
-    (group,) = turn.optimiser.param_groups
+    (update,) = stage.updates()
+    assert type(update.optimiser) is torch.optim.Adam and not update.sums_over_batch
+    (group,) = update.optimiser.param_groups
     assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-4, (0.9, 0.999), 0)
     assert {id(p) for p in group["params"]} == {id(p) for p in model.parameters()}
     assert (stage.length, stage.unit) == (100, "epochs")

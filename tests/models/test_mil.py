@@ -142,11 +142,11 @@ def test_two_ways_to_draw_weights_to_0() -> None:
     b = batch()
     loss, decay = (tiny(l2=l2).eval().stages()[0] for l2 in ("loss", "decay"))
     squares = sum(float(layer.weight.detach().square().sum()) for layer in tiny().layers)
-    (first,), (second,) = loss.turns(), decay.turns()
+    (first,), (second,) = loss.updates(), decay.updates()
     got, plain = first.loss(b), second.loss(b)
     assert got["l2"].item() == pytest.approx(squares) and "l2" not in plain
     assert (got["loss"] - plain["loss"]).item() == pytest.approx(1e-3 * squares, abs=1e-6)
-    rates = [turn.optimiser.param_groups[0]["weight_decay"] for turn in (first, second)]
+    rates = [update.optimiser.param_groups[0]["weight_decay"] for update in (first, second)]
     assert rates == [0.0, 1e-3]
 
 
@@ -156,12 +156,12 @@ def test_it_learns(preset: str, init: str) -> None:
     detector, b = tiny(preset, init=init, head_dropout=0.0), batch()
     (stage,) = detector.stages()
     stage.train_mode()
-    (turn,), losses = stage.turns(), []
+    (update,), losses = stage.updates(), []
     for _ in range(60):
-        loss = turn.loss(b)["loss"]
-        turn.optimiser.zero_grad()
+        loss = update.loss(b)["loss"]
+        update.optimiser.zero_grad()
         loss.backward()
-        turn.optimiser.step()
+        update.optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] and all(p.grad.abs().sum() > 0 for p in detector.parameters())
     assert (stage.unit, stage.sampling.kind) == ("steps", "balanced")

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
-from oddframe.models.mnad import MNAD, MNADConfig, Training, cosines, gate_score, rewritten
+from oddframe.models.mnad import MNAD, MNADConfig, MNADTraining, cosines, gate_score, rewritten
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.scoring.combine import combine
@@ -55,7 +55,7 @@ def positive_items() -> torch.Tensor:
     return F.normalize(torch.rand(10, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
 
 
-def step(stage: Training, whole: Batch, optimiser: torch.optim.Optimizer | None = None) -> dict[str, torch.Tensor]:
+def step(stage: MNADTraining, whole: Batch, optimiser: torch.optim.Optimizer | None = None) -> dict[str, torch.Tensor]:
     """One step as the training loop makes it."""
     stage.train_mode()
     losses = stage.loss(whole)
@@ -63,7 +63,7 @@ def step(stage: Training, whole: Batch, optimiser: torch.optim.Optimizer | None 
         optimiser.zero_grad()
         losses["loss"].backward()
         optimiser.step()
-    stage.update(lambda queries: queries)
+    stage.update_buffers(lambda queries: queries)
     return {name: loss.detach() for name, loss in losses.items()}
 
 
@@ -87,7 +87,7 @@ def test_published_values_of_both_variants_and_readings() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_losses_in_both_forms(variant: str) -> None:
     model = tiny("code", variant=variant).double()
-    code = Training(model)
+    code = MNADTraining(model)
     x, target = model.input(batch(model)), model.target(batch(model))
     predicted, query = model(x)
     s = query @ model.memory.T
@@ -117,7 +117,7 @@ def test_each_loss_has_an_option_of_its_own() -> None:
     forms = {"frame_loss": "norm", "compactness": "norm", "separateness": "sum"}
     for option, form in forms.items():
         model = tiny("code")
-        before, after = (Training(m).loss(batch(model)) for m in (model, tiny("code", **{option: form})))
+        before, after = (MNADTraining(m).loss(batch(model)) for m in (model, tiny("code", **{option: form})))
         term = "frame" if option == "frame_loss" else option
         changed = {name for name in before if not torch.allclose(before[name], after[name])}
         assert changed == {term, "loss"}
@@ -133,7 +133,7 @@ def test_the_second_nearest_is_an_item_and_not_a_query() -> None:
     _, query = model(x)
     assert (query @ model.memory[0]).min() > 0
     near, far = ((query - item + 1e-6).square().sum(-1).sqrt() for item in model.memory)
-    got = Training(model).losses(x, target)
+    got = MNADTraining(model).losses(x, target)
     torch.testing.assert_close(got["separateness"], (near - far + 1).clamp(min=0).mean())
     assert got["idle"] == 1
 
@@ -177,21 +177,21 @@ def test_the_order_of_the_queries_and_their_split_over_devices_do_not_matter() -
     torch.testing.assert_close(rewritten(items, query.flip(0), "assigned"), once)
     one, two = tiny().double(), tiny().double()
     whole = batch(one)
-    for model, update in ((one, lambda q: q), (two, lambda q: q.flip(0))):
-        stage = Training(model)
+    for model, exchange in ((one, lambda q: q), (two, lambda q: q.flip(0))):
+        stage = MNADTraining(model)
         stage.loss(whole)
-        stage.update(update)
+        stage.update_buffers(exchange)
     torch.testing.assert_close(one.memory, two.memory)
-    half = Training(tiny().double())
+    half = MNADTraining(tiny().double())
     half.model.eval()
     half.loss(piece(whole, 2, 3))
     other = half.query_BKC.flatten(0, 1)
     half.loss(piece(whole, 0, 1))
-    half.update(lambda queries: torch.cat((queries, other)))
-    all_at_once = Training(tiny().double())
+    half.update_buffers(lambda queries: torch.cat((queries, other)))
+    all_at_once = MNADTraining(tiny().double())
     all_at_once.model.eval()
     all_at_once.loss(whole)
-    all_at_once.update(lambda queries: queries)
+    all_at_once.update_buffers(lambda queries: queries)
     torch.testing.assert_close(half.model.memory, all_at_once.model.memory)
 
 
@@ -219,7 +219,7 @@ def test_momentum_keeps_a_share_of_the_old_item() -> None:
     quick, lazy = tiny(), tiny(momentum=0.999)
     before = quick.memory.clone()
     for model in (quick, lazy):
-        step(Training(model), batch(model))
+        step(MNADTraining(model), batch(model))
     assert (lazy.memory - before).abs().max() < 0.01 < (quick.memory - before).abs().max()
     watching = tiny(momentum=0.999, test_update="per_video", gate_threshold=1.0).eval()
     watching.score(batch(watching, 1))
@@ -237,7 +237,7 @@ def test_items_begin_positive_of_unit_length_and_seeded() -> None:
 
 def test_items_get_no_gradient_and_none_passes_through_the_read() -> None:
     model = tiny()
-    Training(model).loss(batch(model))["loss"].backward()
+    MNADTraining(model).loss(batch(model))["loss"].backward()
     assert not model.memory.requires_grad and model.memory.grad is None
     assert "memory" not in dict(model.named_parameters())
     # Deaf to the query itself (its first half of the channels), the decoder tells the encoder nothing.
@@ -274,19 +274,19 @@ def test_losses_see_the_old_memory_and_the_next_step_the_new_one(over: str) -> N
     model = tiny(update_max=over).double()
     first, second = batch(model, seed=1), batch(model, seed=2)
     model.eval()
-    stage, old = Training(model), model.memory.clone()
+    stage, old = MNADTraining(model), model.memory.clone()
     _, query = model(model.input(first))
     before = stage.loss(first)
     assert torch.equal(model.memory, old)
-    stage.update(lambda queries: queries)
+    stage.update_buffers(lambda queries: queries)
     new = rewritten(old, query.flatten(0, 1), over)
     torch.testing.assert_close(model.memory, new)
 
     other = tiny().double().eval()
-    torch.testing.assert_close(Training(other).loss(first), before)
-    with_old = Training(other).loss(second)
+    torch.testing.assert_close(MNADTraining(other).loss(first), before)
+    with_old = MNADTraining(other).loss(second)
     other.memory.copy_(new)
-    torch.testing.assert_close(Training(other).loss(second), stage.loss(second))
+    torch.testing.assert_close(MNADTraining(other).loss(second), stage.loss(second))
     assert not torch.allclose(with_old["compactness"], stage.loss(second)["compactness"])
 
 
@@ -294,8 +294,8 @@ def test_losses_see_the_old_memory_and_the_next_step_the_new_one(over: str) -> N
 @pytest.mark.parametrize("preset", ["paper", "code"])
 def test_it_learns(preset: str, variant: str) -> None:
     model = tiny(preset, variant=variant, learning_rate=3e-3)
-    stage, whole = Training(model), batch(model)
-    optimiser = stage.turns()[0].optimiser
+    stage, whole = MNADTraining(model), batch(model)
+    optimiser = stage.updates()[0].optimiser
     losses = [step(stage, whole, optimiser) for _ in range(12)]
     assert losses[-1]["loss"] < losses[0]["loss"]
     assert losses[-1]["compactness"] < 0.9 * losses[0]["compactness"]
@@ -307,7 +307,7 @@ def test_measuring_losses_changes_nothing() -> None:
     model = tiny().eval()
     state = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.no_grad():
-        Training(model).loss(batch(model))
+        MNADTraining(model).loss(batch(model))
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
@@ -318,7 +318,7 @@ def test_half_precision_leaves_the_memory_exact() -> None:
     assert torch.equal(half, rewritten(items, query, "all")) and torch.equal(close, query @ items.T)
     model = tiny().eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        losses, errors = Training(model).loss(batch(model)), model.score(batch(model))
+        losses, errors = MNADTraining(model).loss(batch(model)), model.score(batch(model))
     assert all(value.dtype == torch.float32 for value in [*losses.values(), *errors.components.values()])
 
 
@@ -413,7 +413,7 @@ def test_without_memory_the_decoder_sees_the_query_alone() -> None:
     assert model.decoder.moduleConv[0].weight.shape == (32, 32, 3, 3)
     assert list(model.components) == ["prediction"] and dict(model.combination.weights) == {"prediction": 1.0}
     assert not any("memory" in name for name in model.state_dict())
-    stage = Training(model)
+    stage = MNADTraining(model)
     losses = [step(stage, batch(model), torch.optim.Adam(model.parameters(), 3e-3)) for _ in range(4)]
     assert set(losses[0]) == {"loss", "frame"} and losses[-1]["loss"] < losses[0]["loss"]
     model.eval()
@@ -548,7 +548,7 @@ def test_training_and_loading_begin_anew() -> None:
 
     score()
     assert set(model.state_dict()) == set(saved) and torch.equal(model.memory, saved["memory"])
-    step(Training(model), whole)
+    step(MNADTraining(model), whole)
     assert model.working is None and not torch.equal(model.memory, saved["memory"])
     score()
     model.load_state_dict(saved)

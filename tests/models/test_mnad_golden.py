@@ -12,7 +12,7 @@ import torch
 from golden_weights import drawn_clips, drawn_weights
 from torch.nn import functional as F
 
-from oddframe.models.mnad import MNAD, Training, gate_score, rewritten
+from oddframe.models.mnad import MNAD, MNADTraining, gate_score, rewritten
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "mnad.json").read_text())
 CASES = [(variant, dtype) for variant in GOLDEN for dtype in (torch.float64, torch.float32)]
@@ -95,7 +95,7 @@ def test_losses_gradients_and_memory_of_a_training_step(case: Case) -> None:
     model.train()
     seen: list[torch.Tensor] = []
     hook = model.decoder.register_forward_hook(lambda module, args, out: seen.append(out))
-    stage = Training(model)
+    stage = MNADTraining(model)
     losses = stage.losses(case.x, case.target)
     hook.remove()
     case.close_tensor(seen[0], golden["out"])
@@ -110,7 +110,7 @@ def test_losses_gradients_and_memory_of_a_training_step(case: Case) -> None:
         case.close(parameters[name].grad.norm(), norm, single=1e-3)  # a maximum or two falls the other way
     assert all(parameter.grad is not None for parameter in parameters.values())
     case.close(model.memory, state["memory"].flatten().tolist())  # the losses saw the memory as it was
-    stage.update(lambda queries: queries)
+    stage.update_buffers(lambda queries: queries)
     case.close_tensor(model.memory, golden["mem_new"])
 
     model.zero_grad(set_to_none=True)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
 from oddframe.models.mpn import MPN, PRESETS, MetaStage, length
-from oddframe.models.stage import Sampling
+from oddframe.models.stage import BatchSampling
 from oddframe.recipes import load_recipe
 from oddframe.runtime.cost import flops_per_frame
 
@@ -192,7 +192,7 @@ def test_default_loss_weights() -> None:
     assert tiny("paper").config.loss_weights == (1.0, 1.0, 0.01)
     assert tiny("code").config.loss_weights == (1.0, 1.0, 1e-4)
     stage = tiny("code", loss_weights=[0.0, 0.0, 7.0]).stages()[0]  # a list, as YAML has it
-    losses = stage.turns()[0].loss(batch())
+    losses = stage.updates()[0].loss(batch())
     torch.testing.assert_close(losses["loss"], 7 * losses["diversity"])
 
 
@@ -260,14 +260,14 @@ def test_the_window_is_four_frames_that_predict_the_fifth() -> None:
 
 
 def names_of(model: MPN, stage: int) -> set[str]:
-    learning = {id(p) for group in model.stages()[stage].turns()[0].optimiser.param_groups for p in group["params"]}
+    learning = {id(p) for group in model.stages()[stage].updates()[0].optimiser.param_groups for p in group["params"]}
     return {name for name, p in model.named_parameters() if id(p) in learning}
 
 
 def test_stages_of_both_methods() -> None:
     paper, code = (tiny(preset).stages() for preset in ("paper", "code"))
-    assert [(s.name, s.length, s.sampling) for s in paper] == [("train", 60, Sampling())]
-    assert [(s.name, s.length, s.sampling) for s in code] == [("train", 1000, Sampling("spread", 4))]
+    assert [(s.name, s.length, s.sampling) for s in paper] == [("train", 60, BatchSampling())]
+    assert [(s.name, s.length, s.sampling) for s in code] == [("train", 1000, BatchSampling("spread", 4))]
     plain = tiny()
     assert names_of(plain, 0) == {name for name, _ in plain.named_parameters()}
     assert not any(name.startswith("step_sizes") for name in plain.state_dict())
@@ -275,26 +275,26 @@ def test_stages_of_both_methods() -> None:
     meta = tiny(meta=True, epochs=7)
     pretrain, second = meta.stages()
     assert [(s.name, s.length) for s in (pretrain, second)] == [("pretrain", 7), ("meta", 1000)]
-    assert second.sampling == Sampling("close", 4) and second.unit == pretrain.unit
+    assert second.sampling == BatchSampling("close", 4) and second.unit == pretrain.unit
     adapted = set(meta.theta())
     assert len(adapted) == 7 and names_of(meta, 1) == adapted | {n for n in meta.state_dict() if "step_sizes." in n}
     assert names_of(meta, 0) == set(tiny().state_dict()) - {"prototype.Mheads.weight"}
-    losses = pretrain.turns()[0].loss(batch())
+    losses = pretrain.updates()[0].loss(batch())
     assert torch.equal(losses["loss"], losses["frame"])
 
 
 def test_learning_rates() -> None:
     model = tiny(meta=True, learning_rate=0.5, meta_learning_rate=0.25)
-    rates = [stage.turns()[0].optimiser.param_groups[0]["lr"] for stage in model.stages()]
+    rates = [stage.updates()[0].optimiser.param_groups[0]["lr"] for stage in model.stages()]
     assert rates == [0.5, 0.25]
-    assert [s.turns()[0].optimiser.param_groups[0]["lr"] for s in tiny("code", meta=True).stages()] == [1e-4, 1e-6]
+    assert [s.updates()[0].optimiser.param_groups[0]["lr"] for s in tiny("code", meta=True).stages()] == [1e-4, 1e-6]
 
 
 # Meta-training
 
 
 def meta_losses(model: MPN) -> dict[str, torch.Tensor]:
-    return model.stages()[1].turns()[0].loss(batch(8, (8, 8)))
+    return model.stages()[1].updates()[0].loss(batch(8, (8, 8)))
 
 
 def test_step_sizes_are_one_for_each_element() -> None:

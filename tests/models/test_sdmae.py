@@ -45,7 +45,7 @@ def batch(size: int = 4, seed: int = 0) -> Batch:
 def test_parameter_counts_of_the_released_networks(patch: int, size: tuple[int, int], total: int, student: int) -> None:
     model = SDMAE.from_preset("code", patch=patch, size=size)
     assert sum(p.numel() for p in model.parameters()) == total
-    learning = [p for group in model.stages()[1].turns()[0].optimiser.param_groups for p in group["params"]]
+    learning = [p for group in model.stages()[1].updates()[0].optimiser.param_groups for p in group["params"]]
     assert (sum(p.numel() for p in learning), len(learning)) == (student, 29)
     assert not model.cls_token.any() and not model.mask_token.any()
 
@@ -182,7 +182,7 @@ def test_each_stage_trains_its_own_part_and_learns(preset: str) -> None:
     for stage in model.stages():
         before = {name: value.clone() for name, value in model.state_dict().items()}
         stage.train_mode()
-        optimiser = stage.turns()[0].optimiser
+        optimiser = stage.updates()[0].optimiser
         losses = []
         for _ in range(8):
             optimiser.zero_grad()

@@ -342,8 +342,8 @@ def test_presets() -> None:
 
 
 def learning(model: STD, stage: int) -> list[list[set[int]]]:
-    turns = model.stages()[stage].turns()
-    return [[{id(p) for p in group["params"]} for group in turn.optimiser.param_groups] for turn in turns]
+    updates = model.stages()[stage].updates()
+    return [[{id(p) for p in group["params"]} for group in update.optimiser.param_groups] for update in updates]
 
 
 def test_stages() -> None:
@@ -358,7 +358,7 @@ def test_stages() -> None:
     lasts = {id(model.motion_encoder.last.weight), id(model.appearance_encoder.last.weight)}
     assert learning(model, 0) == [[networks]]
     assert learning(model, 1) == [[networks], [centres | lasts]]
-    autoencoders, clusters = both.turns()
+    autoencoders, clusters = both.updates()
     assert (autoencoders.sums_over_batch, clusters.sums_over_batch) == (False, True)
     assert autoencoders.optimiser.param_groups[0]["lr"] == 1e-5
     assert clusters.optimiser.param_groups[0]["lr"] == 1e-6
@@ -368,9 +368,9 @@ def test_stages() -> None:
     paper = STD.from_preset("paper")
     networks = {id(p) for p in paper.parameters()} - {id(paper.centres)}
     assert learning(paper, 1) == [[networks, {id(paper.centres)}]]
-    (turn,) = joint(paper).turns()
-    assert not turn.sums_over_batch
-    assert [group["lr"] for group in turn.optimiser.param_groups] == [1e-5, 1e-6]
+    (update,) = joint(paper).updates()
+    assert not update.sums_over_batch
+    assert [group["lr"] for group in update.optimiser.param_groups] == [1e-5, 1e-6]
 
 
 def test_joint_and_alternating_losses() -> None:
@@ -378,15 +378,15 @@ def test_joint_and_alternating_losses() -> None:
     frames = batch(paper)
     for model in (paper, code):
         model.eval()
-    (whole,) = [turn.loss(frames) for turn in joint(paper).turns()]
-    autoencoders, clusters = [turn.loss(frames) for turn in joint(code).turns()]
+    (whole,) = [update.loss(frames) for update in joint(paper).updates()]
+    autoencoders, clusters = [update.loss(frames) for update in joint(code).updates()]
     torch.testing.assert_close(clusters["cluster"], 3 * whole["cluster"])  # summed over the batch, not averaged
     torch.testing.assert_close(clusters["loss"], 0.1 * clusters["cluster"])
     torch.testing.assert_close(whole["loss"], autoencoders["loss"] + 0.1 * whole["cluster"])
     doubled = Batch(frames.frames.repeat(2, 1, 1, 1, 1), frames.target.repeat(2, 1, 1, 1, 1), frames.key.repeat(2))
-    torch.testing.assert_close(joint(code).turns()[1].loss(doubled)["loss"], 2 * clusters["loss"])
+    torch.testing.assert_close(joint(code).updates()[1].loss(doubled)["loss"], 2 * clusters["loss"])
     heavy = tiny("paper", cluster_weight=10.0, gradient_weight=1.0).eval()
-    (other,) = [turn.loss(frames) for turn in joint(heavy).turns()]
+    (other,) = [update.loss(frames) for update in joint(heavy).updates()]
     torch.testing.assert_close(JointStage(heavy).cluster_losses(frames)["loss"], 10 * clusters["cluster"])
     expected = whole["appearance"] + whole["motion"] + whole["gradient"] + 10 * whole["cluster"]
     torch.testing.assert_close(other["loss"], expected)
@@ -405,8 +405,8 @@ def test_alternating_steps_count_every_batch_twice_in_batch_norm() -> None:
         model = tiny(preset)
         stage = joint(model)
         stage.train_mode()
-        for turn in stage.turns():
-            turn.loss(batch(model))
+        for update in stage.updates():
+            update.loss(batch(model))
         assert model.appearance_encoder.norms[0].num_batches_tracked == times
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.motion_encoder.modules())
 
@@ -501,8 +501,8 @@ def test_a_constant_video_stays_finite(value: int) -> None:
         stage = joint(model)
         stage.train_mode()
         stage.prepare(still for _ in count())
-        for turn in stage.turns():
-            turn.loss(still)["loss"].backward()
+        for update in stage.updates():
+            update.loss(still)["loss"].backward()
         assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
         assert all(part.isfinite().all() for part in model.eval().score(still).components.values())
 

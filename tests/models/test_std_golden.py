@@ -119,13 +119,13 @@ def test_losses_in_eval_mode(case: Case) -> None:
     close(gradient_difference(added(out.appearance, out.motion), last, "magnitude"), wanted["grad_recon"], case)
 
 
-def turn_gradients(case: Case, monkeypatch: pytest.MonkeyPatch, turn: int) -> dict[str, torch.Tensor]:
-    """The losses of a turn of the joint stage, in train mode; gradients are left in the parameters."""
+def update_gradients(case: Case, monkeypatch: pytest.MonkeyPatch, update: int) -> dict[str, torch.Tensor]:
+    """The losses of an update of the joint stage, in train mode; gradients are left in the parameters."""
     monkeypatch.setattr(case.model, "clip", lambda batch: case.clip)
     stage = case.model.stages()[1]
     stage.train_mode()
     empty = Batch(torch.empty(2), torch.empty(2), torch.arange(2))
-    losses = stage.turns()[turn].loss(empty)
+    losses = stage.updates()[update].loss(empty)
     losses["loss"].backward()
     return losses
 
@@ -141,7 +141,7 @@ def gradient(model: STD, released: str) -> torch.Tensor:
 
 
 def test_autoencoder_step(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    losses = turn_gradients(case, monkeypatch, 0)
+    losses = update_gradients(case, monkeypatch, 0)
     close(losses["loss"], GOLDEN["AE_loss_train"], case)
     for released, norm in GOLDEN["AE_gradnorm"].items():
         # The appearance decoder's features are about 1e-7: in float32 the sign of some of them is rounding.
@@ -151,7 +151,7 @@ def test_autoencoder_step(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_cluster_step(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    losses = turn_gradients(case, monkeypatch, 1)
+    losses = update_gradients(case, monkeypatch, 1)
     close(losses["cluster"], sum(GOLDEN["cluster_loss_train"]), case)
     close(losses["loss"], 0.1 * sum(GOLDEN["cluster_loss_train"]), case)
     for released, norm in GOLDEN["cluster_gradnorm"].items():

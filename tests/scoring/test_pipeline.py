@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from oddframe.bundle import save_bundle
-from oddframe.data.windows import stream_chunks
-from oddframe.data.world import render_world
+from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import InputError
 from oddframe.models.registry import create
 from oddframe.recipes import parse_recipe
-from oddframe.runtime.runtime import Engine
+from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.agreement import run, take_chunks
-from oddframe.scoring.engines import Candidate, choose_engine, open_runtime
-from oddframe.scoring.jobs import Job, score_beside, score_here
+from oddframe.scoring.choose_runtime import Candidate, choose_runtime, open_runtime
+from oddframe.scoring.jobs import Job, score_here, score_in_processes
 from oddframe.scoring.stream import PostProcessor, collect, join, score_frames
+from oddframe.street import render_world
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
@@ -50,12 +50,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 BF16 = "BF16" in pytest.importorskip("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 HALF = pytest.mark.skipif(not BF16, reason="this CPU does not compute in bf16")
-ENGINES = [Engine(), Engine("onnx"), Engine("openvino"), pytest.param(Engine("openvino", "bf16"), marks=HALF)]
+ENGINES = [
+    RuntimeOptions(),
+    RuntimeOptions("onnx"),
+    RuntimeOptions("openvino"),
+    pytest.param(RuntimeOptions("openvino", "bf16"), marks=HALF),
+]
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.label or "torch")
-def test_the_pipeline_gives_what_one_thread_gives(trained: Run, videos: list[VideoSource], engine: Engine) -> None:
-    runtime = open_runtime(trained.trained, engine)
+@pytest.mark.parametrize("options", ENGINES, ids=lambda e: e.label or "torch")
+def test_the_pipeline_gives_what_one_thread_gives(
+    trained: Run, videos: list[VideoSource], options: RuntimeOptions
+) -> None:
+    runtime = open_runtime(trained.trained, options)
     window = runtime.signature.window
 
     def frames() -> VideoReader:
@@ -75,11 +82,11 @@ def test_the_pipeline_gives_what_one_thread_gives(trained: Run, videos: list[Vid
 
 
 def test_processes_give_what_one_gives(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
-    job = Job(trained.trained, Engine(), trained.rule, tmp_path / "one")
+    job = Job(trained.trained, RuntimeOptions(), trained.rule, tmp_path / "one")
     told: list[tuple[str, int, int | None]] = []
     here = dict(score_here(job, videos))
-    beside = dict(score_beside(replace(job, folder=tmp_path / "two"), videos, 2, lambda *n: told.append(n)))
-    memory = dict(score_beside(replace(job, folder=None), videos, 2))
+    beside = dict(score_in_processes(replace(job, folder=tmp_path / "two"), videos, 2, lambda *n: told.append(n)))
+    memory = dict(score_in_processes(replace(job, folder=None), videos, 2))
     for source in videos:
         wanted = here[source]
         for got in (beside[source], memory[source]):
@@ -101,13 +108,13 @@ def test_auto_takes_the_fastest_that_agrees(
     trained: Run, videos: list[VideoSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speeds = cycle([10.0, 50.0, 40.0, 30.0, 20.0])
-    monkeypatch.setattr("oddframe.scoring.engines.speed_of", lambda *_: next(speeds))
+    monkeypatch.setattr("oddframe.scoring.choose_runtime.speed_of", lambda *_: next(speeds))
     tried: list[Candidate] = []
-    engine = choose_engine(trained.trained, Engine("auto", batch=4), videos, trained.rule, tried.append)
+    options = choose_runtime(trained.trained, RuntimeOptions("auto", batch=4), videos, trained.rule, tried.append)
     assert (tried[0].runtime, tried[0].precision, tried[0].speed, tried[0].fault) == ("torch", "fp32", 10.0, None)
     fits = [one for one in tried if one.fault is None]
     best = max(fits, key=lambda one: one.speed)
-    assert (engine.runtime, engine.precision, engine.batch) == (best.runtime, best.precision, 4)
+    assert (options.runtime, options.precision, options.batch) == (best.runtime, best.precision, 4)
 
 
 def test_auto_refuses_what_does_not_agree(
@@ -121,34 +128,34 @@ def test_auto_refuses_what_does_not_agree(
             return said
         return replace(said, components={n: v[::-1] for n, v in said.components.items()})
 
-    monkeypatch.setattr("oddframe.scoring.engines.run", spoilt)
-    engine = choose_engine(trained.trained, Engine("auto"), videos, trained.rule)
-    assert (engine.runtime, engine.precision) == ("torch", "fp32")
+    monkeypatch.setattr("oddframe.scoring.choose_runtime.run", spoilt)
+    options = choose_runtime(trained.trained, RuntimeOptions("auto"), videos, trained.rule)
+    assert (options.runtime, options.precision) == ("torch", "fp32")
 
 
 def test_auto_needs_a_video(trained: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(InputError, match="not one of the videos"):
-        choose_engine(
-            trained.trained, Engine("auto"), [VideoSource("b", tmp_path / "broken.mp4", "file")], trained.rule
+        choose_runtime(
+            trained.trained, RuntimeOptions("auto"), [VideoSource("b", tmp_path / "broken.mp4", "file")], trained.rule
         )
 
 
 def test_scores_tell_what_made_them(trained: Run) -> None:
-    job = Job(trained.trained, Engine(), trained.rule, None)
+    job = Job(trained.trained, RuntimeOptions(), trained.rule, None)
     assert job.identity == trained.trained.id
-    assert replace(job, engine=Engine("openvino", "bf16")).identity == f"{trained.trained.id}-openvino-bf16"
+    assert replace(job, options=RuntimeOptions("openvino", "bf16")).identity == f"{trained.trained.id}-openvino-bf16"
 
 
 def test_int8_is_not_made_on_the_way(trained: Run) -> None:
     with pytest.raises(InputError, match=r"oddframe export .* --to openvino --precision int8"):
-        open_runtime(trained.trained, Engine("openvino", "int8"))
+        open_runtime(trained.trained, RuntimeOptions("openvino", "int8"))
     with pytest.raises(InputError, match="oddframe export"):
-        choose_engine(trained.trained, Engine("auto", "int8"), [], trained.rule)
+        choose_runtime(trained.trained, RuntimeOptions("auto", "int8"), [], trained.rule)
 
 
 def test_a_take_has_as_many_frames_as_asked_for(trained: Run, videos: list[VideoSource]) -> None:
-    runtime = open_runtime(trained.trained, Engine())
+    runtime = open_runtime(trained.trained, RuntimeOptions())
     take = take_chunks(runtime, videos[0], 10, 4)
     # Windows reach three frames ahead; where decoding stops, the video seems to end.
     assert sum(len(chunk.index) for chunk in take.chunks) == 10 + 2 * 3

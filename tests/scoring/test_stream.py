@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from oddframe.data.prefetch import prefetch
+from oddframe.datasets.prefetch import prefetch
 from oddframe.errors import VideoError
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.sdmae import SDMAE

@@ -14,7 +14,7 @@ from pathlib import Path
 from training_toys import Toy, ToySet, same
 
 from oddframe.training.checkpoint import load_checkpoint
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan
 
 

@@ -17,7 +17,7 @@ from oddframe.training.checkpoint import Checkpoint, TrainingHistory, TrainingSt
 
 def example(step: int) -> Checkpoint:
     detector = Toy()
-    optimiser = detector.stages()[0].turns()[0].optimiser
+    optimiser = detector.stages()[0].updates()[0].optimiser
     sum(parameter.square().sum() for parameter in detector.parameters()).backward()  # type: ignore[union-attr]
     optimiser.step()
     history = TrainingHistory([{"stage": "all", "lr": 0.1, "losses": {"loss": 1.5}}], {"all": {"data": 0.25}})

@@ -17,8 +17,8 @@ from training_toys import Toy, ToyClips, ToySet, weights
 
 from oddframe.errors import InputError, TrainingError
 from oddframe.training.checkpoint import load_checkpoint
-from oddframe.training.fit import train
 from oddframe.training.launch import _pack, make_fabric
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan
 
 PLAN = TrainingPlan(batch_size=8, schedule="cosine")
@@ -86,7 +86,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from training_toys import Toy, ToySet
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan
 
 if __name__ == "__main__":

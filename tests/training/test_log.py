@@ -12,10 +12,10 @@ import pytest
 from training_toys import Toy, ToySet
 
 from oddframe.errors import InputError
-from oddframe.training import account, log
+from oddframe.training import session, log
 from oddframe.training.checkpoint import TrainingHistory
-from oddframe.training.fit import train
 from oddframe.training.log import ProgressView, TrainingLog
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan
 
 
@@ -81,7 +81,7 @@ def test_every_epoch_is_timed_and_every_stage(
     plan = TrainingPlan(batch_size=8)
     train(Toy(), ToySet(32), None, plan, tmp_path / "short", accelerator="cpu")
     assert timed() == ["all  all 3 epochs", "decoder  all 2 epochs"]
-    monkeypatch.setattr(account, "EPOCH_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(session, "EPOCH_LINE_SECONDS", 0.0)
     train(Toy(), ToySet(32), ToySet(8), plan, tmp_path / "long", accelerator="cpu")
     assert timed() == [
         "all  epoch 0", "all  epoch 1", "all  epoch 2", "all  all 3 epochs",

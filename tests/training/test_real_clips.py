@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.clips import Clips, ClipSet
-from oddframe.data.pseudo import Paster
-from oddframe.data.sequences import sequences_from_world
+from oddframe.datasets.clips import Clips, ClipSet
+from oddframe.datasets.pseudo import Paster
+from oddframe.datasets.sequences import sequences_from_world
 from oddframe.types import Window
 
 SIZE = (40, 80)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from training_toys import ToySet
 
 from oddframe.models.detector import Batch
-from oddframe.models.stage import Sampling
+from oddframe.models.stage import BatchSampling
 from oddframe.training.sampling import Sampler, as_batch, fetched_ahead, heldout_samples
 
 
@@ -113,7 +113,7 @@ VIDEOS = (range(100), range(100, 103), range(103, 303))
 
 @pytest.mark.parametrize("kind", ["spread", "close"])
 def test_groups_come_from_one_video_each(kind: str) -> None:
-    sampler = Sampler(0, 0, 0, VIDEOS, batch_size=8, sampling=Sampling(kind, group=4, segments=10))
+    sampler = Sampler(0, 0, 0, VIDEOS, batch_size=8, sampling=BatchSampling(kind, group=4, segments=10))
     assert (sampler.units, sampler.global_batch, sampler.steps_per_epoch) == (2, 8, 1)
     drawn = set()
     for step in range(40):
@@ -134,21 +134,21 @@ def test_groups_come_from_one_video_each(kind: str) -> None:
 
 
 def test_devices_take_whole_groups() -> None:
-    how = Sampling("close", group=4)
+    how = BatchSampling("close", group=4)
     whole = Sampler(3, 0, 0, VIDEOS, 8, sampling=how).at(5)[0].reshape(2, 4)
     for rank in range(2):
         assert np.array_equal(Sampler(3, 0, 0, VIDEOS, 8, rank, 2, how).at(5)[0], whole[rank])
 
 
 def test_a_video_with_few_windows_is_divided_less() -> None:
-    sampler = Sampler(0, 0, 0, (range(9),), 4, sampling=Sampling("close", group=4))
+    sampler = Sampler(0, 0, 0, (range(9),), 4, sampling=BatchSampling("close", group=4))
     assert {len(set(sampler.at(step)[0])) for step in range(20)} == {4}
 
 
 def test_heldout_samples_are_always_the_same_and_grouped_alike() -> None:
-    plain = heldout_samples([range(1000)], Sampling(), 100, 0)
+    plain = heldout_samples([range(1000)], BatchSampling(), 100, 0)
     assert [len(part) for part in plain] == [100, 100, 56]
-    how = Sampling("close", group=4)
+    how = BatchSampling("close", group=4)
     first, again = (heldout_samples(VIDEOS, how, 8, 0) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)) and {len(a) for a in first} == {8}
     assert heldout_samples([range(3)], how, 8, 0) == []
@@ -158,7 +158,7 @@ CLASSES = (range(0, 70), range(70, 90))  # 70 normal bags, 20 anomalous
 
 
 def test_balanced_batches_have_equally_many_of_every_class() -> None:
-    sampler = Sampler(3, 0, 0, CLASSES, 20, sampling=Sampling("balanced"))
+    sampler = Sampler(3, 0, 0, CLASSES, 20, sampling=BatchSampling("balanced"))
     assert (sampler.units, sampler.global_batch, sampler.steps_per_epoch) == (70, 20, 7)
     drawn = [sampler.at(step)[0] for step in range(sampler.steps_per_epoch)]
     for samples in drawn:
@@ -170,16 +170,16 @@ def test_balanced_batches_have_equally_many_of_every_class() -> None:
 
 
 def test_balanced_batches_where_a_class_is_smaller_than_its_share() -> None:
-    sampler = Sampler(3, 0, 0, (range(0, 40), range(40, 43)), 20, sampling=Sampling("balanced"))
+    sampler = Sampler(3, 0, 0, (range(0, 40), range(40, 43)), 20, sampling=BatchSampling("balanced"))
     samples, _, _ = sampler.at(0)
     assert len(samples) == 20
     assert np.isin(samples, np.arange(40, 43)).sum() == 10
 
 
 def test_balanced_epochs_differ_and_devices_share_them() -> None:
-    whole = Sampler(3, 0, 0, CLASSES, 20, sampling=Sampling("balanced"))
+    whole = Sampler(3, 0, 0, CLASSES, 20, sampling=BatchSampling("balanced"))
     assert not np.array_equal(whole.at(0)[0], whole.at(7)[0])
-    shares = [Sampler(3, 0, 0, CLASSES, 20, rank, 2, Sampling("balanced")).at(2)[0] for rank in range(2)]
+    shares = [Sampler(3, 0, 0, CLASSES, 20, rank, 2, BatchSampling("balanced")).at(2)[0] for rank in range(2)]
     assert sorted(np.concatenate(shares)) == sorted(whole.at(2)[0])
     for share in shares:
         assert sum(sample in CLASSES[1] for sample in share) == 5

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oddframe.models.detector import Batch, Detector, FrameErrors
-from oddframe.models.stage import Stage, Turn
+from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Window
 
 SIZE = (4, 6)
@@ -24,9 +24,9 @@ class ToyStage(Stage):
     def __init__(self, model: Toy, name: str, epochs: int, parts: list[nn.Module]) -> None:
         self.model, self.name, self.length, self.parts = model, name, epochs, parts
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         learning = [p for part in self.parts for p in part.parameters()]
-        return [Turn(torch.optim.Adam(learning, lr=self.model.rate), self.loss, self.model.sums)]
+        return [Update(torch.optim.Adam(learning, lr=self.model.rate), self.loss, self.model.sums)]
 
     def train_mode(self) -> None:
         self.model.eval()

@@ -19,7 +19,7 @@ METRICS = {"micro_auc": "micro AUC", "macro_auc": "macro AUC", "average_precisio
 
 
 @dataclass(frozen=True)
-class Figure:
+class TableFigure:
     """What one training of a system made on a data set under one protocol; `seed` is None for a baseline."""
 
     data: str
@@ -79,14 +79,14 @@ class Line:
 class Table:
     """All of a benchmark; `notes` can change how a number is to be read."""
 
-    figures: tuple[Figure, ...]
+    figures: tuple[TableFigure, ...]
     costs: tuple[Cost, ...]
     notes: tuple[str, ...]
 
     @property
     def lines(self) -> list[Line]:
         """One per data set, protocol and system, in the order in which they first appear."""
-        groups: dict[tuple[str, str, str], list[Figure]] = {}
+        groups: dict[tuple[str, str, str], list[TableFigure]] = {}
         for figure in self.figures:
             groups.setdefault((figure.data, figure.result.protocol, figure.system), []).append(figure)
         return [_line(*key, figures) for key, figures in groups.items()]
@@ -136,7 +136,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], number
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def _line(data: str, protocol: str, system: str, figures: Sequence[Figure]) -> Line:
+def _line(data: str, protocol: str, system: str, figures: Sequence[TableFigure]) -> Line:
     values = {metric: [getattr(figure.result, metric) for figure in figures] for metric in METRICS}
     means = {metric: _defined(float(np.mean(of))) for metric, of in values.items()}
     deviations = {metric: _defined(float(np.std(of, ddof=1))) if len(of) > 1 else None for metric, of in values.items()}

@@ -34,14 +34,14 @@ def bench(
     from dataclasses import replace
 
     from oddframe.errors import InputError
-    from oddframe.runtime.runtime import Engine
+    from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.workflow.bench import bench as measure
     from oddframe.workflow.run import find_all, load_run
 
     if fps is not None and not fps > 0:
         raise InputError(f"fps is {fps:g}; it must be above 0")
-    engine = Engine.parse(runtime, precision, device, batch)
-    result = measure(load_run(run), find_all(videos), frames=frames, rounds=rounds, engine=engine)
+    options = RuntimeOptions.parse(runtime, precision, device, batch)
+    result = measure(load_run(run), find_all(videos), frames=frames, rounds=rounds, options=options)
     result = replace(result, fps=fps or result.fps)
     if as_json:
         print_json(result.to_dict())

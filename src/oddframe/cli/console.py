@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from oddframe.scoring.engines import Candidate
+    from oddframe.scoring.choose_runtime import Candidate
     from oddframe.workflow.scored import Skipped
 
 SKIPPED_STATUS = 3

@@ -24,7 +24,7 @@ def world(
     ] = None,
 ) -> None:
     """Render a synthetic street: normal video to train on, and labelled test video with planted anomalies."""
-    from oddframe.data.world import TEST_KINDS, render_world
+    from oddframe.street import TEST_KINDS, render_world
 
     with progress_bars() as bars:
         render_world(
@@ -46,9 +46,9 @@ def check(
     """Find what is wrong with a data set, and say what to do. Status: 0 nothing found, 3 findings, 2 unusable."""
     from dataclasses import asdict
 
-    from oddframe.data.check import check as find
-    from oddframe.data.check import unreadable
-    from oddframe.data.readers import is_named, open_any
+    from oddframe.datasets.check import check as find
+    from oddframe.datasets.check import unreadable
+    from oddframe.datasets.readers import is_named, open_any
     from oddframe.errors import VideoError
 
     try:
@@ -77,7 +77,7 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Count a set beside its published numbers; or list the videos in a folder, and what cannot be read."""
-    from oddframe.data.readers import is_named
+    from oddframe.datasets.readers import is_named
 
     if is_named(path):
         _set_info(path, as_json)
@@ -86,8 +86,8 @@ def info(
 
 
 def _set_info(data: str, as_json: bool) -> None:
-    from oddframe.data.readers import open_any
-    from oddframe.data.summary import summarize
+    from oddframe.datasets.readers import open_any
+    from oddframe.datasets.summary import summarize
 
     summary = summarize(open_any(data))
     if as_json:

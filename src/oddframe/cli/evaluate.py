@@ -69,16 +69,16 @@ def evaluate(
 ) -> None:
     """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol."""
     from oddframe.bundle import Bundle
-    from oddframe.data.weak import parse_rule
+    from oddframe.datasets.weak import parse_rule
     from oddframe.models.bag_detector import BagDetector
     from oddframe.runtime.exported import is_trained
-    from oddframe.runtime.runtime import Engine
+    from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.scoring.origin import score_folder
     from oddframe.workflow.evaluate import evaluate_run, evaluate_stored
     from oddframe.workflow.evaluate_bags import evaluate_bags
     from oddframe.workflow.run import load_run
 
-    engine = Engine.parse(runtime, precision, device)
+    options = RuntimeOptions.parse(runtime, precision, device)
     folder = None if is_trained(scores) else score_folder(scores)
     if folder is not None:
         print_any(
@@ -110,7 +110,7 @@ def evaluate(
             every=all_protocols,
             details=details,
             out=out,
-            engine=engine,
+            options=options,
             workers=workers,
             progress=bars,
         )

@@ -42,16 +42,16 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score videos: when, where and how strongly something is not normal."""
-    from oddframe.runtime.runtime import Engine
-    from oddframe.scoring.engines import choose_engine
+    from oddframe.runtime.runtime import RuntimeOptions
+    from oddframe.scoring.choose_runtime import choose_runtime
     from oddframe.workflow.run import find_all, load_run
 
-    engine = Engine.parse(runtime, precision, device, batch)
+    options = RuntimeOptions.parse(runtime, precision, device, batch)
     trained = load_run(run)
     calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
     sources = find_all(videos)
-    if engine.runtime == "auto":
-        engine = choose_engine(trained.trained, engine, sources, trained.rule, tell_candidate)
+    if options.runtime == "auto":
+        options = choose_runtime(trained.trained, options, sources, trained.rule, tell_candidate)
     with progress_bars() as bars:
         scored = trained.score(
             sources,
@@ -59,7 +59,7 @@ def score(
             force=force,
             overlay=overlay,
             calibration=calibration,
-            engine=engine,
+            options=options,
             workers=workers,
             progress=bars,
         )

@@ -21,7 +21,7 @@ Video = TypeVar("Video")
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A figure and its confidence interval.
 
     Attributes:
@@ -51,7 +51,7 @@ def bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> Interval:
+) -> ConfidenceInterval:
     """Confidence interval of any metric of a list of videos, computed anew for every resample.
 
     Args:
@@ -71,7 +71,7 @@ def bootstrap(
 
 def bootstrap_micro_auc(
     videos: Sequence[tuple[ArrayLike, ArrayLike]], resamples: int = 1000, level: float = 0.95, seed: int = 0
-) -> Interval:
+) -> ConfidenceInterval:
     """`bootstrap(videos, micro_auc)`, the same figures, without sorting the frames of every resample.
 
     The AUC is the share of pairs of an anomalous and a normal frame that are in the right order. These are counted once
@@ -120,9 +120,9 @@ def _draws(videos: int, resamples: int, level: float, seed: int) -> NDArray[np.i
     return np.random.default_rng(seed).integers(videos, size=(resamples, videos))
 
 
-def _interval(value: float, drawn: Iterable[float], resamples: int, level: float) -> Interval:
+def _interval(value: float, drawn: Iterable[float], resamples: int, level: float) -> ConfidenceInterval:
     figures = np.fromiter(drawn, np.float64, resamples)
     defined = figures[~np.isnan(figures)]
     tail = (1 - level) / 2
     low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (np.nan, np.nan)
-    return Interval(float(value), float(low), float(high), level, resamples, resamples - len(defined))
+    return ConfidenceInterval(float(value), float(low), float(high), level, resamples, resamples - len(defined))

@@ -24,7 +24,7 @@ from oddframe.scoring.smooth import Smoothing, smooth
 from oddframe.types import Combination, FrameScores
 
 Normalise = Literal["none", "per_video_minmax"]
-Curve = tuple[NDArray[np.integer], NDArray[np.float64]]
+LabelledCurve = tuple[NDArray[np.integer], NDArray[np.float64]]
 """Labels (N,) of 0 and 1 and scores (N,) of the frames of a video that count under a protocol."""
 
 
@@ -211,7 +211,7 @@ def curves(
     labels: Mapping[str, NDArray[np.integer]],
     protocol: Protocol,
     own: ScoreRule,
-) -> dict[str, Curve]:
+) -> dict[str, LabelledCurve]:
     """What is left of a test set under a protocol, by video in the order of their names: what metrics are made of.
 
     Arguments and errors are those of `evaluate`. The protocol's `candidates` are not tried.
@@ -230,7 +230,7 @@ def curves(
     levels = own.levels
     if combination.scale == "dataset_minmax":
         levels = measure_bounds([components for _, components in kept], combination)
-    found: dict[str, Curve] = {}
+    found: dict[str, LabelledCurve] = {}
     for video, (truth, components) in zip(videos, kept, strict=True):
         score = smooth(combine(components, combination, levels), smoothing)
         found[video.video] = (truth, minmax(score) if protocol.normalise == "per_video_minmax" else score)

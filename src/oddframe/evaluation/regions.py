@@ -9,7 +9,7 @@ its regions are. Both shares are drawn over the false positives per frame, as th
 
 What the definition leaves open is settled so: the curve starts at (0, 0); between the points of two neighbouring
 thresholds it is straight, so that equal scores gain and lose together; past the last point it stays level; and where it
-turns back, which only maps can make it do, the best share at that many false positives or fewer counts.
+updates back, which only maps can make it do, the best share at that many false positives or fewer counts.
 
 Boxes are (left, top, right, bottom) in pixels, right and bottom exclusive.
 """
@@ -175,7 +175,7 @@ def regions_of_map(
 
 
 def regions_of_masks(masks: ArrayLike) -> TrueRegions:
-    """True regions from (N, H, W) pixel masks, anomalous where not 0, as `oddframe.data.masks.read_masks` gives them.
+    """True regions from (N, H, W) pixel masks, anomalous where not 0; see `oddframe.datasets.masks.read_masks`.
 
     A region is the box around pixels that hang together, corners included, in one frame. Masks know no tracks; here
     regions belong to one track if they share pixels from frame to frame. Two people who touch become one track, and one

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.weak import Rule, WeakVideo, labels
+from oddframe.datasets.weak import Rule, WeakVideo, labels
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import (
     average_precision_of,
@@ -57,7 +57,7 @@ class WeakResult:
     """What a set of scores is worth. Metrics are fractions of 1, nan where undefined.
 
     Attributes:
-        rule: how the annotation was read, see `oddframe.data.weak.labels`.
+        rule: how the annotation was read, see `oddframe.datasets.weak.labels`.
         videos, anomalous_videos: evaluated.
         frames, positives: of them; positives are the anomalous frames; None where only the labels of the videos are
             known, and all metrics of frames are nan then, but for the false alarms.

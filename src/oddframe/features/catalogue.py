@@ -18,7 +18,7 @@ from typing import Any, get_args
 from safetensors import SafetensorError
 
 from oddframe.errors import BundleError, InputError, OddframeError
-from oddframe.features.extractor import ABOUT, FORMAT, Extractor, Precision
+from oddframe.features.extractor import ABOUT, FORMAT, Extractor, ExtractorPrecision
 
 NETWORKS = ("clip", "s3d", "i3d")
 KNOWN = "clip, s3d, i3d, onnx:FILE"
@@ -38,7 +38,7 @@ def open_extractor(
     weights: Path | None = None,
     preprocessing: Path | None = None,
     name: str | None = None,
-    precision: Precision = "fp32",
+    precision: ExtractorPrecision = "fp32",
 ) -> Extractor:
     """Make an extractor, on the CPU.
 
@@ -54,8 +54,8 @@ def open_extractor(
         InputError: an unknown spec, an argument that it has no use for, or whatever is wrong with the files.
     """
     word, _, file = spec.partition(":")
-    if precision not in get_args(Precision):
-        raise InputError(f"precision is {precision!r}; choose {' or '.join(get_args(Precision))}")
+    if precision not in get_args(ExtractorPrecision):
+        raise InputError(f"precision is {precision!r}; choose {' or '.join(get_args(ExtractorPrecision))}")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InputError(f"name {name!r} of a backbone: use letters, digits, - and _ alone")
     if word == "onnx" and file:

@@ -18,7 +18,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from oddframe.errors import BundleError, InputError
-from oddframe.features.extractor import Precision, Preprocessing
+from oddframe.features.extractor import ExtractorPrecision, Preprocessing
 from oddframe.features.network import NetworkExtractor
 
 HUB = "openai/clip-vit-base-patch16"
@@ -32,12 +32,14 @@ class CLIPExtractor(NetworkExtractor):
     network: Any
     spec, kind = "clip", "frames"
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing, name: str, precision: Precision) -> None:
+    def __init__(
+        self, network: nn.Module, preprocessing: Preprocessing, name: str, precision: ExtractorPrecision
+    ) -> None:
         super().__init__(network, preprocessing, name, precision)
         self.dim = self.network.config.projection_dim
 
     @classmethod
-    def open(cls, weights: Path | None, name: str = "clip", precision: Precision = "fp32") -> Self:
+    def open(cls, weights: Path | None, name: str = "clip", precision: ExtractorPrecision = "fp32") -> Self:
         """Read a folder in the layout of Hugging Face (config.json, model.safetensors), or ViT-B/16 from its hub.
 
         Raises:

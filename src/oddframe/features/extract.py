@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.prefetch import prefetch
+from oddframe.datasets.prefetch import prefetch
 from oddframe.errors import VideoError
 from oddframe.features.extractor import SNIPPET, Extractor, Preprocessing
-from oddframe.features.snippets import Sampling, SnippetFeatures
+from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.types import VideoInfo
 from oddframe.video.decode import Frame, VideoReader, probe
 from oddframe.video.sources import VideoSource
@@ -61,7 +61,7 @@ class _Batch:
 def extract(
     source: VideoSource,
     extractor: Extractor,
-    sampling: Sampling,
+    sampling: SnippetSampling,
     batch: int = BATCH,
     progress: Callable[[int], None] | None = None,
     seconds: Seconds | None = None,
@@ -69,7 +69,7 @@ def extract(
     """The features of one video.
 
     Args:
-        sampling: see `Sampling.of`.
+        sampling: see `SnippetSampling.of`.
         batch: snippets per forward pass; one of ten crops counts as ten. It changes the speed, and the features by no
             more than rounding.
         progress: called with the number of frames just done.
@@ -80,7 +80,7 @@ def extract(
             infinity for it.
     """
     if extractor.kind == "clips" and sampling.frames_per_snippet != SNIPPET:
-        raise ValueError(f"{extractor.name} looks at clips: make its sampling with Sampling.of")
+        raise ValueError(f"{extractor.name} looks at clips: make its sampling with SnippetSampling.of")
     spent, began = Seconds(), time.perf_counter()
     info = probe(source)
     size = resized(info, extractor.preprocessing)
@@ -158,7 +158,7 @@ def _clocked(frames: Iterable[Frame], spent: Seconds) -> Iterator[Frame]:
 
 
 def _batches(
-    frames: Iterable[Frame], crop: tuple[int, int], sampling: Sampling, batch: int, spent: Seconds
+    frames: Iterable[Frame], crop: tuple[int, int], sampling: SnippetSampling, batch: int, spent: Seconds
 ) -> Generator[_Batch]:
     """The snippets, as many together as `batch` views make, at least one; the last batch may be smaller."""
     size = max(1, batch // sampling.crops)

@@ -21,7 +21,7 @@ from oddframe.types import Colour, Resize
 SNIPPET = 16
 """Frames of a snippet: what I3D, S3D and every published feature set of the field take."""
 
-Precision = Literal["fp32", "bf16"]
+ExtractorPrecision = Literal["fp32", "bf16"]
 
 ABOUT, FORMAT = "extractor.json", 1
 """The file that makes a folder a saved extractor, and the version of its keys."""

@@ -1,7 +1,7 @@
 """I3D, Inception-V1 inflated, RGB: 1024 numbers for 16 frames.
 
 Carreira, Zisserman: "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset", CVPR 2017, arXiv:1705.07750.
-The weights are DeepMind's as converted by piergiaj (rgb_imagenet.pt): Mixed blocks and layers have the names of its
+The weights are DeepMind's as converted by piergiaj (rgb_imagenet.pt): I3DMixed blocks and layers have the names of its
 keys. They came from TensorFlow, where "same" padding depends on the length at hand and may be one longer at the end.
 
 Shape letters: B clips, C channels, T frames, H x W pixels; t x h x w places of the last feature map.
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from oddframe.features.extractor import Precision, Preprocessing
+from oddframe.features.extractor import ExtractorPrecision, Preprocessing
 from oddframe.features.network import NetworkExtractor
 from oddframe.features.weights import named_tensors
 from oddframe.models.reference import load_exactly
@@ -51,7 +51,7 @@ def same_padding(shape: Sequence[int], kernel: Sequence[int], stride: Sequence[i
     return padding
 
 
-class Unit(nn.Module):
+class ConvUnit(nn.Module):
     """Convolution, and in all but the last layer BatchNorm and ReLU."""
 
     def __init__(self, wide: int, out: int, kernel: int = 1, stride: int = 1, last: bool = False) -> None:
@@ -81,16 +81,16 @@ class MaxPool(nn.Module):
         return F.max_pool3d(padded, self.kernel, self.stride)
 
 
-class Mixed(nn.Module):
+class I3DMixed(nn.Module):
     """Four branches side by side."""
 
     def __init__(self, wide: int, channels: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
         b0, b1a, b1b, b2a, b2b, b3b = channels
-        self.b0 = Unit(wide, b0)
-        self.b1a, self.b1b = Unit(wide, b1a), Unit(b1a, b1b, 3)
-        self.b2a, self.b2b = Unit(wide, b2a), Unit(b2a, b2b, 3)
-        self.b3a, self.b3b = MaxPool((3, 3, 3), (1, 1, 1)), Unit(wide, b3b)
+        self.b0 = ConvUnit(wide, b0)
+        self.b1a, self.b1b = ConvUnit(wide, b1a), ConvUnit(b1a, b1b, 3)
+        self.b2a, self.b2b = ConvUnit(wide, b2a), ConvUnit(b2a, b2b, 3)
+        self.b3a, self.b3b = MaxPool((3, 3, 3), (1, 1, 1)), ConvUnit(wide, b3b)
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         branches = (
@@ -107,13 +107,13 @@ class I3D(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.Conv3d_1a_7x7 = Unit(3, 64, 7, 2)
+        self.Conv3d_1a_7x7 = ConvUnit(3, 64, 7, 2)
         self.MaxPool3d_2a_3x3 = MaxPool((1, 3, 3), (1, 2, 2))
-        self.Conv3d_2b_1x1 = Unit(64, 64)
-        self.Conv3d_2c_3x3 = Unit(64, 192, 3)
+        self.Conv3d_2b_1x1 = ConvUnit(64, 64)
+        self.Conv3d_2c_3x3 = ConvUnit(64, 192, 3)
         self.MaxPool3d_3a_3x3 = MaxPool((1, 3, 3), (1, 2, 2))
         mixed = {
-            name: Mixed(wide, channels)
+            name: I3DMixed(wide, channels)
             for (name, channels), (wide, _) in zip(MIXED.items(), pairwise(WIDTHS), strict=True)
         }
         self.Mixed_3b, self.Mixed_3c = mixed["Mixed_3b"], mixed["Mixed_3c"]
@@ -122,7 +122,7 @@ class I3D(nn.Module):
         self.Mixed_4e, self.Mixed_4f = mixed["Mixed_4e"], mixed["Mixed_4f"]
         self.MaxPool3d_5a_2x2 = MaxPool((2, 2, 2), (2, 2, 2))
         self.Mixed_5b, self.Mixed_5c = mixed["Mixed_5b"], mixed["Mixed_5c"]
-        self.logits = Unit(WIDTHS[-1], CLASSES, last=True)
+        self.logits = ConvUnit(WIDTHS[-1], CLASSES, last=True)
 
     def features(self, x_BCTHW: Tensor) -> Tensor:
         """(B, 3, T, H, W) RGB in [-1, 1] to (B, 1024, t - 1): means over two steps in time and all places.
@@ -147,7 +147,7 @@ class I3DExtractor(NetworkExtractor):
     spec, dim, kind, least = "i3d", WIDTHS[-1], "clips", 9
 
     @classmethod
-    def open(cls, weights: Path, name: str = "i3d", precision: Precision = "fp32") -> Self:
+    def open(cls, weights: Path, name: str = "i3d", precision: ExtractorPrecision = "fp32") -> Self:
         """Read a file with the keys of rgb_imagenet.pt.
 
         Raises:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
-from oddframe.features.extractor import ABOUT, FORMAT, Extractor, Precision, Preprocessing, check_frames
+from oddframe.features.extractor import ABOUT, FORMAT, Extractor, ExtractorPrecision, Preprocessing, check_frames
 from oddframe.models.reference import load_exactly
 
 WEIGHTS = "weights.safetensors"
@@ -41,9 +41,13 @@ class NetworkExtractor(Extractor):
     spec: ClassVar[str]
     network: nn.Module
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing, name: str, precision: Precision) -> None:
-        if precision not in get_args(Precision):
-            raise InputError(f"precision {precision!r} is not known; there are: {', '.join(get_args(Precision))}")
+    def __init__(
+        self, network: nn.Module, preprocessing: Preprocessing, name: str, precision: ExtractorPrecision
+    ) -> None:
+        if precision not in get_args(ExtractorPrecision):
+            raise InputError(
+                f"precision {precision!r} is not known; there are: {', '.join(get_args(ExtractorPrecision))}"
+            )
         self.network = network.eval().requires_grad_(False)
         self.preprocessing, self.name, self.precision = preprocessing, name, precision
         self.device = "cpu"

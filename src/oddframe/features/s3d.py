@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import BundleError
-from oddframe.features.extractor import Precision, Preprocessing
+from oddframe.features.extractor import ExtractorPrecision, Preprocessing
 from oddframe.features.network import NetworkExtractor
 from oddframe.features.weights import named_tensors
 from oddframe.models.reference import load_exactly
@@ -75,7 +75,7 @@ def separable(wide: int, out: int, k: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-class Mixed(nn.Module):
+class S3DMixed(nn.Module):
     """Four branches side by side; `b1` and `b2` give (channels before, channels after) the separable convolution."""
 
     def __init__(self, wide: int, b0: int, b1: tuple[int, int], b2: tuple[int, int], b3: int) -> None:
@@ -101,17 +101,17 @@ class S3D(nn.Module):
             unit(64, 64),
             separable(64, 192, 3),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-            Mixed(192, 64, (96, 128), (16, 32), 32),
-            Mixed(256, 128, (128, 192), (32, 96), 64),
+            S3DMixed(192, 64, (96, 128), (16, 32), 32),
+            S3DMixed(256, 128, (128, 192), (32, 96), 64),
             nn.MaxPool3d(3, 2, 1),
-            Mixed(480, 192, (96, 208), (16, 48), 64),
-            Mixed(512, 160, (112, 224), (24, 64), 64),
-            Mixed(512, 128, (128, 256), (24, 64), 64),
-            Mixed(512, 112, (144, 288), (32, 64), 64),
-            Mixed(528, 256, (160, 320), (32, 128), 128),
+            S3DMixed(480, 192, (96, 208), (16, 48), 64),
+            S3DMixed(512, 160, (112, 224), (24, 64), 64),
+            S3DMixed(512, 128, (128, 256), (24, 64), 64),
+            S3DMixed(512, 112, (144, 288), (32, 64), 64),
+            S3DMixed(528, 256, (160, 320), (32, 128), 128),
             nn.MaxPool3d(2, 2),
-            Mixed(832, 256, (160, 320), (32, 128), 128),
-            Mixed(832, 384, (192, 384), (48, 128), 128),
+            S3DMixed(832, 256, (160, 320), (32, 128), 128),
+            S3DMixed(832, 384, (192, 384), (48, 128), 128),
         )
         self.classifier = nn.Sequential(nn.Identity(), nn.Conv3d(DIM, CLASSES, 1))  # a dropout, in training
 
@@ -129,7 +129,7 @@ class S3DExtractor(NetworkExtractor):
     spec, dim, kind, least = "s3d", DIM, "clips", 14
 
     @classmethod
-    def open(cls, weights: Path, name: str = "s3d", precision: Precision = "fp32") -> Self:
+    def open(cls, weights: Path, name: str = "s3d", precision: ExtractorPrecision = "fp32") -> Self:
         """Read torchvision's s3d or kylemin's S3D_kinetics400.pt; the keys say which, and so how pixels are scaled.
 
         Raises:

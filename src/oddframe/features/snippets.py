@@ -23,7 +23,7 @@ CROPS = (1, 10)
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SnippetSampling:
     """How snippets are looked at; features that are to be compared share it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Sampling:
             raise InputError(f"crops is {self.crops}; choose 1 (centre) or 10 (corners, centre, and mirrored)")
 
     @classmethod
-    def of(cls, extractor: Extractor, frames_per_snippet: int | None = None, crops: int = 1) -> Sampling:
+    def of(cls, extractor: Extractor, frames_per_snippet: int | None = None, crops: int = 1) -> SnippetSampling:
         """The sampling for an extractor; None takes what suits its kind.
 
         Raises:
@@ -70,7 +70,7 @@ class Sampling:
         return {"snippet": SNIPPET, "frames_per_snippet": self.frames_per_snippet, "crops": self.crops}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, int]) -> Sampling:
+    def from_dict(cls, values: Mapping[str, int]) -> SnippetSampling:
         """What `to_dict` gave."""
         return cls(values["frames_per_snippet"], values["crops"])
 

@@ -23,9 +23,9 @@ import numpy as np
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError, SpaceError, VideoError
 from oddframe.features.catalogue import open_extractor
-from oddframe.features.extractor import SNIPPET, Extractor, Precision, fingerprint
+from oddframe.features.extractor import SNIPPET, Extractor, ExtractorPrecision, fingerprint
 from oddframe.features.layouts import LAYOUTS, open_layout
-from oddframe.features.snippets import FeatureSource, Sampling, SnippetFeatures, checked
+from oddframe.features.snippets import FeatureSource, SnippetFeatures, SnippetSampling, checked
 from oddframe.types import VideoInfo
 from oddframe.video.sources import VideoSource, frame_files, natural_key
 
@@ -46,7 +46,7 @@ class Opening:
     weights: Path | None = None
     preprocessing: Path | None = None
     name: str | None = None
-    precision: Precision = "fp32"
+    precision: ExtractorPrecision = "fp32"
 
     def open(self) -> Extractor:
         """The extractor, on the CPU.
@@ -104,7 +104,7 @@ class FeatureStore:
         self.name: str = name or about["identity"]["name"]
         self.dim: int = about["identity"]["dim"]
         self.fingerprint: str = about["fingerprint"]
-        self.sampling = Sampling.from_dict(about["sampling"])
+        self.sampling = SnippetSampling.from_dict(about["sampling"])
         self._opening = Opening.from_dict(about["extractor"]).moved(self._found)
 
     @cached_property
@@ -221,12 +221,12 @@ class FeatureStore:
         return self.path / f"{video}.npz"
 
 
-def store_fingerprint(extractor: Extractor, sampling: Sampling) -> str:
+def store_fingerprint(extractor: Extractor, sampling: SnippetSampling) -> str:
     """Equal where features may be mixed: same network, weights, preprocessing and sampling."""
     return fingerprint({**extractor.identity(), "sampling": sampling.to_dict()})
 
 
-def create_store(path: str | Path, opening: Opening, extractor: Extractor, sampling: Sampling) -> FeatureStore:
+def create_store(path: str | Path, opening: Opening, extractor: Extractor, sampling: SnippetSampling) -> FeatureStore:
     """A new store, or the one that is there, if it is of this extractor and sampling.
 
     Args:

@@ -1,7 +1,7 @@
 """The contract of a weakly supervised detector: one label per video, a video as a bag of segments.
 
 It sees features, never pixels. Which extractors they come from is a matter of its options (`backbones`); how snippets
-are pooled into segments and scores are brought back to frames is `oddframe.data.segments`' business.
+are pooled into segments and scores are brought back to frames is `oddframe.datasets.segments`' business.
 
 Shape letters: N bags of a batch, S segments of a bag, D_t length of backbone t's vectors.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Figure:
+class ReportedFigure:
     """A frame-level micro AUC that somebody else reports.
 
     Attributes:
@@ -42,7 +42,7 @@ class ModelEntry:
     citation: str = ""
     presets: tuple[str, ...] = ("paper", "code")
     gflop: float = 0.0
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[ReportedFigure, ...] = ()
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -68,11 +68,11 @@ MODELS: dict[str, ModelEntry] = {
         ),
         gflop=66.43,
         figures=(
-            Figure("UCSD Ped2", 94.1, "paper, as quoted by others"),
-            Figure("CUHK Avenue", 83.3, "paper, as quoted by others"),
-            Figure("ShanghaiTech", 71.2, "paper, as quoted by others"),
-            Figure("UCSD Ped2", 93.4, "users"),
-            Figure("CUHK Avenue", 81.0, "users"),
+            ReportedFigure("UCSD Ped2", 94.1, "paper, as quoted by others"),
+            ReportedFigure("CUHK Avenue", 83.3, "paper, as quoted by others"),
+            ReportedFigure("ShanghaiTech", 71.2, "paper, as quoted by others"),
+            ReportedFigure("UCSD Ped2", 93.4, "users"),
+            ReportedFigure("CUHK Avenue", 81.0, "users"),
         ),
     ),
     "mnad": ModelEntry(
@@ -83,11 +83,11 @@ MODELS: dict[str, ModelEntry] = {
         citation="H. Park, J. Noh, B. Ham. Learning Memory-guided Normality for Anomaly Detection. CVPR 2020.",
         gflop=92.97,
         figures=(
-            Figure("UCSD Ped2", 97.0, "paper, as quoted by others"),
-            Figure("CUHK Avenue", 88.5, "paper, as quoted by others"),
-            Figure("ShanghaiTech", 70.5, "paper, as quoted by others"),
-            Figure("UCSD Ped2", 95.1, "users"),
-            Figure("CUHK Avenue", 86.6, "users"),
+            ReportedFigure("UCSD Ped2", 97.0, "paper, as quoted by others"),
+            ReportedFigure("CUHK Avenue", 88.5, "paper, as quoted by others"),
+            ReportedFigure("ShanghaiTech", 70.5, "paper, as quoted by others"),
+            ReportedFigure("UCSD Ped2", 95.1, "users"),
+            ReportedFigure("CUHK Avenue", 86.6, "users"),
         ),
     ),
     "std": ModelEntry(
@@ -102,10 +102,10 @@ MODELS: dict[str, ModelEntry] = {
         presets=("paper", "code", "cdda"),
         gflop=60.25,
         figures=(
-            Figure("UCSD Ped2", 96.7, "recalled, unverified"),
-            Figure("CUHK Avenue", 87.1, "recalled, unverified"),
-            Figure("ShanghaiTech", 73.7, "recalled, unverified"),
-            Figure("UCSD Ped2", 94.4, "users"),
+            ReportedFigure("UCSD Ped2", 96.7, "recalled, unverified"),
+            ReportedFigure("CUHK Avenue", 87.1, "recalled, unverified"),
+            ReportedFigure("ShanghaiTech", 73.7, "recalled, unverified"),
+            ReportedFigure("UCSD Ped2", 94.4, "users"),
         ),
     ),
     "mpn": ModelEntry(
@@ -119,12 +119,12 @@ MODELS: dict[str, ModelEntry] = {
         ),
         gflop=88.78,
         figures=(
-            Figure("UCSD Ped2", 96.9, "paper"),
-            Figure("CUHK Avenue", 89.5, "paper"),
-            Figure("ShanghaiTech", 73.8, "paper"),
-            Figure("UCSD Ped2", 95.0, "users"),
-            Figure("CUHK Avenue", 82.2, "users"),
-            Figure("ShanghaiTech", 72.9, "users"),
+            ReportedFigure("UCSD Ped2", 96.9, "paper"),
+            ReportedFigure("CUHK Avenue", 89.5, "paper"),
+            ReportedFigure("ShanghaiTech", 73.8, "paper"),
+            ReportedFigure("UCSD Ped2", 95.0, "users"),
+            ReportedFigure("CUHK Avenue", 82.2, "users"),
+            ReportedFigure("ShanghaiTech", 72.9, "users"),
         ),
     ),
     "dakd": ModelEntry(
@@ -139,8 +139,8 @@ MODELS: dict[str, ModelEntry] = {
         presets=("paper", "robust"),
         gflop=0.000764,
         figures=(
-            Figure("UCF-Crime", 88.34, "paper"),
-            Figure("ShanghaiTech, weak split", 98.10, "paper"),
+            ReportedFigure("UCF-Crime", 88.34, "paper"),
+            ReportedFigure("ShanghaiTech, weak split", 98.10, "paper"),
         ),
     ),
     "mil": ModelEntry(
@@ -151,8 +151,8 @@ MODELS: dict[str, ModelEntry] = {
         citation="W. Sultani, C. Chen, M. Shah. Real-World Anomaly Detection in Surveillance Videos. CVPR 2018.",
         gflop=0.000264,
         figures=(
-            Figure("UCF-Crime", 75.41, "paper"),
-            Figure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
+            ReportedFigure("UCF-Crime", 75.41, "paper"),
+            ReportedFigure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
         ),
     ),
     "frame_difference": ModelEntry(

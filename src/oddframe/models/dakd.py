@@ -40,11 +40,11 @@ from oddframe.models.layers.collapse import CollapseWatch
 from oddframe.models.layers.distillation import contrast, contrast_terms, pairs, smoothed, stretched
 from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
 from oddframe.models.layers.pixels import full
-from oddframe.models.layers.tam import TERMS, Attention, Term
+from oddframe.models.layers.tam import TERMS, TAMAttention, Term
 from oddframe.models.layers.temporal import Fusion, Temporal, temporal_module
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
-from oddframe.models.stage import Sampling, Stage, Turn
+from oddframe.models.stage import BatchSampling, Stage, Update
 from oddframe.types import Combination
 
 
@@ -179,9 +179,9 @@ class DAKDConfig:
             raise RecipeError("DAKD: with prediction teacher_head and alpha 0 the student has nothing to learn from")
 
     @property
-    def attention(self) -> Attention:
+    def attention(self) -> TAMAttention:
         """What the temporal module is built with."""
-        return Attention(
+        return TAMAttention(
             self.attention_dim, self.heads, self.max_distance, self.buckets, self.p2c_index, self.terms,
             self.fixed_scale, self.scale_width, self.attention_bias, self.learn_table, self.attention_dropout,
             self.block,
@@ -217,7 +217,7 @@ class Answer:
         return full(self.logit).sigmoid()
 
 
-class Scorer(nn.Module):
+class Branch(nn.Module):
     """Teacher or student: projections, temporal module, head."""
 
     def __init__(self, config: DAKDConfig, backbones: Mapping[str, int], project: bool = True) -> None:
@@ -269,13 +269,13 @@ class DAKD(BagDetector):
         self.backbones, self.segments = known("DAKD", c.backbones), c.segments
         self.components = {"teacher": "what its segments show to all backbones together"}
         self.combination, self.required = Combination({"teacher": 1.0}), tuple(self.backbones)
-        self.teacher = Scorer(c, self.backbones)
-        self.student: Scorer | None = None
+        self.teacher = Branch(c, self.backbones)
+        self.student: Branch | None = None
         self.projectors = nn.ModuleDict()
         if c.student is not None:
             self.components = {"student": f"what its segments show to {c.student}", **self.components}
             self.combination, self.required = Combination({"student": 1.0}), (c.student,)
-            self.student = Scorer(c, {c.student: self.backbones[c.student]}, c.student_projection)
+            self.student = Branch(c, {c.student: self.backbones[c.student]}, c.student_projection)
             if c.prediction == "teacher_head" and self.student.temporal.width != self.teacher.temporal.width:
                 raise RecipeError(
                     "DAKD: the student cannot take the teacher's head: what it makes of features is narrower"
@@ -283,7 +283,7 @@ class DAKD(BagDetector):
             if c.alpha:
                 self._add_projectors(self.teacher, self.student)
 
-    def _add_projectors(self, teacher: Scorer, student: Scorer) -> None:
+    def _add_projectors(self, teacher: Branch, student: Branch) -> None:
         places = {"hidden": self.config.head[0], "bottleneck": self.config.head[1]}
         widths = [places.get(self.config.distilled, scorer.temporal.width) for scorer in (teacher, student)]
         names = ["both"] if self.config.projector == "shared" and widths[0] == widths[1] else ["teacher", "student"]
@@ -301,8 +301,8 @@ class DAKD(BagDetector):
         return cls(configure(DAKDConfig, PRESETS, preset, options))
 
     def stages(self) -> list[Stage]:
-        teacher = TeacherStage(self)
-        return [teacher] if self.student is None else [teacher, StudentStage(self, self.student)]
+        teacher = DAKDTeacherStage(self)
+        return [teacher] if self.student is None else [teacher, DAKDStudentStage(self, self.student)]
 
     def score(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         found = {} if self.student is None else {"student": self.student(features).score}
@@ -335,9 +335,9 @@ class DAKD(BagDetector):
 class Watched(Stage):
     """A stage with two learning rates that warns when its network has collapsed (see `CollapseWatch`)."""
 
-    sampling = Sampling(kind="balanced")
+    sampling = BatchSampling(kind="balanced")
 
-    def __init__(self, model: DAKD, network: Scorer) -> None:
+    def __init__(self, model: DAKD, network: Branch) -> None:
         self.model, self.network = model, network
         advice = "where feature vectors are short, set feature_norm to layernorm (preset robust)"
         self.watch = CollapseWatch(f"DAKD {self.name}", advice)
@@ -360,7 +360,7 @@ class Watched(Stage):
         return value
 
 
-class TeacherStage(Watched):
+class DAKDTeacherStage(Watched):
     """Ranking."""
 
     name = "teacher"
@@ -369,8 +369,8 @@ class TeacherStage(Watched):
         super().__init__(model, model.teacher)
         self.length = model.config.teacher_epochs
 
-    def turns(self) -> list[Turn]:
-        return [Turn(self.optimiser(), self.loss)]
+    def updates(self) -> list[Update]:
+        return [Update(self.optimiser(), self.loss)]
 
     def train_mode(self) -> None:
         self.model.eval()
@@ -391,25 +391,25 @@ class Lesson:
     flat: Tensor
 
 
-class StudentStage(Watched):
+class DAKDStudentStage(Watched):
     """Distillation, from a teacher that learns no more."""
 
     name = "student"
 
-    def __init__(self, model: DAKD, student: Scorer) -> None:
+    def __init__(self, model: DAKD, student: Branch) -> None:
         super().__init__(model, student)
         self.length = model.config.student_epochs
         self.kept: dict[int, Lesson] = {}
         self.warned_flat = False
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         self.kept.clear()
         optimiser = self.optimiser(*self.model.projectors.values())
         if self.model.config.prediction == "teacher_head":
             frozen = {id(p) for p in self.network.head.parameters()}
             group = optimiser.param_groups[0]
             group["params"] = [p for p in group["params"] if id(p) not in frozen]
-        return [Turn(optimiser, self.loss)]
+        return [Update(optimiser, self.loss)]
 
     def train_mode(self) -> None:
         self.model.train()

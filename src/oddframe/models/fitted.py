@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
-from oddframe.data.windows import Chunk
+from oddframe.datasets.windows import Chunk
 from oddframe.types import ChunkErrors, Combination, Signature, VideoInfo, Window
 
 State = dict[str, NDArray[Any]]

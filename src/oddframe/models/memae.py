@@ -43,7 +43,7 @@ from oddframe.models.layers.pixels import on_grid, signed, squared_error
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
-from oddframe.models.stage import Stage, Turn
+from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Window
 
 FRAMES = 16
@@ -200,7 +200,7 @@ class Memory(nn.Module):
 
 
 @dataclass(frozen=True)
-class Output:
+class MemAEOutput:
     """One forward pass: (B, C, T, H, W) rebuilt clip; with a memory also queries and what was read for them (B, Q, D),
     and the attention (B, Q, N)."""
 
@@ -263,15 +263,15 @@ class MemAE(Detector):
         """
         return cls(configure(MemAEConfig, PRESETS, preset, options))
 
-    def forward(self, x_BCTHW: Tensor) -> Output:
+    def forward(self, x_BCTHW: Tensor) -> MemAEOutput:
         """Rebuild clips of values in [-1, 1]; the output is not bounded."""
         z_BDthw = self.encoder(x_BCTHW)
         if not self.config.memory:
-            return Output(self.decoder(z_BDthw))
+            return MemAEOutput(self.decoder(z_BDthw))
         query_BQD = z_BDthw.flatten(2).transpose(1, 2)
         read_BQD, attention_BQN = self.mem_rep(query_BQD)
         read_BDthw = read_BQD.transpose(1, 2).unflatten(2, z_BDthw.shape[2:])
-        return Output(self.decoder(read_BDthw), query_BQD, read_BQD, attention_BQN)
+        return MemAEOutput(self.decoder(read_BDthw), query_BQD, read_BQD, attention_BQN)
 
     def input(self, batch: Batch) -> Tensor:
         """(B, C, T, H, W) in [-1, 1] from the uint8 frames of the window."""
@@ -305,9 +305,9 @@ class ReconstructionStage(Stage):
         self.dead = self.dead_sum = torch.zeros(())
         self.dead_before, self.steps, self.warned = inf, 0, False
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         rate = self.model.config.learning_rate
-        return [Turn(torch.optim.Adam(self.model.parameters(), lr=rate, fused=True), self.loss)]
+        return [Update(torch.optim.Adam(self.model.parameters(), lr=rate, fused=True), self.loss)]
 
     def train_mode(self) -> None:
         self.model.train()
@@ -318,7 +318,7 @@ class ReconstructionStage(Stage):
         self.dead = losses.get("dead", self.dead)
         return losses
 
-    def update(self, gather: Callable[[Tensor], Tensor]) -> None:
+    def update_buffers(self, gather: Callable[[Tensor], Tensor]) -> None:
         """Warn, once, of queries that are dead and stay so.
 
         Most of them are when training begins. They count as a fault where over `WATCHED` steps they are more than half,
@@ -357,7 +357,7 @@ def shrink(w: Tensor, threshold: float, form: Literal["masked", "literal"]) -> T
     return F.relu(w - threshold) * w / ((w - threshold).abs() + 1e-12)
 
 
-def objective(x_BCTHW: Tensor, out: Output, config: MemAEConfig) -> dict[str, Tensor]:
+def objective(x_BCTHW: Tensor, out: MemAEOutput, config: MemAEConfig) -> dict[str, Tensor]:
     """Eq. 8-10 as a mean over the batch, and, without gradient, the shares of dead queries and of items in use."""
     squared_BE = (out.reconstruction - x_BCTHW).square().flatten(1)
     reconstruction = (squared_BE.sum(1) if config.reconstruction_loss == "sum" else squared_BE.mean(1)).mean()

@@ -33,7 +33,7 @@ from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, k
 from oddframe.models.layers.pixels import full
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
-from oddframe.models.stage import Sampling, Stage, Turn
+from oddframe.models.stage import BatchSampling, Stage, Update
 from oddframe.types import Combination
 
 
@@ -136,7 +136,7 @@ class MIL(BagDetector):
         return full(logit_NS).sigmoid()
 
     def stages(self) -> list[Stage]:
-        return [Training(self)]
+        return [MILTraining(self)]
 
     def score(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {"classifier": self(features)}
@@ -150,21 +150,21 @@ class MIL(BagDetector):
         load_exactly(self, state, "MIL checkpoint")
 
 
-class Training(Stage):
+class MILTraining(Stage):
     """The one stage."""
 
     name = "network"
     unit = "steps"
-    sampling = Sampling(kind="balanced")
+    sampling = BatchSampling(kind="balanced")
 
     def __init__(self, model: MIL) -> None:
         self.model, self.length = model, model.config.steps
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         c = self.model.config
         decay = c.l2_weight if c.l2 == "decay" else 0.0
         adagrad = torch.optim.Adagrad(self.model.parameters(), lr=c.learning_rate, weight_decay=decay, eps=1e-8)
-        return [Turn(adagrad, self.loss)]
+        return [Update(adagrad, self.loss)]
 
     def train_mode(self) -> None:
         self.model.train()

@@ -49,7 +49,7 @@ from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
-from oddframe.models.stage import Stage, Turn
+from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Window
 
 Skips = tuple[Tensor, ...]
@@ -163,7 +163,7 @@ RECONSTRUCTION: dict[str, Any] = {
 }
 
 
-class Decoder(nn.Module):
+class MNADDecoder(nn.Module):
     """(B, C or 2C, h, w) and the skips to a frame (B, 3, H, W) in [-1, 1]."""
 
     def __init__(self, ins: int, width: int, skips: bool, wide: bool) -> None:
@@ -221,7 +221,7 @@ class MNAD(Detector):
 
         channels = 8 * c.width
         self.encoder = UNetEncoder(3 * len(offsets), c.width, norm=True)
-        self.decoder = Decoder(2 * channels if c.items else channels, c.width, predicts, c.decoder == "wide")
+        self.decoder = MNADDecoder(2 * channels if c.items else channels, c.width, predicts, c.decoder == "wide")
         if c.items:
             self.register_buffer("memory", F.normalize(torch.rand(c.items, channels)))
         self.register_buffer("working", None, persistent=False)
@@ -282,7 +282,7 @@ class MNAD(Detector):
         return signed(stacked(batch.target)).to(self.dtype)
 
     def stages(self) -> list[Stage]:
-        return [Training(self)]
+        return [MNADTraining(self)]
 
     def score(self, batch: Batch) -> FrameErrors:
         query_BKC, skips = self.encode(self.input(batch))
@@ -362,7 +362,7 @@ class MNAD(Detector):
         load_exactly(self, used, "MNAD checkpoint")
 
 
-class Training(Stage):
+class MNADTraining(Stage):
     """The one stage: network by gradient, then memory by rule."""
 
     name = "network"
@@ -370,9 +370,9 @@ class Training(Stage):
     def __init__(self, model: MNAD) -> None:
         self.model, self.length = model, model.config.epochs
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         rate = self.model.config.learning_rate
-        return [Turn(torch.optim.Adam(self.model.parameters(), lr=rate, fused=True), self.loss)]
+        return [Update(torch.optim.Adam(self.model.parameters(), lr=rate, fused=True), self.loss)]
 
     def train_mode(self) -> None:
         self.model.train()
@@ -406,7 +406,7 @@ class Training(Stage):
         }
 
     @torch.no_grad()
-    def update(self, gather: Callable[[Tensor], Tensor]) -> None:
+    def update_buffers(self, gather: Callable[[Tensor], Tensor]) -> None:
         if self.model.config.items:
             self.model.learn(gather(self.query_BKC.flatten(0, 1)))
 

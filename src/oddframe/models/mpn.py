@@ -4,7 +4,7 @@ Lv, Chen, Cui, Xu, Li, Yang: "Learning Normal Dynamics in Videos with Meta Proto
 arXiv:2104.06689. The paper's text was not at hand: its formulas are quoted from others and its equations bear no number
 here, but for Eq. 4, the frame loss.
 
-A U-Net without BatchNorm turns four frames into features of unit length, one for every pixel. The dynamic prototype
+A U-Net without BatchNorm updates four frames into features of unit length, one for every pixel. The dynamic prototype
 unit (DPU) makes M prototypes of them, each a weighted mean of the features of this very frame; every feature reads a
 mixture of the prototypes, which is added to it; three convolutions then predict the fifth frame. What is abnormal is
 predicted badly and lies far from the nearest prototype. In the few-shot setting (`meta`, the paper's MPU) the unit and
@@ -23,7 +23,7 @@ Where this file departs from both:
 - Released code computes a loss between the prototypes of consecutive samples and a second softmax, and drops both.
 - The released test script for few shots scores features with the sign turned round; here higher is more anomalous.
 - Released checkpoints of meta-training lack encoder and decoder; here one state dict holds all, step sizes included.
-- Both scores are means; the stream turns them into decibels and brings them to a common scale (`combination`).
+- Both scores are means; the stream updates them into decibels and brings them to a common scale (`combination`).
 - `temperature`, the diagnostic "alike" and `map_filter` are ours.
 """
 
@@ -44,7 +44,7 @@ from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
-from oddframe.models.stage import Sampling, Stage, Turn
+from oddframe.models.stage import BatchSampling, Stage, Update
 from oddframe.types import Combination, Window
 
 GROUP, SUPPORT = 4, 2  # windows of one video in a batch; of those, how many the inner step sees
@@ -149,7 +149,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-class Output(NamedTuple):
+class MPNOutput(NamedTuple):
     """What the network makes of B windows.
 
     Attributes:
@@ -167,7 +167,7 @@ class Output(NamedTuple):
     distance_BN: Tensor
 
 
-class Decoder(nn.Module):
+class MPNDecoder(nn.Module):
     """Bottleneck and skips to a feature (B, C, H, W) of every pixel; none of its channels is negative."""
 
     def __init__(self, width: int) -> None:
@@ -213,7 +213,7 @@ class MPN(Detector):
 
         w = c.width
         self.encoder = UNetEncoder(12, w, norm=False)
-        self.decoder = Decoder(w)
+        self.decoder = MPNDecoder(w)
         self.prototype = nn.ModuleDict({"Mheads": nn.Linear(2 * w, c.prototypes, bias=False)})
         self.ohead = nn.Sequential(
             nn.Conv2d(2 * w, w, 3, padding=1), nn.ReLU(),
@@ -251,7 +251,7 @@ class MPN(Detector):
         """(B, C, H, W) features of unit length of stacked frames (B, 12, H, W) in [-1, 1]."""
         return F.normalize(full(self.decoder(*self.encoder(x_BCHW))), dim=1)
 
-    def predict(self, x_BCHW: Tensor, theta: Theta) -> Output:
+    def predict(self, x_BCHW: Tensor, theta: Theta) -> MPNOutput:
         """Unit and output convolutions on features of unit length, with the weights given."""
         with full_precision(x_BCHW.device.type):
             unit = self.read(x_BCHW, theta["prototype.Mheads.weight"])
@@ -260,10 +260,10 @@ class MPN(Detector):
             return F.conv2d(y, theta[f"ohead.{layer}.weight"], theta[f"ohead.{layer}.bias"], padding=1)
 
         y = convolution(convolution(unit[0], 0).relu(), 2).relu()
-        return Output(full(convolution(y, 4).tanh()), *unit)
+        return MPNOutput(full(convolution(y, 4).tanh()), *unit)
 
     def read(self, x_BCHW: Tensor, weight_MC: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The dynamic prototype unit; what comes back are the last four of `Output`."""
+        """The dynamic prototype unit; what comes back are the last four of `MPNOutput`."""
         c, x_BCN = self.config, x_BCHW.flatten(2)
         attention_BMN = weight_MC @ x_BCN / c.temperature
         if c.attention == "softmax":
@@ -289,11 +289,11 @@ class MPN(Detector):
         distance_BN = gap_BCN.square().mean(1) if c.distance == "squared" else length(gap_BCN, 1)
         return x_BCHW + read_BCN.view_as(x_BCHW), means_BMC, prototypes_BMC, distance_BN
 
-    def forward(self, x_BCHW: Tensor) -> Output:
+    def forward(self, x_BCHW: Tensor) -> MPNOutput:
         """Prediction and prototypes for stacked frames (B, 12, H, W) in [-1, 1]."""
         return self.predict(self.features(x_BCHW), self.theta())
 
-    def losses(self, out: Output, target_B3HW: Tensor, weights: tuple[float, float, float]) -> dict[str, Tensor]:
+    def losses(self, out: MPNOutput, target_B3HW: Tensor, weights: tuple[float, float, float]) -> dict[str, Tensor]:
         """Frame, compactness and diversity loss, their weighted sum, and how alike the prototypes are (mean cosine)."""
         c, error_B3HW = self.config, out.frame_B3HW - target_B3HW
         frame = error_B3HW.square().mean() if c.frame_loss == "mse" else length(error_B3HW.flatten(1), 1).mean()
@@ -376,12 +376,12 @@ class TrainStage(Stage):
         c = model.config
         self.model, self.length, self.name = model, c.epochs, "pretrain" if c.meta else "train"
         self.weights = (1.0, 0.0, 0.0) if c.meta else c.loss_weights
-        self.sampling = Sampling("spread", GROUP) if c.sampling == "spread" else Sampling()
+        self.sampling = BatchSampling("spread", GROUP) if c.sampling == "spread" else BatchSampling()
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         left_out = ("step_sizes.", "prototype.") if self.model.config.meta else ("step_sizes.",)
         learning = [p for n, p in self.model.named_parameters() if not n.startswith(left_out)]
-        return [Turn(torch.optim.Adam(learning, lr=self.model.config.learning_rate, fused=True), self.loss)]
+        return [Update(torch.optim.Adam(learning, lr=self.model.config.learning_rate, fused=True), self.loss)]
 
     def train_mode(self) -> None:
         self.model.train()
@@ -399,14 +399,14 @@ class MetaStage(Stage):
     """
 
     name = "meta"
-    sampling = Sampling("close", GROUP)
+    sampling = BatchSampling("close", GROUP)
 
     def __init__(self, model: MPN) -> None:
         self.model, self.length = model, model.config.meta_epochs
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         learning = [*self.model.theta().values(), *self.model.step_sizes.values()]
-        return [Turn(torch.optim.Adam(learning, lr=self.model.config.meta_learning_rate, fused=True), self.loss)]
+        return [Update(torch.optim.Adam(learning, lr=self.model.config.meta_learning_rate, fused=True), self.loss)]
 
     def train_mode(self) -> None:
         self.model.train()

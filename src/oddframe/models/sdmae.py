@@ -35,14 +35,14 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.detector import Batch, Detector, FrameErrors
-from oddframe.models.layers.cvt import Block
+from oddframe.models.layers.cvt import CvTBlock
 from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
 from oddframe.models.layers.patches import gather_patches, patchify, unpatchify
 from oddframe.models.layers.pixels import signed
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
-from oddframe.models.stage import Stage, Turn
+from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Masking, Window
 
 
@@ -181,18 +181,18 @@ class SDMAE(Detector):
 
         self.patch_embed = PatchEmbed(9, c.encoder_width, c.patch)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, c.encoder_width))
-        self.blocks = nn.ModuleList(Block(c.encoder_width, c.heads, c.dropout) for _ in range(3))
+        self.blocks = nn.ModuleList(CvTBlock(c.encoder_width, c.heads, c.dropout) for _ in range(3))
         self.norm = nn.LayerNorm(c.encoder_width, eps=1e-6)
         if c.class_head:
             self.class_head = nn.Linear(c.encoder_width, 1)
 
         self.mask_token = nn.Parameter(torch.zeros(1, 1, c.decoder_width))
         self.decoder_embed = nn.Linear(c.encoder_width, c.decoder_width)
-        self.decoder_blocks = nn.ModuleList(Block(c.decoder_width, c.heads, c.dropout) for _ in range(3))
+        self.decoder_blocks = nn.ModuleList(CvTBlock(c.decoder_width, c.heads, c.dropout) for _ in range(3))
         self.decoder_norm = nn.LayerNorm(c.decoder_width, eps=1e-6)
         self.decoder_pred = nn.Linear(c.decoder_width, elements)
 
-        self.decoder_student_block = Block(c.decoder_width, c.heads, c.dropout)
+        self.decoder_student_block = CvTBlock(c.decoder_width, c.heads, c.dropout)
         self.decoder_student_norm = nn.LayerNorm(c.decoder_width, eps=1e-6)
         self.decoder_student_pred = nn.Linear(c.decoder_width, elements)
 
@@ -301,7 +301,7 @@ class SDMAE(Detector):
         return self.noise(batch.key, draw).argsort(dim=1, stable=True)
 
     def stages(self) -> list[Stage]:
-        return [TeacherStage(self), StudentStage(self)]
+        return [SDMAETeacherStage(self), SDMAEStudentStage(self)]
 
     def score(self, batch: Batch) -> FrameErrors:
         draws = [self._score_draw(batch, draw) for draw in range(self.config.draws)]
@@ -345,7 +345,7 @@ class SDMAE(Detector):
         load_exactly(self, used, "SDMAE checkpoint", {"class_head": 'the main branch has none: use preset="code"'})
 
 
-class TeacherStage(Stage):
+class SDMAETeacherStage(Stage):
     """Stage 1: encoder and decoder learn to rebuild frame and anomaly map (Eq. 3), the head to classify (Eq. 5)."""
 
     name = "teacher"
@@ -353,10 +353,10 @@ class TeacherStage(Stage):
     def __init__(self, model: SDMAE) -> None:
         self.model, self.length = model, model.config.teacher_epochs
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         config = self.model.config
         learning = [p for n, p in self.model.named_parameters() if "student" not in n]
-        return [Turn(make_optimiser(config, learning), self.loss, config.normaliser == "code")]
+        return [Update(make_optimiser(config, learning), self.loss, config.normaliser == "code")]
 
     def train_mode(self) -> None:
         self.model.train()
@@ -377,7 +377,7 @@ class TeacherStage(Stage):
         return losses
 
 
-class StudentStage(Stage):
+class SDMAEStudentStage(Stage):
     """Stage 2: everything is frozen but the student, which learns to imitate the teacher (Eq. 4)."""
 
     name = "student"
@@ -385,12 +385,12 @@ class StudentStage(Stage):
     def __init__(self, model: SDMAE) -> None:
         self.model, self.length = model, model.config.student_epochs
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         config = self.model.config
         learning = [p for n, p in self.model.named_parameters() if "student" in n]
         # The unweighted distillation is a mean over the hidden tokens of the whole batch.
         sums = config.normaliser == "code" and config.distillation == "weighted"
-        return [Turn(make_optimiser(config, learning), self.loss, sums)]
+        return [Update(make_optimiser(config, learning), self.loss, sums)]
 
     def train_mode(self) -> None:
         model = self.model

@@ -1,4 +1,4 @@
-"""How a system learns: stages, the turns of a step, and which samples make a batch."""
+"""How a system learns: stages, the updates of a step, and which samples make a batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Turn:
+class Update:
     """One update within a training step: exactly the parameters of `optimiser` learn, from `loss`.
 
     Attributes:
@@ -28,7 +28,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class BatchSampling:
     """Which samples make a batch.
 
     Attributes:
@@ -59,10 +59,10 @@ class Stage(ABC):
     name: str
     length: int
     unit: Literal["epochs", "steps"] = "epochs"
-    sampling: Sampling = Sampling()
+    sampling: BatchSampling = BatchSampling()
 
     @abstractmethod
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         """The updates that every step makes on its batch, in order, with new optimisers; most stages have one."""
 
     @abstractmethod
@@ -76,8 +76,8 @@ class Stage(ABC):
             batches: whole training batches without end, in the order of training, on the detector's device.
         """
 
-    def update(self, gather: Callable[[Tensor], Tensor]) -> None:  # noqa: B027, most stages need none
-        """What changes by a rule and not by a gradient, such as a memory; called after the turns of every step.
+    def update_buffers(self, gather: Callable[[Tensor], Tensor]) -> None:  # noqa: B027, most stages need none
+        """What changes by a rule and not by a gradient, such as a memory; called after the updates of every step.
 
         Args:
             gather: (n, ...) of this device to (n * devices, ...) of all of them.

@@ -48,7 +48,7 @@ from oddframe.models.layers.k_means import k_means
 from oddframe.models.layers.pixels import full, on_grid, stacked
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
-from oddframe.models.stage import Stage, Turn
+from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Window
 
 CENTRE_SAMPLE = 2**15  # vectors that k-means looks at: a thousand for each of 32 centres
@@ -222,7 +222,7 @@ class MotionEncoder(nn.Module):
         return F.normalize(full(self.last(x_BCHW)), p=1, dim=1), (features[1], features[0])
 
 
-class Decoder(nn.Module):
+class STDDecoder(nn.Module):
     """A code (B, 8n, h, w) to pictures (B, channels, H, W), linear at the end."""
 
     def __init__(self, widths: Sequence[tuple[int, int]], channels: int) -> None:
@@ -238,7 +238,7 @@ class Decoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class Output:
+class STDOutput:
     """One forward pass.
 
     Attributes:
@@ -277,10 +277,10 @@ class STD(Detector):
 
         activation = nn.LeakyReLU() if c.activation == "leaky" else nn.ReLU()
         self.appearance_encoder = AppearanceEncoder(n, activation)
-        self.appearance_decoder = Decoder([(8 * n, 8 * n), (8 * n, 4 * n), (4 * n, 2 * n)], 3)
+        self.appearance_decoder = STDDecoder([(8 * n, 8 * n), (8 * n, 4 * n), (4 * n, 2 * n)], 3)
         self.motion_encoder = MotionEncoder(n, activation, c.attention)
         ins = (8 * n, 4 * n, 2 * n) if not c.skips else (8 * n, 8 * n, 4 * n)
-        self.motion_decoder = Decoder(list(zip(ins, (4 * n, 2 * n, 2 * n), strict=True)), 3 if first else 12)
+        self.motion_decoder = STDDecoder(list(zip(ins, (4 * n, 2 * n, 2 * n), strict=True)), 3 if first else 12)
         self.centres = nn.Parameter(torch.rand(c.clusters, 16 * n))
 
     @classmethod
@@ -309,11 +309,11 @@ class STD(Detector):
         motion_BChw, skips = self.motion_encoder(clip_B15HW[:, :12])
         return self.appearance_encoder(self.wanted(clip_B15HW)[0]), motion_BChw, skips if self.config.skips else ()
 
-    def forward(self, clip_B15HW: Tensor) -> Output:
+    def forward(self, clip_B15HW: Tensor) -> STDOutput:
         """Both streams for a clip (B, 15, H, W) in [0, 1]."""
         appearance_BChw, motion_BChw, skips = self.encode(clip_B15HW)
         gain = self.config.code_gain
-        return Output(
+        return STDOutput(
             self.appearance_decoder(gain * appearance_BChw),
             self.motion_decoder(gain * motion_BChw, skips),
             torch.cat((appearance_BChw, motion_BChw), 1),
@@ -337,7 +337,7 @@ class STD(Detector):
         distance_BhwK, assignment_BhwK = self.cluster(code_BChw)
         return (assignment_BhwK * distance_BhwK).mean(3)
 
-    def autoencoder_losses(self, clip_B15HW: Tensor, out: Output) -> dict[str, Tensor]:
+    def autoencoder_losses(self, clip_B15HW: Tensor, out: STDOutput) -> dict[str, Tensor]:
         """L_a, L_m, L_grad and their weighted sum."""
         still_B3HW, wanted_BCHW = self.wanted(clip_B15HW)
         predicted_BCHW = added(still_B3HW, out.motion)
@@ -381,8 +381,10 @@ class WarmUpStage(Stage):
         self.model, self.length = model, model.config.warm_up_steps
         self.autoencoders = [parameter for parameter in model.parameters() if parameter is not model.centres]
 
-    def turns(self) -> list[Turn]:
-        return [Turn(torch.optim.Adam(self.autoencoders, lr=self.model.config.learning_rate, fused=True), self.losses)]
+    def updates(self) -> list[Update]:
+        return [
+            Update(torch.optim.Adam(self.autoencoders, lr=self.model.config.learning_rate, fused=True), self.losses)
+        ]
 
     def train_mode(self) -> None:
         self.model.train()
@@ -417,18 +419,18 @@ class JointStage(WarmUpStage):
         model.centres.copy_(k_means(torch.cat(collected), config.clusters, generator))
         self.train_mode()
 
-    def turns(self) -> list[Turn]:
+    def updates(self) -> list[Update]:
         model, config = self.model, self.model.config
         if config.objective == "alternating":
             learning = [model.centres, model.motion_encoder.last.weight, model.appearance_encoder.last.weight]
             optimiser = torch.optim.Adam(learning, lr=config.cluster_learning_rate, fused=True)
-            # BatchNorm sees every batch twice, here and in the turn before, as in the released training.
-            return [*super().turns(), Turn(optimiser, self.cluster_losses, sums_over_batch=True)]
+            # BatchNorm sees every batch twice, here and in the update before, as in the released training.
+            return [*super().updates(), Update(optimiser, self.cluster_losses, sums_over_batch=True)]
         groups = [
             {"params": self.autoencoders, "lr": config.learning_rate},
             {"params": [model.centres], "lr": config.cluster_learning_rate},
         ]
-        return [Turn(torch.optim.Adam(groups, fused=True), self.joint_losses)]
+        return [Update(torch.optim.Adam(groups, fused=True), self.joint_losses)]
 
     def cluster_losses(self, batch: Batch) -> dict[str, Tensor]:
         model = self.model

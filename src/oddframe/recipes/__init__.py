@@ -34,7 +34,7 @@ class Part(BaseModel):
 
 
 class PseudoPart(Part):
-    """Where pseudo-anomalies come from and how they are pasted; see `oddframe.data.pseudo`.
+    """Where pseudo-anomalies come from and how they are pasted; see `oddframe.datasets.pseudo`.
 
     `source` is "world" (sprites of the built-in street), "ubnormal:PATH", "folder:PATH", or "none".
     """

@@ -1,6 +1,6 @@
 """An exported detector on disk: a folder that scores videos without torch.
 
-network.onnx | network.xml, network.bin    the graph, preprocessing included (see `oddframe.runtime.graph_runtime`)
+network.onnx | network.xml, network.bin    the graph, preprocessing included (see `oddframe.runtime.session_runtime`)
 export.json                                signature, recipe, precision, and how well it agreed with the bundle
 calibration.json, heldout.npz              of the bundle that it was made from
 CARD.md                                    the same for people
@@ -42,8 +42,8 @@ class Exported:
         outline: of the detector.
         runtime, precision: what it is for.
         parity: how well it agreed with the bundle when it was made, as plain values (see `oddframe.runtime.parity`).
-        sampling: backbone -> how its extractor looks at snippets (see `oddframe.features.snippets.Sampling`); empty for
-            a one-class detector.
+        sampling: backbone -> how its extractor looks at snippets (see `oddframe.features.snippets.SnippetSampling`);
+            empty for a one-class detector.
         gflop: 10^9 floating-point operations per scored frame, feature extraction not counted.
     """
 

@@ -20,7 +20,7 @@ from oddframe.runtime.runtime import Precision
 RELATIVE, RANKS, AUC = 1e-4, 0.999, 0.002
 SMALL = 1e-3  # of the largest value: what is smaller than that is compared with that
 
-Components = Mapping[str, NDArray[np.float64]]
+ComponentArrays = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Parity:
 
 
 def compare(
-    wanted: Components,
-    got: Components,
+    wanted: ComponentArrays,
+    got: ComponentArrays,
     scores: tuple[NDArray[np.float64], NDArray[np.float64]],
     maps: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None,
     where: str,

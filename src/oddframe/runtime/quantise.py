@@ -16,9 +16,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from oddframe.data.windows import Chunk
+from oddframe.datasets.windows import Chunk
 from oddframe.extras import imported
-from oddframe.runtime.graph_runtime import feed
+from oddframe.runtime.session_runtime import feed
 from oddframe.types import Signature
 
 QUANTISED = ("Conv", "ConvTranspose", "MatMul", "Gemm")

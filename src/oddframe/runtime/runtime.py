@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from oddframe.data.windows import Chunk
+from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError
 from oddframe.types import ChunkErrors, Signature
 
@@ -20,7 +20,7 @@ CPU_BATCH, GPU_BATCH = 4, 64
 
 
 @dataclass(frozen=True)
-class Engine:
+class RuntimeOptions:
     """With what to compute.
 
     Attributes:
@@ -43,8 +43,10 @@ class Engine:
         return "" if (runtime, precision) == ("torch", "fp32") else f"{runtime}-{precision}"
 
     @classmethod
-    def parse(cls, runtime: str | None, precision: str | None, device: str = AUTO, batch: int | None = None) -> Engine:
-        """An engine from words of the command line.
+    def parse(
+        cls, runtime: str | None, precision: str | None, device: str = AUTO, batch: int | None = None
+    ) -> RuntimeOptions:
+        """Options from words of the command line.
 
         Raises:
             InputError: there is no such runtime or precision, or no such batch.

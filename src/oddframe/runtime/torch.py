@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from oddframe.data.windows import Chunk
+from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError
 from oddframe.models.detector import Batch, Detector
 from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, Precision, Runtime

@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.windows import Chunk, stream_chunks
+from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.runtime.parity import Parity, compare
 from oddframe.runtime.runtime import Runtime
 from oddframe.scoring.combine import Components, ScoreRule, combine

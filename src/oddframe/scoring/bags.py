@@ -14,7 +14,7 @@ from oddframe.errors import BundleError, InputError
 from oddframe.features.catalogue import load_extractor
 from oddframe.features.extract import BATCH
 from oddframe.features.extractor import Extractor
-from oddframe.features.snippets import Sampling
+from oddframe.features.snippets import SnippetSampling
 from oddframe.models.bag_detector import BagDetector
 from oddframe.runtime.runtime import Precision
 from oddframe.scoring.features import BagNetwork, FeatureScorer
@@ -51,7 +51,7 @@ class BagScorer(FeatureScorer):
             raise InputError(f"{bundle.path}: its precision is that of its features; leave --precision out")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        extractors: dict[str, tuple[Extractor, Sampling]] = {}
+        extractors: dict[str, tuple[Extractor, SnippetSampling]] = {}
         for name in detector.required:
             about: Mapping[str, Any] = bundle.data["features"][name]
             if about["sampling"] is None:
@@ -61,6 +61,6 @@ class BagScorer(FeatureScorer):
                 )
             extractor = load_extractor(bundle.path / EXTRACTORS / name)
             extractor.to(device)
-            extractors[name] = (extractor, Sampling.from_dict(about["sampling"]))
+            extractors[name] = (extractor, SnippetSampling.from_dict(about["sampling"]))
         network = torch_network(detector.to(device))
         super().__init__(extractors, network, detector.segments, bundle.recipe.scoring.segment_seconds, batch or BATCH)

@@ -22,7 +22,7 @@ DEFAULT_RATE = 1.0  # alarms per hour
 LOWEST_QUANTILE = 0.95
 SUMMARY = (0.5, 0.9, 0.99, 0.999, 1.0)
 
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+ScoreCurve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Calibration:
 class _HeldOut:
     """All held-out pieces as one curve, kept apart by a score of minus infinity and a pause too long to merge."""
 
-    def __init__(self, pieces: Sequence[Curve], merge_s: float, min_s: float) -> None:
+    def __init__(self, pieces: Sequence[ScoreCurve], merge_s: float, min_s: float) -> None:
         self.values = np.concatenate([score for _, score in pieces])
         self.median = float(np.median(self.values))
         times, scores, end = [], [], 0.0
@@ -114,7 +114,7 @@ class _HeldOut:
 
 
 def calibrate(
-    scores: Sequence[Curve],
+    scores: Sequence[ScoreCurve],
     *,
     alarms_per_hour: float | None = None,
     quantile: float | None = None,

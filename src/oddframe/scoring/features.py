@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.segments import pool, spread
+from oddframe.datasets.segments import pool, spread
 from oddframe.errors import InputError
 from oddframe.features.extract import extract
 from oddframe.features.extractor import SNIPPET, Extractor
-from oddframe.features.snippets import Sampling, SnippetFeatures
+from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.scoring.combine import Components, ScoreRule
 from oddframe.scoring.files import MapSpool
 from oddframe.types import FrameScores, VideoInfo
 from oddframe.video.sources import VideoSource
 
 if TYPE_CHECKING:
-    from oddframe.scoring.scorer import Count
+    from oddframe.scoring.scorer import FrameCount
 
 FPS = 25.0  # of features that come without times, as of a folder of frames
 
@@ -108,7 +108,7 @@ class FeatureScorer:
 
     def __init__(
         self,
-        extractors: Mapping[str, tuple[Extractor, Sampling]],
+        extractors: Mapping[str, tuple[Extractor, SnippetSampling]],
         network: BagNetwork,
         segments: int,
         segment_seconds: float | None,
@@ -118,7 +118,7 @@ class FeatureScorer:
         self.segments, self.segment_seconds = segments, segment_seconds
 
     def score(
-        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: Count
+        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: FrameCount
     ) -> FrameScores:
         """See `oddframe.scoring.scorer.Scorer`; there are no maps."""
         done = 0

@@ -22,14 +22,14 @@ from oddframe.bundle import EXTRACTORS
 from oddframe.errors import InputError, OddframeError, VideoError
 from oddframe.features.catalogue import load_extractor
 from oddframe.features.extract import BATCH
-from oddframe.features.snippets import Sampling
+from oddframe.features.snippets import SnippetSampling
 from oddframe.processes import cores, main_hidden, process_pool
 from oddframe.runtime.exported import Exported, load_trained
-from oddframe.runtime.graph_runtime import bag_network
-from oddframe.runtime.runtime import Engine
+from oddframe.runtime.runtime import RuntimeOptions
+from oddframe.runtime.session_runtime import bag_network
 from oddframe.runtime.sessions import open_session
+from oddframe.scoring.choose_runtime import open_runtime
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.engines import open_runtime
 from oddframe.scoring.features import FeatureScorer
 from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
 from oddframe.scoring.scorer import Scorer, WindowScorer
@@ -39,7 +39,7 @@ from oddframe.video.sources import VideoSource
 if TYPE_CHECKING:
     from oddframe.bundle import Bundle
 
-Progress = Callable[[str, int, int | None], None]
+ScoreProgress = Callable[[str, int, int | None], None]
 """Called with a video's name, frames done, and frames in all where the file says so."""
 Outcome = tuple[VideoSource, FrameScores | str]
 """A video and its scores, or why it has none."""
@@ -50,13 +50,13 @@ class Job:
     """How videos are scored.
 
     Attributes:
-        engine: not "auto" any more.
+        options: not "auto" any more.
         folder: for score files; None keeps the scores in memory.
         force: score again what `folder` already holds.
     """
 
     trained: Bundle | Exported
-    engine: Engine
+    options: RuntimeOptions
     rule: ScoreRule
     folder: Path | None
     force: bool = False
@@ -65,55 +65,55 @@ class Job:
     def identity(self) -> str:
         """What scores depend on: the detector, what computes them, and where they do, the levels of calibration."""
         parts = [self.trained.id]
-        if not isinstance(self.trained, Exported) and self.engine.label:
-            parts.append(self.engine.label)
+        if not isinstance(self.trained, Exported) and self.options.label:
+            parts.append(self.options.label)
         if self.rule.combination.scale == "normal":
             parts.append(f"{zlib.crc32(json.dumps(dict(self.rule.levels), sort_keys=True).encode()):08x}")
         return "-".join(parts)
 
 
-def open_scorer(trained: Bundle | Exported, engine: Engine) -> Scorer:
+def open_scorer(trained: Bundle | Exported, options: RuntimeOptions) -> Scorer:
     """What scores videos with a trained detector.
 
     Raises:
-        InputError: the engine is not for it.
+        InputError: the options are not for it.
     """
     if isinstance(trained, Exported):
         if isinstance(trained.outline, BagSignature):
-            return _feature_scorer(trained, trained.outline, engine)
+            return _feature_scorer(trained, trained.outline, options)
     else:
         from oddframe.models.bag_detector import BagDetector
 
         if isinstance(trained.detector, BagDetector):
             from oddframe.scoring.bags import BagScorer
 
-            if engine.runtime not in (None, "auto", "torch"):
+            if options.runtime not in (None, "auto", "torch"):
                 raise InputError(
                     f"{trained.path}: its time goes to its feature extractors; leave --runtime out, or export it"
                 )
-            return BagScorer(trained, trained.detector, engine.device, engine.precision or "fp32", engine.batch)
-    return WindowScorer(open_runtime(trained, engine), engine.batch)
+            return BagScorer(trained, trained.detector, options.device, options.precision or "fp32", options.batch)
+    return WindowScorer(open_runtime(trained, options), options.batch)
 
 
-def _feature_scorer(trained: Exported, signature: BagSignature, engine: Engine) -> Scorer:
+def _feature_scorer(trained: Exported, signature: BagSignature, options: RuntimeOptions) -> Scorer:
     extractors = {
-        name: (load_extractor(trained.path / EXTRACTORS / name), Sampling.from_dict(dict(sampling)))
+        name: (load_extractor(trained.path / EXTRACTORS / name), SnippetSampling.from_dict(dict(sampling)))
         for name, sampling in trained.sampling.items()
     }
-    session = open_session(trained.runtime, trained.network, trained.precision, engine.device)
+    session = open_session(trained.runtime, trained.network, trained.precision, options.device)
     network, seconds = bag_network(session, signature), trained.recipe.scoring.segment_seconds
-    return FeatureScorer(extractors, network, signature.segments, seconds, engine.batch or BATCH)
+    return FeatureScorer(extractors, network, signature.segments, seconds, options.batch or BATCH)
 
 
-def score_here(job: Job, sources: Sequence[VideoSource], progress: Progress | None = None) -> Iterator[Outcome]:
+def score_here(job: Job, sources: Sequence[VideoSource], progress: ScoreProgress | None = None) -> Iterator[Outcome]:
     """Score videos in this process and in their order."""
     work = _Work(job)
     for source in sources:
         yield source, work(source, progress)
 
 
-def score_beside(
-    job: Job, sources: Sequence[VideoSource], workers: int, progress: Progress | None = None
+def score_in_processes(
+    job: Job, sources: Sequence[VideoSource], workers: int, progress: ScoreProgress | None = None
 ) -> Iterator[Outcome]:
     """Score videos in processes that share the cores, the largest files first; yields each as it is done.
 
@@ -121,7 +121,7 @@ def score_beside(
         OddframeError: a process was killed.
         InputError: what the detector sees of one video changes how it scores the next.
     """
-    if open_scorer(job.trained, job.engine).carries_over:
+    if open_scorer(job.trained, job.options).carries_over:
         raise InputError("this detector learns from one video for the next; score with one worker")
     threads = max(1, cores() // workers)
     pool = process_pool(min(workers, len(sources)), _begin, replace(job, trained=None), job.trained.path, threads)  # type: ignore[arg-type]  # loaded there
@@ -151,10 +151,10 @@ class _Work:
 
     def __init__(self, job: Job) -> None:
         self.job, self.identity = job, job.identity
-        self.scorer = open_scorer(job.trained, job.engine)
+        self.scorer = open_scorer(job.trained, job.options)
         self.force = job.force or self.scorer.carries_over  # scores then depend on the videos before
 
-    def __call__(self, source: VideoSource, progress: Progress | None) -> FrameScores | str:
+    def __call__(self, source: VideoSource, progress: ScoreProgress | None) -> FrameScores | str:
         """The scores of a video, from the folder if they are there, or why it cannot be scored."""
         try:
             return self._stored(source) or self._scored(source, progress)
@@ -169,7 +169,7 @@ class _Work:
         same = done.bundle == self.identity and Path(done.info.path).resolve() == source.path.resolve()
         return done if same else None
 
-    def _scored(self, source: VideoSource, progress: Progress | None) -> FrameScores:
+    def _scored(self, source: VideoSource, progress: ScoreProgress | None) -> FrameScores:
         def count(frames: int, total: int | None) -> None:
             if progress is not None:
                 progress(source.name, frames, total)

@@ -13,7 +13,7 @@ from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
 
-Count = Callable[[int, int | None], None]
+FrameCount = Callable[[int, int | None], None]
 """Called with frames done, and frames in all where the file says so."""
 
 
@@ -29,7 +29,7 @@ class Scorer(Protocol):
     map_grid: tuple[int, int] | None
 
     def score(
-        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: Count
+        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: FrameCount
     ) -> FrameScores:
         """The scores of a video.
 
@@ -55,7 +55,7 @@ class WindowScorer:
         runtime.forget()
 
     def score(
-        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: Count
+        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: FrameCount
     ) -> FrameScores:
         window, done = self.runtime.signature.window, 0
         with VideoReader(source, window.size, window.colour, window.resize) as reader:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.prefetch import prefetch
-from oddframe.data.windows import Chunk, stream_chunks
+from oddframe.datasets.prefetch import prefetch
+from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import VideoError
 from oddframe.runtime.runtime import Runtime
 from oddframe.scoring.combine import ScoreRule

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oddframe.data.bags import Bags
-from oddframe.data.hashing import hash64
+from oddframe.datasets.bags import Bags
+from oddframe.datasets.hashing import hash64
 from oddframe.models.bag_detector import BagBatch
 from oddframe.models.detector import Batch
-from oddframe.models.stage import Sampling
+from oddframe.models.stage import BatchSampling
 
 # What a hash is for comes first in it, so that no two uses share their randomness.
 ORDER, KEY, NOISE, HELDOUT, GROUP = range(5)
@@ -30,7 +30,7 @@ HELDOUT_SAMPLES = 256
 AnyBatch = Batch | BagBatch
 
 
-class Clips(Protocol):
+class ClipSamples(Protocol):
     """Windows of B samples as numpy arrays; shapes as in `Batch`."""
 
     @property
@@ -46,7 +46,7 @@ class Clips(Protocol):
 
 
 class Samples(Protocol):
-    """What training learns from: `oddframe.data`'s ClipSet or BagSet, or anything of their shape.
+    """What training learns from: `oddframe.datasets`'s ClipSet or BagSet, or anything of their shape.
 
     `groups` says which of the samples, numbered from 0, belong together: the windows of each video, or the bags of each
     class. `batch` is called by several threads at once, and what it returns depends on its arguments alone.
@@ -55,14 +55,14 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
     @property
     def groups(self) -> Sequence[range]: ...
-    def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> Clips | Bags: ...
+    def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ClipSamples | Bags: ...
 
 
 @overload
 def as_batch(samples: Bags, pin: bool = False) -> BagBatch: ...
 @overload
-def as_batch(samples: Clips, pin: bool = False) -> Batch: ...
-def as_batch(samples: Clips | Bags, pin: bool = False) -> AnyBatch:
+def as_batch(samples: ClipSamples, pin: bool = False) -> Batch: ...
+def as_batch(samples: ClipSamples | Bags, pin: bool = False) -> AnyBatch:
     """The same samples as torch tensors; `pin` puts them into memory from which they travel to a GPU unattended."""
 
     def tensor(array: NDArray[Any]) -> Tensor:
@@ -89,8 +89,8 @@ class Sampler:
     """The samples of every step of a stage, and this device's share of them.
 
     A global batch is what `world` devices see together in one step; the devices take its samples (or groups, see
-    `Sampling`) in turn, so that their number does not change what is learnt from. What is left of an epoch after its
-    last whole batch is dropped.
+    `BatchSampling`) in turn, so that their number does not change what is learnt from. What is left of an epoch after
+    its last whole batch is dropped.
 
     Attributes:
         first_epoch: number of the stage's first epoch, counted over the whole run.
@@ -106,7 +106,7 @@ class Sampler:
     batch_size: int
     rank: int = 0
     world: int = 1
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: BatchSampling = field(default_factory=BatchSampling)
 
     @property
     def balanced(self) -> bool:
@@ -175,7 +175,7 @@ class Sampler:
         return group.start + np.array([orders[int(k)][place] for k, place in zip(rounds, places, strict=True)])
 
     def _windows(self, number: int, epoch: int) -> NDArray[np.int64]:
-        """A group of samples of one of the videos; see `Sampling`."""
+        """A group of samples of one of the videos; see `BatchSampling`."""
         video, size = self._videos[number], self.sampling.group
         random = np.random.default_rng(int(hash64(GROUP, self.seed, self.stage, epoch, number)))
         least = size if self.sampling.kind == "close" else 1
@@ -188,7 +188,9 @@ class Sampler:
         return video.start + places
 
 
-def heldout_samples(groups: Sequence[range], sampling: Sampling, batch_size: int, seed: int) -> list[NDArray[np.int64]]:
+def heldout_samples(
+    groups: Sequence[range], sampling: BatchSampling, batch_size: int, seed: int
+) -> list[NDArray[np.int64]]:
     """The same at most 256 held-out samples every time, in batches like those of training; the last may be smaller."""
     if sampling.kind == "shuffle":
         last = sum(map(len, groups)) - 1

@@ -19,10 +19,10 @@ from oddframe.errors import InputError, RecipeError
 HELDOUT_MARKS = 20
 LOG_LINES = 200
 
-Unit = Literal["seconds", "steps", "epochs"]
+BudgetUnit = Literal["seconds", "steps", "epochs"]
 Schedule = Literal["constant", "cosine"]
 
-_UNITS: dict[str, tuple[float, Unit]] = {
+_UNITS: dict[str, tuple[float, BudgetUnit]] = {
     "s": (1.0, "seconds"),
     "m": (60.0, "seconds"),
     "min": (60.0, "seconds"),
@@ -39,7 +39,7 @@ class Budget:
     """How long training takes in all; the stages share it in proportion to their lengths."""
 
     amount: float
-    unit: Unit
+    unit: BudgetUnit
 
 
 def parse_budget(text: str) -> Budget:

@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from oddframe.bundle import save_bundle
-from oddframe.data.clips import ClipSet
+from oddframe.datasets.clips import ClipSet
 from oddframe.errors import InputError, RecipeError
 from oddframe.models.detector import one_class
 from oddframe.models.registry import create
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
+from oddframe.scoring.jobs import ScoreProgress
 from oddframe.training.sampling import as_batch
 from oddframe.types import Window
 from oddframe.video.cache import build_cache, default_cache_root
 from oddframe.video.sources import find_videos
 from oddframe.workflow.fit import heldout_pieces
-from oddframe.workflow.run import Progress, Run
+from oddframe.workflow.run import Run
 
 PARTS = 3  # a shot needs its own length of video, and as much again before and after it to calibrate on
 
@@ -33,7 +34,7 @@ def adapt(
     alarms_per_hour: float | None = None,
     quantile: float | None = None,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
 ) -> Run:
     """Adapt to a new camera from a few windows of its normal video; a new bundle appears, `run` stays as it is.
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from oddframe.benchmark.memory import peak_memory
-from oddframe.data.windows import stream_chunks
+from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import InputError
 from oddframe.runtime.exported import Exported
-from oddframe.runtime.runtime import Engine, Runtime
-from oddframe.scoring.engines import choose_engine, open_runtime
+from oddframe.runtime.runtime import Runtime, RuntimeOptions
+from oddframe.scoring.choose_runtime import choose_runtime, open_runtime
 from oddframe.scoring.stream import PostProcessor, score_frames
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
@@ -100,21 +100,21 @@ def bench(
     *,
     frames: int = 300,
     rounds: int = 3,
-    engine: Engine = Engine(),
+    options: RuntimeOptions = RuntimeOptions(),
 ) -> BenchResult:
     """Measure a run on the first `frames` frames of each video.
 
     The parts are measured in turn, `rounds` times each after one warm-up: a drift of the machine's speed hits all.
 
     Raises:
-        InputError: a video or the engine cannot be used.
+        InputError: a video or the options cannot be used.
         RecipeError: the run is a weakly supervised one.
     """
     if frames < 1 or rounds < 1:
         raise InputError(f"frames and rounds must be at least 1, not {frames} and {rounds}")
-    engine = choose_engine(run.trained, engine, sources, run.rule) if engine.runtime == "auto" else engine
-    signature, runtime = run.signature, open_runtime(run.trained, engine)
-    batch, window = engine.batch or runtime.batch, signature.window
+    options = choose_runtime(run.trained, options, sources, run.rule) if options.runtime == "auto" else options
+    signature, runtime = run.signature, open_runtime(run.trained, options)
+    batch, window = options.batch or runtime.batch, signature.window
 
     def opened(source: VideoSource) -> VideoReader:
         return VideoReader(source, window.size, window.colour, window.resize)
@@ -164,7 +164,7 @@ def bench(
     seconds = {name: statistics.median(values) for name, values in times.items()}
     work = sum(seconds[name] for name in ("decode", "forward", "post"))
     gflop, rate = _arithmetic(run, runtime)
-    live = open_runtime(run.trained, replace(engine, batch=1))
+    live = open_runtime(run.trained, replace(options, batch=1))
     return BenchResult(
         videos=tuple(source.name for source in sources),
         frames=count,

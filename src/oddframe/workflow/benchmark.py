@@ -25,10 +25,10 @@ import numpy as np
 from oddframe.atomic import write_text
 from oddframe.benchmark.memory import Peak, peak_memory
 from oddframe.benchmark.plan import BASELINES, DataPart, Plan, load_plan
-from oddframe.benchmark.table import Cost, Figure, Table
+from oddframe.benchmark.table import Cost, Table, TableFigure
 from oddframe.bundle import CALIBRATION
-from oddframe.data.labelled import LabelledSet, LabelledVideo
-from oddframe.data.readers import open_labelled
+from oddframe.datasets.labelled import LabelledSet, LabelledVideo
+from oddframe.datasets.readers import open_labelled
 from oddframe.errors import InputError, VideoError
 from oddframe.evaluation.protocol import Protocol, curves, evaluate
 from oddframe.evaluation.protocols import get_protocol
@@ -38,10 +38,11 @@ from oddframe.models.optical_flow import OpticalFlow
 from oddframe.models.registry import create
 from oddframe.recipes import Recipe
 from oddframe.report.plots import plot_rocs, plot_timeline
-from oddframe.runtime.runtime import Engine
+from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import save_scores
+from oddframe.scoring.jobs import ScoreProgress
 from oddframe.scoring.origin import Origin, stored_scores
 from oddframe.scoring.smooth import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo, Window
@@ -49,13 +50,13 @@ from oddframe.video.cache import cache_key
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.evaluate import choose_protocols, ground_truth_notes, unlearnt_scores
 from oddframe.workflow.fit import fit
-from oddframe.workflow.run import Progress, Run, load_run
+from oddframe.workflow.run import Run, load_run
 
 TRAINED, SCORED = "trained.json", "scored.json"
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredTestSet:
     """Scores of a test set, with what made them, and where.
 
     Attributes:
@@ -76,7 +77,7 @@ def benchmark(
     *,
     device: str = "auto",
     workers: int = 2,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
     train_progress: bool = False,
 ) -> Table:
     """Carry out a plan and write its table and plots to `out`; what `out` holds already is not done again.
@@ -93,7 +94,7 @@ def benchmark(
     out = Path(out)
     plan = plan if isinstance(plan, Plan) else load_plan(plan)
     opened = {name: (open_labelled(part.test), find_videos(part.train)) for name, part in plan.data.items()}
-    figures: list[Figure] = []
+    figures: list[TableFigure] = []
     costs: list[Cost] = []
     notes: list[str] = []
     for data, (labelled, training) in opened.items():
@@ -105,7 +106,7 @@ def benchmark(
                 run = out / "runs" / data / f"{system}-seed{seed}-{_key(recipe, training)}"
                 _train(plan.data[data], recipe, run, device, workers, train_progress, notes)
                 test = run / f"test-{_videos_key(labelled)}"
-                scored.append(Scored(system, seed, *_score(run, test, labelled, device, progress), run))
+                scored.append(ScoredTestSet(system, seed, *_score(run, test, labelled, device, progress), run))
                 costs.append(_cost(data, scored[-1], _read(run / TRAINED), _read(test / SCORED)))
         scored += _baselines(out / "baselines", data, labelled, costs)
         found, used = _evaluate(plan, data, labelled, scored)
@@ -140,7 +141,7 @@ def _train(
 
 
 def _score(
-    run: Path, folder: Path, labelled: LabelledSet, device: str, progress: Progress | None
+    run: Path, folder: Path, labelled: LabelledSet, device: str, progress: ScoreProgress | None
 ) -> tuple[Origin, Sequence[FrameScores]]:
     """The scores of a test set, stored or made now."""
     if not (folder / SCORED).is_file():
@@ -155,7 +156,7 @@ def _score(
         trained: Run = load_run(run)
         with peak_memory() as peak:
             start = time.perf_counter()
-            _, skipped, _ = trained.score_all(sources, folder / "scores", Engine(device=device), progress=count)
+            _, skipped, _ = trained.score_all(sources, folder / "scores", RuntimeOptions(device=device), progress=count)
             seconds = time.perf_counter() - start
         if skipped:
             raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
@@ -164,11 +165,13 @@ def _score(
     return stored_scores(folder / "scores")
 
 
-def _baselines(root: Path, data: str, labelled: LabelledSet, costs: list[Cost]) -> Iterator[Scored]:
+def _baselines(root: Path, data: str, labelled: LabelledSet, costs: list[Cost]) -> Iterator[ScoredTestSet]:
     """What every table has: what says the same of all frames, and what only looks at how much moves."""
     smoothing = Smoothing()  # what recipes have that say nothing else
     rule = ScoreRule(Combination({"constant": 1.0}), smoothing)
-    yield Scored(BASELINES[0], None, Origin(BASELINES[0], "", rule), [_constant(video) for video in labelled.videos])
+    yield ScoredTestSet(
+        BASELINES[0], None, Origin(BASELINES[0], "", rule), [_constant(video) for video in labelled.videos]
+    )
     detectors: tuple[Detector, ...] = (FrameDifference(), OpticalFlow())
     for name, detector in zip(BASELINES[1:], detectors, strict=True):
         folder = root / data / f"{name}-{_videos_key(labelled)}"
@@ -183,7 +186,7 @@ def _baselines(root: Path, data: str, labelled: LabelledSet, costs: list[Cost]) 
             Origin(name, "", rule).save(folder / "scores")
             frames = sum(len(one.frame) for one in scores)
             _note(folder / SCORED, peak, frames_per_second=frames / seconds)
-        scored = Scored(name, None, *stored_scores(folder / "scores"))
+        scored = ScoredTestSet(name, None, *stored_scores(folder / "scores"))
         costs.append(_cost(data, scored, {}, _read(folder / SCORED)))
         yield scored
 
@@ -199,8 +202,8 @@ def _constant(video: LabelledVideo) -> FrameScores:
 
 
 def _evaluate(
-    plan: Plan, data: str, labelled: LabelledSet, scored: Sequence[Scored]
-) -> tuple[list[Figure], list[Protocol]]:
+    plan: Plan, data: str, labelled: LabelledSet, scored: Sequence[ScoredTestSet]
+) -> tuple[list[TableFigure], list[Protocol]]:
     """Every system under its protocols, every baseline under all of them; and these protocols."""
     labels = {video.source.name: video.labels for video in labelled.videos}
     used: dict[str, Protocol] = {}
@@ -213,12 +216,12 @@ def _evaluate(
             protocols = _protocols(plan, one, labelled.name)
             used |= {protocol.name: protocol for protocol in protocols}
         for protocol in protocols:
-            figures.append(Figure(data, one.name, one.seed, evaluate(one.scores, labels, protocol, origin.rule)))
+            figures.append(TableFigure(data, one.name, one.seed, evaluate(one.scores, labels, protocol, origin.rule)))
     order = list(used)
     return sorted(figures, key=lambda figure: order.index(figure.result.protocol)), list(used.values())
 
 
-def _protocols(plan: Plan, one: Scored, data: str) -> list[Protocol]:
+def _protocols(plan: Plan, one: ScoredTestSet, data: str) -> list[Protocol]:
     if not plan.protocols:
         components = set(one.scores[0].components)
         return choose_protocols((), False, one.origin.model, components, one.origin.rule, data)
@@ -226,7 +229,7 @@ def _protocols(plan: Plan, one: Scored, data: str) -> list[Protocol]:
     return [protocol for protocol in wanted if _fits(protocol, one)]
 
 
-def _fits(protocol: Protocol, one: Scored) -> bool:
+def _fits(protocol: Protocol, one: ScoredTestSet) -> bool:
     """Whether a protocol is for a system's scores, and they have what it asks for."""
     needed = set(protocol.combination.weights) if protocol.combination else set()
     return protocol.system in (None, one.origin.model) and one.scores[0].components.keys() >= needed
@@ -237,7 +240,7 @@ def _of_data(protocols: Sequence[Protocol], plan: Plan) -> list[Protocol]:
     return [protocol for protocol in protocols if protocol.name in plan.protocols]
 
 
-def _plot(folder: Path, data: str, labelled: LabelledSet, scored: Sequence[Scored], protocol: Protocol) -> None:
+def _plot(folder: Path, data: str, labelled: LabelledSet, scored: Sequence[ScoredTestSet], protocol: Protocol) -> None:
     """ROC curves of all under one protocol, and each system's score over the most telling video, of the first seed."""
     labels = {video.source.name: video.labels for video in labelled.videos}
     rocs = {}
@@ -287,7 +290,7 @@ def _hash(parts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
 
 
-def _cost(data: str, one: Scored, trained: dict[str, Any], scored: dict[str, Any]) -> Cost:
+def _cost(data: str, one: ScoredTestSet, trained: dict[str, Any], scored: dict[str, Any]) -> Cost:
     on_gpu = [part["gpu_mib"] for part in (trained, scored) if part.get("gpu_mib") is not None]
     return Cost(
         data, one.name, one.seed, trained.get("seconds"), scored["frames_per_second"], trained.get("mib"),

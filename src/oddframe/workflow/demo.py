@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from oddframe.data.folder import read_folder
-from oddframe.data.world import render_world
+from oddframe.datasets.folder import read_folder
 from oddframe.errors import InputError
 from oddframe.report.plots import demo_picture
+from oddframe.scoring.jobs import ScoreProgress
+from oddframe.street import render_world
 from oddframe.types import Event
 from oddframe.workflow.evaluate import Evaluation, evaluate_run
 from oddframe.workflow.fit import fit
-from oddframe.workflow.run import Progress
 
 TRAINING_VIDEOS, TEST_VIDEOS, SECONDS = 8, 6, 24.0
 # Vehicles where people walk: what minutes on a CPU suffice for. benchmarks/street_kinds.py measures every kind.
@@ -64,7 +64,7 @@ def demo(
     seed: int = 0,
     recipe: str = "sdmae-small",
     budget: str = "130s",
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
     train_progress: bool = False,
 ) -> DemoResult:
     """Render a street, train on its normal videos, score and evaluate its test videos.

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from oddframe.data.labelled import LabelledSet
-from oddframe.data.masks import read_masks
+from oddframe.datasets.labelled import LabelledSet
+from oddframe.datasets.masks import read_masks
 from oddframe.evaluation.auc import equal_error_rate, roc_auc
-from oddframe.evaluation.bootstrap import Interval, bootstrap_micro_auc
+from oddframe.evaluation.bootstrap import ConfidenceInterval, bootstrap_micro_auc
 from oddframe.evaluation.events import EventResult, evaluate_events, latency_average_precision
 from oddframe.evaluation.pixels import pixel_auc, pixel_criterion
 from oddframe.evaluation.plain import plain
@@ -23,7 +23,7 @@ from oddframe.types import Event, FrameScores
 
 
 @dataclass(frozen=True)
-class Place:
+class LocalisationFigures:
     """Where in the picture, from the detector's maps; see `oddframe.evaluation.pixels` and `.regions`.
 
     Attributes:
@@ -53,10 +53,10 @@ class Details:
     """
 
     protocol: str
-    micro_auc: Interval
+    micro_auc: ConfidenceInterval
     latency_ap: float
     events: EventResult | None
-    place: Place | None
+    place: LocalisationFigures | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; undefined metrics become None."""
@@ -89,7 +89,7 @@ def measure(
     )
 
 
-def _place(scores: Sequence[FrameScores], labelled: LabelledSet) -> Place | None:
+def _place(scores: Sequence[FrameScores], labelled: LabelledSet) -> LocalisationFigures | None:
     """None where a video has no masks, or no maps were kept."""
     by_name = {video.video: video for video in scores}
     if any(video.masks is None or by_name[video.source.name].map is None for video in labelled.videos):
@@ -103,4 +103,6 @@ def _place(scores: Sequence[FrameScores], labelled: LabelledSet) -> Place | None
         regions.append((regions_of_masks(masks), maps, (masks.shape[1], masks.shape[2])))
     detected = pixel_criterion(pixels)
     found = map_detection(regions)
-    return Place(pixel_auc(pixels), roc_auc(*detected), equal_error_rate(*detected), found.rbdc, found.tbdc)
+    return LocalisationFigures(
+        pixel_auc(pixels), roc_auc(*detected), equal_error_rate(*detected), found.rbdc, found.tbdc
+    )

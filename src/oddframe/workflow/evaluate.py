@@ -7,24 +7,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oddframe.data.labelled import LabelledSet
-from oddframe.data.readers import open_labelled
+from oddframe.datasets.labelled import LabelledSet
+from oddframe.datasets.readers import open_labelled
 from oddframe.errors import InputError
 from oddframe.evaluation.protocol import Protocol, Result, evaluate
 from oddframe.evaluation.protocols import PROTOCOLS, get_protocol, known_data, protocols_for
 from oddframe.models.detector import Detector
 from oddframe.models.frame_difference import FrameDifference
-from oddframe.runtime.runtime import Engine
+from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import load_scores, save_scores, score_path
+from oddframe.scoring.jobs import ScoreProgress
 from oddframe.scoring.origin import Origin, stored_scores
 from oddframe.scoring.stream import score_video
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.workflow.details import Details, measure
-from oddframe.workflow.run import Progress, Run
-from oddframe.workflow.scored import Scored
+from oddframe.workflow.run import Run
+from oddframe.workflow.scored import Scores
 
 BASELINE = "frame_difference"
 BASELINE_FOLDER = "baseline"
@@ -63,21 +64,21 @@ def evaluate_run(
     every: bool = False,
     details: bool = False,
     out: str | Path | None = None,
-    engine: Engine = Engine(),
+    options: RuntimeOptions = RuntimeOptions(),
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
 ) -> Evaluation:
     """Score a labelled test set and evaluate it under every protocol, the frame-difference baseline beside it.
 
     Args:
-        data: "NAME:PATH" (see `oddframe.data.readers.open_labelled`), or a set already open.
+        data: "NAME:PATH" (see `oddframe.datasets.readers.open_labelled`), or a set already open.
         protocols: names; none: `honest` and all of the model's own that its components allow.
         every: those, and what all other protocols make of the model's own components; see `choose_protocols`.
         details: also measure what the AUC of frames does not say, under the first protocol; see
             `oddframe.workflow.details`.
         out: folder for score files, the one that `Run.score` takes; what it already holds is not scored again. None
             keeps the scores in memory.
-        engine, workers: see `Run.score`.
+        options, workers: see `Run.score`.
 
     Raises:
         InputError: unusable data, unknown protocol or one of another system, or a video that cannot be decoded.
@@ -88,7 +89,7 @@ def evaluate_run(
     chosen = choose_protocols(protocols, every, model, set(run.trained.outline.reported), rule, labelled.name)
     sources = [video.source for video in labelled.videos]
     folder = None if out is None else Path(out) / "scores"
-    scores, skipped, _ = run.score_all(sources, folder, engine, workers=workers, progress=progress)
+    scores, skipped, _ = run.score_all(sources, folder, options, workers=workers, progress=progress)
     if skipped:
         raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
     baseline = baseline_scores(size, labelled, ScoreRule(FrameDifference.combination, rule.smoothing))
@@ -99,7 +100,7 @@ def evaluate_run(
     evaluation = _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
     if not details:
         return evaluation
-    events = Scored(scores, run.calibration(), rule.combination).events()
+    events = Scores(scores, run.calibration(), rule.combination).events()
     return replace(evaluation, details=measure(scores, labelled, chosen[0], rule, events))
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.weak import Rule, labels, open_weak
+from oddframe.datasets.weak import Rule, labels, open_weak
 from oddframe.errors import InputError
-from oddframe.evaluation.bootstrap import Interval, bootstrap_micro_auc
+from oddframe.evaluation.bootstrap import ConfidenceInterval, bootstrap_micro_auc
 from oddframe.evaluation.weak import WeakResult, evaluate_weak, reference_rows
 from oddframe.features.collection import Collection
 from oddframe.models.bag_detector import BagDetector
 from oddframe.scoring.bags import torch_network
 from oddframe.scoring.features import score_bag
-from oddframe.workflow.run import Progress, Run
+from oddframe.scoring.jobs import ScoreProgress
+from oddframe.workflow.run import Run
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class BagEvaluation:
     bundle: str
     rows: Mapping[str, WeakResult]
     notes: tuple[str, ...]
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    intervals: Mapping[str, ConfidenceInterval] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -52,15 +53,15 @@ def evaluate_bags(
     rule: Rule = "exclusive",
     leave_out: bool = False,
     details: bool = False,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
 ) -> BagEvaluation:
     """Score features of a weakly labelled test set, and evaluate every component.
 
     Args:
-        data: "NAME:PATH", or a CSV (see `oddframe.data.weak.open_weak`).
+        data: "NAME:PATH", or a CSV (see `oddframe.datasets.weak.open_weak`).
         features: as for `oddframe.fit`, made in the same way as those that the run learnt from. With those of all
             backbones the teacher is evaluated too.
-        rule: how the annotation is read, see `oddframe.data.weak.labels`.
+        rule: how the annotation is read, see `oddframe.datasets.weak.labels`.
         leave_out: go on without the test videos that have no features; they are named in the results.
         details: also find a confidence interval of the AUC.
 

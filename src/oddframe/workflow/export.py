@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from oddframe.bundle import CALIBRATION, CARD, EXTRACTORS, Bundle
-from oddframe.data.readers import open_labelled
-from oddframe.data.world import render_world
+from oddframe.datasets.readers import open_labelled
 from oddframe.errors import BundleError, InputError, VideoError
 from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
@@ -24,15 +23,16 @@ from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import one_class
 from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.exported import NETWORK, Exported
-from oddframe.runtime.graph import write_graph
-from oddframe.runtime.graph_runtime import GraphRuntime
+from oddframe.runtime.onnx_graph import write_graph
 from oddframe.runtime.parity import Parity, compare
 from oddframe.runtime.quantise import quantise
-from oddframe.runtime.runtime import Engine, Precision
+from oddframe.runtime.runtime import Precision, RuntimeOptions
+from oddframe.runtime.session_runtime import GraphRuntime
 from oddframe.runtime.sessions import Target, write_openvino
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
-from oddframe.scoring.jobs import Progress
+from oddframe.scoring.jobs import ScoreProgress
+from oddframe.street import render_world
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.run import HELDOUT, Run
 
@@ -49,7 +49,7 @@ def export(
     videos: str | Path | Sequence[VideoSource] | None = None,
     data: str | None = None,
     allow: bool = False,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
 ) -> Run:
     """Convert a detector, compare it with the original on real frames, and keep it if they agree.
 
@@ -141,7 +141,7 @@ def _convert_bags(
     made = Exported(folder, identity, bundle.recipe, signature, to, precision, {}, sampling)
     said = []
     for one in (trained, Run(made)):
-        scores, _, used = one.score_all(sources[:VIDEOS], None, Engine(device="cpu"), rule=trained.rule)
+        scores, _, used = one.score_all(sources[:VIDEOS], None, RuntimeOptions(device="cpu"), rule=trained.rule)
         components = {n: np.concatenate([s.components[n] for s in scores]) for n in signature.components}
         said.append((components, np.concatenate([s.score for s in scores]), ", ".join(s.name for s in used)))
     (wanted, first, where), (got, second, _) = said
@@ -197,14 +197,14 @@ def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int,
     return found
 
 
-def _aucs(trained: Run, exported: Run, data: str, progress: Progress | None) -> tuple[float, float]:
+def _aucs(trained: Run, exported: Run, data: str, progress: ScoreProgress | None) -> tuple[float, float]:
     """Micro AUC of the bundle and of what was exported of it, under protocol `honest`."""
     labelled, rule = open_labelled(data), trained.rule
     labels = {video.source.name: video.labels for video in labelled.videos}
     sources = [video.source for video in labelled.videos]
     found = []
     for one in (trained, exported):
-        scores, skipped, _ = one.score_all(sources, None, Engine(device="cpu"), progress=progress, rule=rule)
+        scores, skipped, _ = one.score_all(sources, None, RuntimeOptions(device="cpu"), progress=progress, rule=rule)
         if skipped:
             raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
         found.append(evaluate(scores, labels, get_protocol("honest"), rule).micro_auc)

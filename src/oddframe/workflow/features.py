@@ -12,11 +12,11 @@ import torch
 from oddframe.errors import InputError, VideoError
 from oddframe.features.extract import BATCH, Seconds
 from oddframe.features.extractor import Extractor
-from oddframe.features.snippets import Sampling
+from oddframe.features.snippets import SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_store
 from oddframe.features.workers import Made, extract_beside, extract_here
+from oddframe.scoring.jobs import ScoreProgress
 from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.run import Progress
 from oddframe.workflow.scored import Skipped
 
 GPU_BATCH = 64
@@ -72,7 +72,7 @@ def extract_features(
     device: str = "auto",
     workers: int | None = None,
     batch: int | None = None,
-    progress: Progress | None = None,
+    progress: ScoreProgress | None = None,
 ) -> Extraction:
     """Extract the features of videos into a store; those that it already has, of unchanged videos, are kept.
 
@@ -80,7 +80,7 @@ def extract_features(
         opening: the extractor.
         videos: a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
         out: the store; made if missing, else it has to be of the same extractor and sampling.
-        crops, frames_per_snippet: see `Sampling.of`.
+        crops, frames_per_snippet: see `SnippetSampling.of`.
         device: "auto" (CUDA where there is one and the extractor can use it), or any torch device name.
         workers: processes, which share the cores; None takes up to four on the CPU, and one on another device.
         batch: snippets per forward pass, of one process; one with ten crops counts as ten.
@@ -92,7 +92,7 @@ def extract_features(
     """
     sources = find_videos(videos) if isinstance(videos, str | Path) else videos
     extractor = opening.open()
-    sampling = Sampling.of(extractor, frames_per_snippet, crops)
+    sampling = SnippetSampling.of(extractor, frames_per_snippet, crops)
     device = _place(extractor, device)
     store = create_store(out, opening, extractor, sampling)
     wanted, kept, skipped = _sort_out(store, sources)

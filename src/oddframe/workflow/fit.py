@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from oddframe.bundle import META, save_bundle
-from oddframe.data.clips import ClipSet, split_holdout
-from oddframe.data.pseudo import Paster
-from oddframe.data.sequences import (
+from oddframe.datasets.clips import ClipSet, split_holdout
+from oddframe.datasets.pseudo import Paster
+from oddframe.datasets.sequences import (
     ObjectSequence,
     sequences_from_folder,
     sequences_from_ubnormal,
@@ -27,14 +27,14 @@ from oddframe.recipes import PseudoPart, Recipe, load_recipe
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
 from oddframe.scoring.stream import collect, score_frames
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.video.cache import CachedVideo, build_cache, default_cache_root
 from oddframe.video.decode import Frame
 from oddframe.video.sources import find_videos
 from oddframe.workflow.begin import check_out, check_recipe, note_recipe, training_plan
 from oddframe.workflow.card import write_card
 from oddframe.workflow.fit_bags import fit_bags
-from oddframe.workflow.run import Piece, Run
+from oddframe.workflow.run import HeldOutScores, Run
 
 CacheProgress = Callable[[int, int], None]
 
@@ -63,7 +63,7 @@ def fit(
     Args:
         videos: normal video only: a folder of videos or of frame folders, a video, or a CSV of paths. For systems that
             learn from labelled videos (dakd, mil) their labels: a CSV of video,label, or NAME:PATH of a data set (see
-            `oddframe.data.weak.open_weak`).
+            `oddframe.datasets.weak.open_weak`).
         model: takes the model's small recipe, where `recipe` names none.
         recipe: a built-in recipe, a YAML file, or a `Recipe`.
         features: for those systems, features of the videos: stores that `oddframe features` made, or NAME=LAYOUT:PATH
@@ -171,7 +171,9 @@ def make_paster(pseudo: PseudoPart, size: tuple[int, int], seed: int) -> Paster 
     )
 
 
-def heldout_pieces(runtime: TorchRuntime, videos: Sequence[CachedVideo], ranges: Sequence[range]) -> Iterator[Piece]:
+def heldout_pieces(
+    runtime: TorchRuntime, videos: Sequence[CachedVideo], ranges: Sequence[range]
+) -> Iterator[HeldOutScores]:
     """What the detector says of every held-out block, scored as if it were a video of its own."""
     for video, block in zip(videos, ranges, strict=True):
         if block:

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from oddframe.bundle import EXTRACTORS, save_bundle
-from oddframe.data.bags import CLASSES, BagSet
-from oddframe.data.segments import pool
-from oddframe.data.weak import WeakVideo, open_weak
-from oddframe.data.weak_csv import read_csv
+from oddframe.datasets.bags import CLASSES, BagSet
+from oddframe.datasets.segments import pool
+from oddframe.datasets.weak import WeakVideo, open_weak
+from oddframe.datasets.weak_csv import read_csv
 from oddframe.errors import InputError
 from oddframe.features.collection import Collection
 from oddframe.features.snippets import FeatureSource
@@ -26,7 +26,7 @@ from oddframe.recipes import Recipe
 from oddframe.scoring.bags import torch_network
 from oddframe.scoring.calibrate import supported_rate
 from oddframe.scoring.features import frames_of, score_bag
-from oddframe.training.fit import train
+from oddframe.training.loop import train
 from oddframe.training.stages import TrainingPlan
 from oddframe.workflow.begin import check_recipe, note_recipe
 from oddframe.workflow.run import Run

@@ -14,19 +14,19 @@ from oddframe.atomic import replacing, write_text
 from oddframe.bundle import Bundle
 from oddframe.errors import BundleError, CalibrationError, InputError
 from oddframe.runtime.exported import Exported, load_trained
-from oddframe.runtime.runtime import AUTO, Engine
+from oddframe.runtime.runtime import AUTO, RuntimeOptions
 from oddframe.scoring.calibrate import Calibration, calibrate
+from oddframe.scoring.choose_runtime import choose_runtime
 from oddframe.scoring.combine import Components, Levels, ScoreRule, measure_levels
-from oddframe.scoring.engines import choose_engine
-from oddframe.scoring.jobs import Job, Progress, score_beside, score_here
+from oddframe.scoring.jobs import Job, ScoreProgress, score_here, score_in_processes
 from oddframe.scoring.origin import Origin
 from oddframe.scoring.smooth import Smoothing
 from oddframe.types import FrameScores, Signature
 from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.scored import Scored, Skipped, write_outputs
+from oddframe.workflow.scored import Scores, Skipped, write_outputs
 
 HELDOUT = "heldout.npz"
-Piece = tuple[NDArray[np.float64], Components]
+HeldOutScores = tuple[NDArray[np.float64], Components]
 """Time stamps (N,) in seconds and components (N,) of consecutive frames of normal video."""
 
 
@@ -116,7 +116,7 @@ class Run:
 
     def calibrate(
         self,
-        pieces: Sequence[Piece],
+        pieces: Sequence[HeldOutScores],
         *,
         alarms_per_hour: float | None = None,
         quantile: float | None = None,
@@ -150,7 +150,7 @@ class Run:
         alarms_per_hour: float | None = None,
         quantile: float | None = None,
         device: str = "auto",
-        progress: Progress | None = None,
+        progress: ScoreProgress | None = None,
     ) -> tuple[Calibration, tuple[Skipped, ...]]:
         """Find thresholds on normal video that the run was not trained on, and keep them in the bundle.
 
@@ -164,12 +164,12 @@ class Run:
         # What is normal is only found out here; until then components stand for themselves.
         raw = replace(self._rule({}), combination=replace(self.rule.combination, scale="none"))
         scores, skipped, _ = self.score_all(
-            find_videos(videos), None, Engine(device=device), progress=progress, rule=raw
+            find_videos(videos), None, RuntimeOptions(device=device), progress=progress, rule=raw
         )
         pieces = [(one.time, one.components) for one in scores]
         return self.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
 
-    def _calibrate(self, pieces: Sequence[Piece], rate: float | None, quantile: float | None) -> Calibration:
+    def _calibrate(self, pieces: Sequence[HeldOutScores], rate: float | None, quantile: float | None) -> Calibration:
         scoring = self.trained.recipe.scoring
         levels = measure_levels([components for _, components in pieces], self.trained.outline.combination)
         rule = self._rule(levels)
@@ -179,7 +179,7 @@ class Run:
         )
         return replace(chosen, levels=levels)
 
-    def _heldout(self) -> list[Piece]:
+    def _heldout(self) -> list[HeldOutScores]:
         pieces: dict[str, dict[str, NDArray[np.float64]]] = {}
         with np.load(self.path / HELDOUT) as stored:
             for key in stored.files:
@@ -196,10 +196,10 @@ class Run:
         overlay: bool = True,
         calibration: Calibration | None = None,
         labels: Mapping[str, NDArray[np.int8]] | None = None,
-        engine: Engine = Engine(),
+        options: RuntimeOptions = RuntimeOptions(),
         workers: int = 1,
-        progress: Progress | None = None,
-    ) -> Scored:
+        progress: ScoreProgress | None = None,
+    ) -> Scores:
         """Score a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
 
         Args:
@@ -210,7 +210,7 @@ class Run:
             overlay: also write overlay videos.
             calibration: thresholds; None takes the bundle's own.
             labels: video name -> (N,) 0/1 per frame, shown in the report where the truth is known.
-            engine: runtime, precision and device.
+            options: runtime, precision and device.
             workers: processes that score videos side by side and share the cores.
 
         Raises:
@@ -220,8 +220,10 @@ class Run:
         calibration = calibration or self.calibration()
         sources = find_videos(videos) if isinstance(videos, str | Path) else videos
         folder = None if out is None else Path(out) / "scores"
-        scores, skipped, used = self.score_all(sources, folder, engine, force=force, workers=workers, progress=progress)
-        scored = Scored(scores, calibration, self.rule.combination, skipped)
+        scores, skipped, used = self.score_all(
+            sources, folder, options, force=force, workers=workers, progress=progress
+        )
+        scored = Scores(scores, calibration, self.rule.combination, skipped)
         if out is not None:
             write_outputs(Path(out), self.trained, scored, used, overlay, force, labels or {})
         return scored
@@ -230,11 +232,11 @@ class Run:
         self,
         sources: Sequence[VideoSource],
         folder: Path | None,
-        engine: Engine = Engine(),
+        options: RuntimeOptions = RuntimeOptions(),
         *,
         force: bool = False,
         workers: int = 1,
-        progress: Progress | None = None,
+        progress: ScoreProgress | None = None,
         rule: ScoreRule | None = None,
     ) -> tuple[tuple[FrameScores, ...], tuple[Skipped, ...], tuple[VideoSource, ...]]:
         """Scores, what was skipped and why, and the sources of the scores; see `score` for the arguments.
@@ -247,12 +249,14 @@ class Run:
             InputError: not one of the videos can be scored.
         """
         rule = rule or self.rule
-        if engine.runtime == AUTO:
-            engine = choose_engine(self.trained, engine, sources, rule)
-        job = Job(self.trained, engine, rule, folder, force)
+        if options.runtime == AUTO:
+            options = choose_runtime(self.trained, options, sources, rule)
+        job = Job(self.trained, options, rule, folder, force)
         if folder is not None:
             Origin(self.trained.recipe.model, job.identity, rule).save(folder)
-        done = score_beside(job, sources, workers, progress) if workers > 1 else score_here(job, sources, progress)
+        done = (
+            score_in_processes(job, sources, workers, progress) if workers > 1 else score_here(job, sources, progress)
+        )
         found = dict(done)
         scores, skipped, used = [], [], []
         for source in sources:

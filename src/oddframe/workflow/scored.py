@@ -26,7 +26,7 @@ Skipped = tuple[VideoSource, str]
 
 
 @dataclass(frozen=True)
-class Scored:
+class Scores:
     """Scores of one or more videos, under one threshold.
 
     Attributes:
@@ -64,7 +64,7 @@ class Scored:
 def write_outputs(
     out: Path,
     trained: Bundle | Exported,
-    scored: Scored,
+    scored: Scores,
     sources: Sequence[VideoSource],
     overlay: bool,
     force: bool,

@@ -22,7 +22,7 @@ class ConvProjection(nn.Module):
         return self.bn(self.conv(x_BChw))
 
 
-class Attention(nn.Module):
+class CvTAttention(nn.Module):
     """Multi-head attention on convolved tokens. Scores are scaled by the full width, not by the width of a head."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -66,13 +66,13 @@ class MLP(nn.Module):
         return self.net(x_BLC)
 
 
-class Block(nn.Module):
+class CvTBlock(nn.Module):
     """Pre-norm residual block. The class token passes the MLP unchanged: it becomes x + LN(x)."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Attention(width, heads)
+        self.attn = CvTAttention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = MLP(width, dropout)
 

@@ -32,7 +32,7 @@ TERMS: tuple[Term, ...] = ("self", "cross", "c2p", "p2c")
 
 
 @dataclass(frozen=True)
-class Attention:
+class TAMAttention:
     """What can be chosen about the attention; `DAKDConfig` says what each of these is.
 
     Raises:
@@ -106,13 +106,13 @@ def by_distance(x: Tensor) -> Tensor:
     return flat.unflatten(-1, (segments, 2 * segments - 2))[..., :segments]
 
 
-class Block(nn.Module):
+class TAMBlock(nn.Module):
     """What a DeBERTa layer has around its attention: output projection, residual, LayerNorm, and the same with an MLP.
 
     The MLP is twice as wide as the attention. Where segments are not as wide as it, the residual is projected.
     """
 
-    def __init__(self, ins: int, attention: Attention) -> None:
+    def __init__(self, ins: int, attention: TAMAttention) -> None:
         super().__init__()
         d = attention.dim
         self.lift = nn.Identity() if ins == d else nn.Linear(ins, d)
@@ -138,7 +138,7 @@ class TAM(nn.Module):
 
     table: Tensor | None
 
-    def __init__(self, backbones: int, ins: int, attention: Attention) -> None:
+    def __init__(self, backbones: int, ins: int, attention: TAMAttention) -> None:
         super().__init__()
         self.attention = a = attention
         self.width = a.dim
@@ -152,7 +152,7 @@ class TAM(nn.Module):
             self.register_buffer("table", table)
         self.position_query = nn.Linear(a.dim, a.dim, bias=a.bias) if "p2c" in a.terms else None
         self.position_key = nn.Linear(a.dim, a.dim, bias=a.bias) if "c2p" in a.terms else None
-        self.blocks = nn.ModuleList(Block(ins, a) for _ in range(backbones)) if a.block == "deberta" else None
+        self.blocks = nn.ModuleList(TAMBlock(ins, a) for _ in range(backbones)) if a.block == "deberta" else None
         self.dropout = nn.Dropout(a.dropout)
         self.scale = 1 / sqrt(a.counted(backbones) * (a.dim if a.scale_width == "full" else a.dim // a.heads))
 

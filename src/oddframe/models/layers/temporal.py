@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
-from oddframe.models.layers.tam import TAM, Attention
+from oddframe.models.layers.tam import TAM, TAMAttention
 
 Temporal = Literal["tam", "disentangled", "mha", "mtn", "lstm", "gru", "rnn", "conv", "none"]
 Fusion = Literal["concat", "mean", "per_backbone"]
@@ -45,7 +45,7 @@ class Nothing(Stream):
 class Disentangled(Stream):
     """DeBERTa's attention: TAM with one backbone."""
 
-    def __init__(self, ins: int, attention: Attention) -> None:
+    def __init__(self, ins: int, attention: TAMAttention) -> None:
         super().__init__()
         self.tam = TAM(1, ins, attention)
         self.width = self.tam.width
@@ -57,7 +57,7 @@ class Disentangled(Stream):
 class MultiHead(Stream):
     """Plain multi-head attention without positions, after a linear map to its width."""
 
-    def __init__(self, ins: int, attention: Attention) -> None:
+    def __init__(self, ins: int, attention: TAMAttention) -> None:
         super().__init__()
         self.width = attention.dim
         self.lift = nn.Linear(ins, attention.dim)
@@ -160,7 +160,7 @@ def temporal_module(
     kind: Temporal,
     backbones: int,
     ins: int,
-    attention: Attention,
+    attention: TAMAttention,
     *,
     fusion: Fusion | None = None,
     hidden: int = 512,

@@ -1,0 +1,215 @@
+"""What is wrong with a data set: missing clips, labels that do not fit, files that cannot be read; and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.datasets.labelled import Counts, LabelledSet, LabelledVideo, video_length
+from oddframe.datasets.masks import anomalous_frames
+from oddframe.datasets.weak import WeakSet
+from oddframe.errors import InputError, VideoError
+from oddframe.types import VideoInfo
+from oddframe.video.decode import VideoReader, probe
+from oddframe.video.sources import find_videos, frame_files
+
+UNEVEN = 1.5
+"""Frames that follow each other after more than this multiple of the usual time make the rate a variable one."""
+
+REPAIR = "get the file again, repair it, or leave it out with its labels"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that can change a number or stop a run: where, what, and what to do about it."""
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}"
+
+
+def check(
+    data: LabelledSet | WeakSet, *, decode: bool = True, progress: Callable[[int, int], None] | None = None
+) -> list[Finding]:
+    """Everything that is odd about a set.
+
+    Args:
+        decode: decode every frame, which alone finds damage, wrong headers and variable rates; else only headers and
+            folders are read.
+        progress: called with (videos done, all videos).
+    """
+    return _check_weak(data) if isinstance(data, WeakSet) else _check_labelled(data, decode, progress)
+
+
+def unreadable(path: str | Path) -> list[Finding]:
+    """The videos at a path that cannot be opened: what to tell of a set that its reader gave up at such a file."""
+    found = []
+    for source in find_videos(path):
+        try:
+            probe(source)
+        except VideoError as error:
+            found.append(Finding(str(source.path), f"cannot be read ({error})", REPAIR))
+    return found
+
+
+def _check_weak(data: WeakSet) -> list[Finding]:
+    found = [_noted(data.name, note) for note in data.notes]
+    if not data.test:
+        found.append(Finding(data.name, "no test videos", "add the list of test videos to evaluate on it"))
+    unknown = [video.name for video in data.test if video.intervals is None]
+    if unknown:
+        what = f"only the label of {len(unknown)} anomalous test videos is known, the first is {unknown[0]}"
+        found.append(Finding(data.name, what, "add the annotation of its frames to evaluate on it"))
+    return found
+
+
+def _check_labelled(data: LabelledSet, decode: bool, progress: Callable[[int, int], None] | None) -> list[Finding]:
+    found = [_noted(data.name, note) for note in data.notes]
+    if data.published is not None:
+        found += _against_published(data, data.published)
+    rates: dict[str, float] = {}
+    for done, video in enumerate(data.videos, 1):
+        found += _layout(video)
+        if decode:
+            findings, info = _decoded(video)
+            found += findings
+            if info is not None and info.fps and video.source.kind == "file":
+                rates[video.source.name] = info.fps
+        else:
+            found += _header(video)
+        found += _masks(video, data.published is None or data.published.masks_agree)
+        if progress is not None:
+            progress(done, len(data.videos))
+    if rates and max(rates.values()) > 1.01 * min(rates.values()):
+        slow, fast = min(rates, key=lambda name: rates[name]), max(rates, key=lambda name: rates[name])
+        what = f"rates differ: {rates[slow]:.2f} frames/s in {slow}, {rates[fast]:.2f} in {fast}"
+        found.append(Finding(data.name, what, "a model sees motion in frames: re-encode all at one rate, with labels"))
+    return found
+
+
+def _noted(name: str, note: str) -> Finding:
+    return Finding(name, note, "correct it, or know that it can change a number")
+
+
+def _against_published(data: LabelledSet, told: Counts) -> Iterator[Finding]:
+    if len(data.videos) != told.videos:
+        missing = _missing_numbers(data, told)
+        named = f", missing: {', '.join(missing)}" if missing else ""
+        what = f"{len(data.videos)} test videos; published: {told.videos}{named}"
+        yield Finding(data.name, what, "get the missing ones, or say which subset the figures are of")
+        return  # the totals differ for this reason
+    for video, length in zip(data.videos, told.lengths, strict=False):
+        own = len(video.labels) + len(video.left_out)
+        if own != length:
+            what = f"{own} frames; published: {length}"
+            yield Finding(str(video.source.path), what, "extract all its frames, without dropping or doubling any")
+    if data.frames + sum(len(video.left_out) for video in data.videos) != told.frames:
+        what = f"{data.frames:,} test frames; published: {told.frames:,} ({told.source})"
+        yield Finding(data.name, what, "extract all frames, or say which subset the figures are of")
+    elif told.positives is not None and data.positives != told.positives and not any(v.left_out for v in data.videos):
+        what = f"{data.positives:,} anomalous test frames; published: {told.positives:,} ({told.source})"
+        yield Finding(data.name, what, "get the label file again, or name it beside every figure")
+
+
+def _missing_numbers(data: LabelledSet, told: Counts) -> list[str]:
+    """Numbers of clips that are not there, of a set whose clips are numbered from 1."""
+    numbers = {int(digits[-1]) for video in data.videos if (digits := re.findall(r"\d+", video.source.name))}
+    return [str(number) for number in range(1, len(told.lengths) + 1) if number not in numbers]
+
+
+def _layout(video: LabelledVideo) -> Iterator[Finding]:
+    """Nesting, and the numbers in the names of frames."""
+    source = video.source
+    parts = source.name.split("/")
+    if len(parts) > 1 and parts[-1] == parts[-2]:
+        yield Finding(str(source.path), "lies in a folder of its own name", "move it one folder up")
+    if source.kind != "frames":
+        return
+    deeper = [folder for folder in sorted(source.path.iterdir()) if folder.is_dir() and frame_files(folder)]
+    if deeper:
+        what = f"images in {deeper[0].name}/ below a folder of frames are not read"
+        yield Finding(str(source.path), what, "give each video one folder with all its frames")
+    numbers = [int(digits[-1]) for file in frame_files(source.path) if (digits := re.findall(r"\d+", file.stem))]
+    if len(numbers) != len(frame_files(source.path)):
+        return  # names that do not count
+    if len(set(numbers)) < len(numbers):
+        what = f"{len(numbers) - len(set(numbers))} frames have a number that another one has"
+        yield Finding(str(source.path), what, "keep one image per frame")
+    gaps = sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))
+    if gaps:
+        what = f"{len(gaps)} of the frames numbered {min(numbers)} to {max(numbers)} are missing, first {gaps[0]}"
+        yield Finding(str(source.path), what, "extract them again; labels after a gap belong to other frames")
+
+
+def _decoded(video: LabelledVideo) -> tuple[list[Finding], VideoInfo | None]:
+    where = str(video.source.path)
+    times = []
+    try:
+        with VideoReader(video.source, size=(16, 16), colour="gray") as reader:
+            times = [frame.time for frame in reader]
+            info = reader.info
+    except VideoError as error:
+        return [Finding(where, f"cannot be read ({error})", REPAIR)], None
+    # A frame left out by the reader of the set is told in its notes.
+    damage = [] if video.left_out else list(info.damage)
+    found = [Finding(where, line, "get the file again, or re-encode it with its labels") for line in damage]
+    found += _length(video, len(times), "decoded")
+    steps = np.diff(times)
+    if video.source.kind == "file" and len(steps) > 1:
+        usual = float(np.median(steps))
+        if steps.max() > UNEVEN * usual or steps.min() * UNEVEN < usual:
+            what = f"variable frame rate: frames follow each other after {steps.min():.3f} to {steps.max():.3f} s"
+            remedy = "labels by frame number stay right, those made from times do not: make them from the time stamps"
+            found.append(Finding(where, what, remedy))
+    return found, info
+
+
+def _header(video: LabelledVideo) -> list[Finding]:
+    try:
+        return _length(video, video_length(video.source) - len(video.left_out), "promised by its header")
+    except VideoError as error:
+        return [Finding(str(video.source.path), f"cannot be read ({error})", REPAIR)]
+
+
+def _length(video: LabelledVideo, frames: int, how: str) -> list[Finding]:
+    if frames == len(video.labels):
+        return []
+    what = f"{len(video.labels)} labels for {frames} frames {how}"
+    return [Finding(str(video.source.path), what, "make one label per frame from the frames that decode")]
+
+
+def _masks(video: LabelledVideo, agree: bool) -> list[Finding]:
+    """Whether there is a mask per frame, and the same frames are anomalous by labels and masks."""
+    if video.masks is None:
+        return []
+    where, labels = str(video.masks), video.labels
+    try:
+        shown = anomalous_frames(video.masks, len(labels) + len(video.left_out))
+    except InputError as error:
+        return [Finding(where, f"cannot be read ({error})", "get the masks again")]
+    shown = np.delete(shown, [frame for frame in video.left_out if frame < len(shown)])
+    if len(shown) != len(labels):
+        what = f"{len(shown)} masks for {len(labels)} labelled frames"
+        return [Finding(where, what, "get the masks again; there must be one per frame")]
+    odd = np.flatnonzero(shown != labels)
+    if not agree or not len(odd):
+        return []
+    what = f"masks and labels disagree in {len(odd)} frames, first {odd[0]} (from 0)"
+    return [Finding(where, what, _shift(labels, shown) or "find out which of them is right")]
+
+
+def _shift(labels: NDArray[np.int8], shown: NDArray[np.int8]) -> str:
+    """What to do where one of the two is counted from 1 and was read as if from 0."""
+    if np.array_equal(labels[1:], shown[:-1]):
+        return "labels are one frame late: were they counted from 1?"
+    if np.array_equal(labels[:-1], shown[1:]):
+        return "labels are one frame early: were the masks counted from 1?"
+    return ""

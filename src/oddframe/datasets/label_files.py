@@ -1,0 +1,137 @@
+"""What the readers of public lists and annotations share: finding files, reading lines, checking per-frame arrays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.datasets.labelled import as_labels
+from oddframe.datasets.weak import Interval, WeakVideo, labels
+from oddframe.errors import InputError
+
+GROUND_TRUTH = ("gt", "single_gt", "xd-gt")
+"""Folders of NAME.npy, one 0 or 1 per frame, as PEL4VAD publishes them."""
+
+
+def find(root: Path, names: Sequence[str]) -> Path | None:
+    """The first of these files or folders that exists in `root` or up to two folders below it."""
+    for name in names:
+        for pattern in (name, f"*/{name}", f"*/*/{name}"):
+            if found := sorted(root.glob(pattern)):
+                return found[0]
+    return None
+
+
+def check_folder(path: str | Path) -> Path:
+    """`path` as a folder.
+
+    Raises:
+        InputError: it is none.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the one that holds the lists and annotations")
+    return root
+
+
+def read_lines(file: Path) -> list[tuple[str, str]]:
+    """(where, text) of every line that is not empty; `where` names file and line, for messages.
+
+    Raises:
+        InputError: the file is empty or not UTF-8.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 ({error.reason} at byte {error.start})") from error
+    lines = [(f"{file}, line {n}", line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise InputError(f"{file}: this list is empty")
+    return lines
+
+
+def read_list(file: Path, entry: Callable[[str, str], WeakVideo]) -> dict[str, WeakVideo]:
+    """The videos of a list by name, in its order; lines about several crops of one video count once.
+
+    Args:
+        entry: makes a video of (text, where).
+    """
+    found: dict[str, WeakVideo] = {}
+    for where, text in read_lines(file):
+        if text != "path,label":  # the head of VadCLIP's lists
+            video = entry(text, where)
+            found[video.name] = video
+    return found
+
+
+def whole_numbers(words: Iterable[str], where: str) -> list[int]:
+    """Words as whole numbers.
+
+    Raises:
+        InputError: one is not; the message says which and `where`.
+    """
+    words = list(words)
+    for word in words:
+        if not re.fullmatch(r"-?\d+", word):
+            raise InputError(f"{where}: {word!r} is not a frame number")
+    return [int(word) for word in words]
+
+
+def pairs(numbers: Sequence[int], where: str) -> tuple[Interval, ...]:
+    """Numbers s1 e1 s2 e2 ... as intervals; the pair -1 -1 stands for none.
+
+    Raises:
+        InputError: an odd count of numbers, or a pair that is no interval.
+    """
+    if len(numbers) % 2:
+        raise InputError(f"{where}: {len(numbers)} frame numbers do not make pairs of start and end")
+    found = [(start, end) for start, end in zip(numbers[::2], numbers[1::2], strict=True) if (start, end) != (-1, -1)]
+    for start, end in found:
+        if not 0 <= start <= end:
+            raise InputError(f"{where}: frames {start} to {end} are not an interval")
+    return tuple(found)
+
+
+def runs(values: NDArray[np.int8]) -> tuple[Interval, ...]:
+    """Where (N,) labels are 1: (start, end) of every run, end excluded."""
+    edges = np.flatnonzero(np.diff(values, prepend=0, append=0))
+    return tuple((int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
+def read_array(file: Path) -> NDArray[np.int8]:
+    """(N,) labels of an .npy file.
+
+    Raises:
+        InputError: it is not one 0 or 1 per frame.
+    """
+    try:
+        return as_labels(np.load(file, allow_pickle=False), file)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{file}: not an array of one 0 or 1 per frame ({error})") from error
+
+
+def compare_arrays(root: Path, videos: Iterable[WeakVideo]) -> tuple[dict[str, int], list[str]]:
+    """The ground truth in per-frame arrays beside the annotation, which is what counts.
+
+    Returns:
+        Lengths of the arrays by video, and a line for each array that says something else than the annotation.
+    """
+    folder = find(root, GROUND_TRUTH)
+    lengths: dict[str, int] = {}
+    notes = []
+    for video in videos:
+        file = folder / f"{video.name}.npy" if folder else None
+        if file is None or not file.is_file():
+            continue
+        array = read_array(file)
+        lengths[video.name] = len(array)
+        if video.intervals is not None and not np.array_equal(array, labels(video, len(array))):
+            notes.append(
+                f"{file}: {int(array.sum())} anomalous frames, but "
+                f"{int(labels(video, len(array)).sum())} by the annotation, which is used"
+            )
+    return lengths, notes

@@ -1,0 +1,123 @@
+"""Labelled test sets: what evaluation needs of a data set, whatever its layout on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oddframe.errors import InputError
+from oddframe.video.decode import VideoReader, probe
+from oddframe.video.sources import VideoSource, frame_files
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """A test video.
+
+    Attributes:
+        source: the video.
+        labels: (N,) int8, 0 normal or 1 anomalous, one per frame that can be decoded.
+        masks: pixel masks where they exist, in one of the forms that `oddframe.datasets.masks.read_masks` knows.
+        left_out: frames, counted from 0 in the files, that cannot be decoded; `labels` leaves them out.
+    """
+
+    source: VideoSource
+    labels: NDArray[np.int8]
+    masks: Path | None = None
+    left_out: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A test set as published, to be compared with what is at hand; None where nothing certain is known.
+
+    Attributes:
+        videos, frames, positives: test videos, their frames, and the anomalous ones among these.
+        lengths: frames of every test video in order.
+        training: videos and frames for training.
+        source: where the numbers come from and how certain they are.
+        masks_agree: labels and pixel masks are of one making, so that frames in which they differ are a fault.
+    """
+
+    videos: int
+    frames: int
+    positives: int | None
+    source: str
+    lengths: tuple[int, ...] = ()
+    training: tuple[int, int] | None = None
+    masks_agree: bool = True
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """A test set.
+
+    Attributes:
+        name: of the data set.
+        videos: in natural order of their names.
+        notes: lines that the user should see because they can change a number.
+        published: what the whole set should count, where that is known.
+    """
+
+    name: str
+    videos: tuple[LabelledVideo, ...]
+    notes: tuple[str, ...] = ()
+    published: Counts | None = None
+
+    @property
+    def frames(self) -> int:
+        """Labelled frames of all videos."""
+        return sum(len(video.labels) for video in self.videos)
+
+    @property
+    def positives(self) -> int:
+        """Anomalous frames of all videos."""
+        return sum(int(video.labels.sum()) for video in self.videos)
+
+
+def header_length(source: VideoSource) -> int | None:
+    """Frames of a video as its header promises, or images of a frame folder; None where the container does not say.
+
+    Raises:
+        VideoError: the file cannot be opened.
+    """
+    return len(frame_files(source.path)) if source.kind == "frames" else probe(source).frames
+
+
+def video_length(source: VideoSource) -> int:
+    """`header_length`, or the frames counted by decoding where the container does not say.
+
+    Raises:
+        VideoError: the file cannot be opened.
+    """
+    promised = header_length(source)
+    if promised is not None:
+        return promised
+    with VideoReader(source, size=(16, 16)) as frames:
+        return sum(1 for _ in frames)
+
+
+def as_labels(values: ArrayLike, where: Path) -> NDArray[np.int8]:
+    """Values as labels of shape (N,); arrays of shape (1, N) and (N, 1) are taken too.
+
+    Raises:
+        InputError: naming `where`: not one row of 0 and 1.
+    """
+    labels = np.asarray(values)
+    if labels.size == 0 or labels.size not in labels.shape:  # a single value of no dimension is no row either
+        raise InputError(f"{where}: labels have the shape {labels.shape}; give one 0 or 1 per frame")
+    if not np.isin(labels, (0, 1)).all():
+        odd = labels[~np.isin(labels, (0, 1))].flat[0]
+        raise InputError(f"{where}: labels must be 0 (normal) or 1 (anomalous), found {odd}")
+    return labels.reshape(-1).astype(np.int8)
+
+
+def labels_from_intervals(intervals: list[tuple[int, int]], length: int) -> NDArray[np.int8]:
+    """(length,) labels: 1 from first to last frame of every interval, 0-based and inclusive, clipped to the video."""
+    labels = np.zeros(length, dtype=np.int8)
+    for first, last in intervals:
+        labels[max(first, 0) : max(last + 1, 0)] = 1
+    return labels

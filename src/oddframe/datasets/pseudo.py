@@ -1,0 +1,233 @@
+"""Pseudo-anomalies: strange objects pasted into normal training video, so that a detector learns what to react to.
+
+Source: SDMAE (Ristea et al., CVPR 2024). In each video and epoch one object after the other
+crosses the picture, frame by frame, so that all frames of a window show the same object in motion; a sample shows it
+with a given probability. What is pasted when is a pure function of the seed: not of order, batches or workers.
+
+Departures from the released code, which writes an abnormal twin of every training video to disk once:
+- the schedule is computed, not stored, and with `refresh` changes every epoch;
+- the object is added with saturation: the code's uint8 sum can wrap around at the blurred rim;
+- the size rule is applied to the mask at the size of the source, not after resizing, so that the grey rim of a small
+  frame does not count;
+- `min_area`, `blend="alpha"` and `place="random"` are ours.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.datasets.hashing import hash64
+from oddframe.datasets.sequences import ObjectSequence, project, resize_matrix
+from oddframe.errors import InputError
+
+Blend = Literal["code", "alpha", "grey"]
+Placement = Literal["source", "random"]
+
+CODE_AREA = 5000 / 3 / (640 * 320)  # the released code's limit: 5000 mask samples over three channels of 640x320
+RIM = 2  # pixels
+DRAWS = 10_000  # attempts to find a sequence that fits before giving up
+KEPT = 4096  # schedules, each of one video in one epoch; forgotten ones are made again
+
+
+class _Pasted(NamedTuple):
+    """From frame `start` of a video on, sequence number `sequence` is shown from its beginning, put by `matrix`."""
+
+    start: int
+    sequence: int
+    matrix: NDArray[np.float64]
+
+
+class _Schedule(NamedTuple):
+    """What one video shows in one epoch, from its beginning to before frame `end`."""
+
+    starts: list[int]
+    pasted: list[_Pasted]
+    end: int
+
+    def at(self, frame: int) -> _Pasted:
+        return self.pasted[bisect.bisect_right(self.starts, frame) - 1]
+
+
+class Paster:
+    """Pastes object sequences into windows of frames.
+
+    Args:
+        sequences: what to paste; every `source` is drawn equally often, then each of its sequences.
+        size: (height, width) of the frames.
+        probability: share of samples that show an object.
+        min_area: share of the frame; an object ends where it gets smaller.
+        max_area: share of the frame; an object ends where it gets larger.
+        blend: "code" adds the object in grey, slightly blurred, to the frame with the mask cut out; "alpha" lays it
+            over in colour with a soft edge; "grey" does so without colour, for video that has none.
+        place: "source" where it was in its own frame; "random" moved, mirrored and scaled, once for each pasting.
+        scale: smallest and largest factor of size with "random".
+        refresh: other objects in every epoch.
+        seed: of everything random.
+
+    Raises:
+        InputError: no sequence has a first frame between `min_area` and `max_area`.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequence[ObjectSequence],
+        size: tuple[int, int],
+        probability: float = 0.25,
+        min_area: float = 0.0005,
+        max_area: float = CODE_AREA,
+        blend: Blend = "code",
+        place: Placement = "source",
+        scale: tuple[float, float] = (0.7, 1.4),
+        refresh: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self._sequences = sequences
+        self._size = size
+        self._probability = probability
+        self._limits = min_area, max_area
+        self._blend = blend
+        self._place = place
+        self._scale = scale if place == "random" else (1.0, 1.0)
+        self._refresh = refresh
+        self._seed = seed
+        sources = sorted({sequence.source for sequence in sequences})
+        self._by_source = [[k for k, s in enumerate(sequences) if s.source == source] for source in sources]
+        self._schedules: dict[tuple[int, int], _Schedule] = {}
+        if not any(self._length(sequence, zoom) for sequence in sequences for zoom in self._scale):
+            raise InputError(
+                f"none of {len(sequences)} object sequences begins with {min_area:.2%} to {max_area:.2%} of the frame; "
+                "widen pseudo.min_area and pseudo.max_area or use other sequences"
+            )
+
+    def apply(
+        self, video: int, frames: NDArray[np.uint8], positions: NDArray[np.int64], scored: int, epoch: int, key: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+        """Paste into the input frames of one sample.
+
+        Args:
+            video: number of the video.
+            frames: (T, H, W, C) uint8, BGR or grey, H and W as `size`; not changed.
+            positions: (T,) frame numbers of `frames` in the video.
+            scored: frame number whose mask is returned.
+            epoch: decides on the objects, with `refresh`.
+            key: decides whether this sample stays as it is.
+
+        Returns:
+            Frames like `frames`, and the mask (H, W) uint8, 0..255, with a grey rim; None if the sample stays clean.
+        """
+        era = epoch if self._refresh else 0
+        if int(hash64(self._seed, 1, epoch, key)) >= self._probability * 2**63:
+            return None
+        schedule = self._schedule(video, era, max(int(positions.max()), scored))
+        changed, mask = frames.copy(), np.zeros(self._size, np.uint8)
+        objects = {n: self._object(schedule, n) for n in {scored, *positions.tolist()}}
+        for image, position in zip(changed, positions.tolist(), strict=True):
+            if (placed := objects[position]) is not None:
+                _blend(image, *placed, self._blend)
+        if (placed := objects[scored]) is not None:
+            top, left, picture = placed
+            mask[top : top + picture.shape[0], left : left + picture.shape[1]] = picture[..., 3]
+        return changed, mask
+
+    def _object(self, schedule: _Schedule, frame: int) -> tuple[int, int, NDArray[np.uint8]] | None:
+        """Row, column and picture of the object in a frame of the video."""
+        pasted = schedule.at(frame)
+        sequence, n = self._sequences[pasted.sequence], frame - pasted.start
+        return project(sequence.crops[n], sequence.corners[n], pasted.matrix, self._size)
+
+    def _schedule(self, video: int, era: int, last: int) -> _Schedule:
+        """The schedule of a video, at least up to frame `last`.
+
+        Training fetches in several threads, so a schedule once made stays as it is; a longer one takes its place.
+        """
+        schedule = self._schedules.get((video, era), _Schedule([], [], 0))
+        if schedule.end > last:
+            return schedule
+        pasted, end = list(schedule.pasted), schedule.end
+        while end <= last:
+            one, length = self._draw(video, era, end)
+            pasted.append(one)
+            end += length
+        if len(self._schedules) >= KEPT:
+            self._schedules = {}
+        self._schedules[video, era] = schedule = _Schedule([one.start for one in pasted], pasted, end)
+        return schedule
+
+    def _draw(self, video: int, era: int, start: int) -> tuple[_Pasted, int]:
+        """The object that appears in frame `start`, and for how many frames it stays within the limits of size."""
+        for attempt in range(DRAWS):
+            chance = hash64(self._seed, 2, video, era, start, attempt, np.arange(6)) / 2.0**63
+            source = self._by_source[int(chance[0] * len(self._by_source))]
+            number = source[int(chance[1] * len(source))]
+            sequence = self._sequences[number]
+            matrix = resize_matrix(sequence.canvas, self._size)
+            zoom = float(self._scale[0] * (self._scale[1] / self._scale[0]) ** chance[2])
+            if self._place == "random":
+                matrix = self._moved(sequence, matrix, zoom, chance[3:])
+            length = min(self._length(sequence, zoom), self._inside(sequence, matrix))
+            if length:
+                return _Pasted(start, number, matrix), length
+        raise InputError("no object sequence within pseudo.min_area and pseudo.max_area was found in 10000 draws")
+
+    def _moved(
+        self, sequence: ObjectSequence, matrix: NDArray[np.float64], zoom: float, chance: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The sequence scaled, perhaps mirrored, and moved so that it begins at a random place."""
+        y, x = _middles(sequence)[0]
+        scale_x, scale_y = matrix[0, 0] * zoom * (1 if chance[0] < 0.5 else -1), matrix[1, 1] * zoom
+        to_x, to_y = chance[1] * self._size[1], (0.1 + 0.8 * chance[2]) * self._size[0]
+        return np.array([[scale_x, 0.0, to_x - scale_x * x], [0.0, scale_y, to_y - scale_y * y]])
+
+    def _inside(self, sequence: ObjectSequence, matrix: NDArray[np.float64]) -> int:
+        """Frames before the middle of the object leaves the frame."""
+        y, x = _middles(sequence).T
+        u, v = matrix[0, 0] * x + matrix[0, 2], matrix[1, 1] * y + matrix[1, 2]
+        outside = np.flatnonzero((u < 0) | (u > self._size[1]) | (v < 0) | (v > self._size[0]))
+        return int(outside[0]) if len(outside) else len(sequence)
+
+    def _length(self, sequence: ObjectSequence, zoom: float) -> int:
+        """Frames before the object first leaves the limits of size."""
+        area = sequence.area * zoom**2
+        outside = np.flatnonzero((area < self._limits[0]) | (area > self._limits[1]))
+        return int(outside[0]) if len(outside) else len(sequence)
+
+
+def _middles(sequence: ObjectSequence) -> NDArray[np.float64]:
+    """(n, 2) row and column of the middle of each crop on the canvas."""
+    return sequence.corners + np.array([crop.shape[:2] for crop in sequence.crops]) / 2
+
+
+def _blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.uint8], how: Blend) -> None:
+    """Put a picture (h, w, 4) into the image (H, W, C), in place."""
+    colours = image.shape[2]
+    if how == "code":
+        top, left, picture = _with_rim(top, left, picture, image.shape)
+    part = image[top : top + picture.shape[0], left : left + picture.shape[1]]
+    alpha = picture[..., 3:]
+    if how == "code":
+        grey = cv2.GaussianBlur(cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY), (3, 3), 0)
+        part *= alpha == 0
+        part[:] = cv2.add(part, np.repeat(np.asarray(grey, np.uint8)[..., None], colours, axis=2)).reshape(part.shape)
+        return
+    shown = picture[..., :3]
+    if colours == 1 or how == "grey":
+        shown = np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
+    part[:] = (part * (255 - alpha.astype(np.uint16)) + 127) // 255 + shown
+
+
+def _with_rim(
+    top: int, left: int, picture: NDArray[np.uint8], shape: tuple[int, ...]
+) -> tuple[int, int, NDArray[np.uint8]]:
+    """The picture with a border where the image goes on: the blur reaches one pixel, and mirrors what lies beyond."""
+    height, width = picture.shape[:2]
+    first_row, first_column = max(top - RIM, 0), max(left - RIM, 0)
+    rows, columns = min(top + height + RIM, shape[0]) - first_row, min(left + width + RIM, shape[1]) - first_column
+    wide = np.zeros((rows, columns, 4), np.uint8)
+    wide[top - first_row :, left - first_column :][:height, :width] = picture
+    return first_row, first_column, wide

@@ -1,0 +1,60 @@
+"""Readers of labelled test sets by name; a new one needs a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from oddframe.datasets.avenue import read_avenue, refuse_avenue
+from oddframe.datasets.folder import read_folder
+from oddframe.datasets.labelled import LabelledSet
+from oddframe.datasets.shanghaitech import read_shanghaitech
+from oddframe.datasets.ubnormal import read_ubnormal
+from oddframe.datasets.ucsd import read_ucsd
+from oddframe.datasets.weak import READERS as WEAK_READERS
+from oddframe.datasets.weak import WeakSet, open_weak
+from oddframe.errors import InputError
+
+READERS: dict[str, Callable[[str], LabelledSet]] = {
+    "folder": read_folder,
+    "ucsd-ped1": lambda path: read_ucsd(path, "Ped1"),
+    "ucsd-ped2": lambda path: read_ucsd(path, "Ped2"),
+    "avenue-3867": lambda path: read_avenue(path, "3867"),
+    "avenue-3712": lambda path: read_avenue(path, "3712"),
+    "avenue-masks": lambda path: read_avenue(path, "masks"),
+    "avenue": refuse_avenue,
+    "shanghaitech": read_shanghaitech,
+    "ubnormal": read_ubnormal,
+}
+
+
+def open_labelled(spec: str) -> LabelledSet:
+    """The test set that "NAME:PATH" means, as in `--data folder:videos/test`; a path alone is read as a folder.
+
+    Raises:
+        InputError: there is no such NAME, or what lies at PATH is not what its reader expects.
+    """
+    name, colon, path = spec.partition(":")
+    if colon and name in READERS:
+        return READERS[name](path)
+    if Path(spec).exists():
+        return read_folder(spec)
+    names = ", ".join(reader for reader in READERS if reader != "avenue")  # which only says what to choose
+    raise InputError(f"{spec}: not a test set; give NAME:PATH, where NAME is one of {names}")
+
+
+def is_named(spec: str) -> bool:
+    """Whether `spec` has the form "NAME:PATH" with the name of a reader, of labelled or of weakly labelled sets."""
+    name, colon, _ = spec.partition(":")
+    return bool(colon) and (name in READERS or name in WEAK_READERS)
+
+
+def open_any(spec: str) -> LabelledSet | WeakSet:
+    """The set that "NAME:PATH" means, labelled by frame or by video; a path alone is read as a folder.
+
+    Raises:
+        InputError: there is no such NAME, or what lies at PATH is not what its reader expects.
+    """
+    name = spec.partition(":")[0]
+    weak = name in WEAK_READERS or (name not in READERS and Path(spec).suffix.lower() == ".csv")
+    return open_weak(spec) if weak else open_labelled(spec)

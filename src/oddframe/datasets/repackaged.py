@@ -1,0 +1,177 @@
+"""Re-packaged test sets: frames or videos under testing/, and labels in one file for all of them or one for each.
+
+    testing/frames/NAME/*.jpg, testing/videos/NAME.avi, testing_videos/NAME.avi (test/ is taken too), or testing/NAME/
+    frame_labels_X.npy    (N,) or (1, N): one 0/1 per frame of all videos, in natural order of their names
+    X.mat                 `gt`, a cell of one array (2, K) per video: first and last frame of K intervals, counted
+                          from 1, the last one belongs to it
+    labels/NAME.npy, test_frame_mask/NAME.npy    one 0/1 per frame of one video
+
+Images are taken in natural order, whatever the first one's number is; numbers in `gt` count them from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from oddframe.datasets.label_files import find, read_array
+from oddframe.datasets.labelled import LabelledVideo, labels_from_intervals, video_length
+from oddframe.errors import InputError
+from oddframe.video.sources import VideoSource, find_videos
+
+TESTING = ("testing/frames", "testing/videos", "testing_videos", "test/frames", "test/videos", "testing")
+MASKS = ("test_pixel_mask", "pixel_masks", "testing_label_mask", "masks")
+PER_VIDEO = ("test_frame_mask", "labels")
+
+Labels = dict[str, NDArray[np.int8]]
+"""(N,) labels of every video by its name."""
+
+
+def testing_folder(root: Path) -> Path | None:
+    """Where the test videos lie: at most two folders below `root`, or in frames/ or videos/ of testing/ itself."""
+    # Further down, frames/ might be those for training.
+    direct = (root / name for name in ("frames", "videos"))
+    return find(root, TESTING) or next((folder for folder in direct if folder.is_dir()), None)
+
+
+def find_testing(root: Path) -> tuple[list[VideoSource], list[str]]:
+    """The test videos of `testing_folder`, and a note where some lie a folder deeper than they should.
+
+    Raises:
+        InputError: none of the places is there, or no video is in it.
+    """
+    place = testing_folder(root)
+    if place is None:
+        raise InputError(f"{root}: no test videos; looked for {', '.join(TESTING)} there and up to two folders below")
+    beside = {*MASKS, *PER_VIDEO}
+    sources = [s for s in find_videos(place) if not beside & set(s.path.relative_to(place).parts)]
+    if not sources:
+        raise InputError(f"{place}: no test videos in this folder; put one video or folder of frames for each there")
+    short = [PurePosixPath(source.name).name for source in sources]
+    nested = [source for source, name in zip(sources, short, strict=True) if source.name != name]
+    if not nested or len(set(short)) < len(short):
+        return sources, []
+    note = (
+        f"{nested[0].path}: lies deeper than {place}/NAME ({len(nested)} of {len(sources)} videos do), and was read as "
+        f"{PurePosixPath(nested[0].name).name}; move its frames up"
+    )
+    return [replace(source, name=name) for source, name in zip(sources, short, strict=True)], [note]
+
+
+def lengths_of(sources: Sequence[VideoSource]) -> dict[str, int]:
+    """Frames of every video, as headers and folders tell."""
+    return {source.name: video_length(source) for source in sources}
+
+
+def read_joined(file: Path, lengths: dict[str, int]) -> tuple[Labels, list[str]]:
+    """The labels that one .npy or .mat file holds for all videos, and notes.
+
+    Args:
+        lengths: frames of every video, in the order of the file.
+
+    Raises:
+        InputError: the file cannot be read, or is not about that many videos or frames.
+    """
+    if file.suffix == ".npy":
+        return split_labels(read_array(file), lengths, file), []
+    intervals = read_gt(file)
+    if len(intervals) != len(lengths):
+        raise InputError(f"{file}: labels of {len(intervals)} videos, but there are {len(lengths)}; a clip is missing")
+    labels, notes = {}, []
+    for (name, length), own in zip(lengths.items(), intervals, strict=True):
+        labels[name] = labels_from_intervals([(first - 1, last - 1) for first, last in own], length)
+        last = max((last for _, last in own), default=0)
+        if last > length:
+            notes.append(f"{file}: labels frames up to {last} of {name}, which has {length}; the rest was ignored")
+    return labels, notes
+
+
+def split_labels(values: NDArray[np.int8], lengths: dict[str, int], file: Path) -> Labels:
+    """Labels (N,) of all videos, one after the other, by video.
+
+    Raises:
+        InputError: naming `file`: there are not as many as the videos have frames.
+    """
+    if len(values) != sum(lengths.values()):
+        raise InputError(
+            f"{file}: {len(values)} labels for {sum(lengths.values())} frames of {len(lengths)} videos; "
+            "there must be one per frame, in the order of the videos' names"
+        )
+    ends = np.cumsum(list(lengths.values()))
+    return dict(zip(lengths, np.split(values, ends[:-1]), strict=True))
+
+
+def read_gt(file: Path) -> list[list[tuple[int, int]]]:
+    """The intervals of every video in a .mat file with `gt`: counted from 1, inclusive, not clipped.
+
+    Raises:
+        InputError: there is no `gt` in it, or an entry is not pairs of first and last frame.
+    """
+    try:
+        cells = loadmat(file)["gt"].reshape(-1)
+        if cells.dtype != object:
+            raise ValueError("gt is no cell of one array per video")
+        arrays = [np.asarray(cell) for cell in cells]
+        found = []
+        for number, array in enumerate(arrays, 1):
+            if array.size % 2 or (array.size and array.reshape(len(array), -1).shape[0] != 2):
+                raise ValueError(f"video {number} has the shape {array.shape}, not 2 x intervals")
+            pairs = [(int(first), int(last)) for first, last in zip(*array.reshape(2, -1), strict=True)]
+            if any(not 1 <= first <= last for first, last in pairs):
+                raise ValueError(f"video {number}: {pairs} are not intervals counted from 1")
+            found.append(pairs)
+    except (KeyError, ValueError, OSError, NotImplementedError, MatReadError) as error:
+        raise InputError(f"{file}: no intervals can be read from it ({error})") from error
+    return found
+
+
+def read_per_video(folder: Path, lengths: dict[str, int]) -> Labels:
+    """The labels that a folder of NAME.npy holds; `lengths`: frames of every video.
+
+    Raises:
+        InputError: a file is missing or not one 0 or 1 per frame.
+    """
+    missing = [name for name in lengths if not (folder / f"{name}.npy").is_file()]
+    if missing:
+        raise InputError(
+            f"{folder / missing[0]}.npy: missing; {len(missing)} of {len(lengths)} test videos have no labels"
+        )
+    labels = {name: read_array(folder / f"{name}.npy") for name in lengths}
+    check_lengths(labels, lengths, folder)
+    return labels
+
+
+def check_lengths(labels: Labels, lengths: dict[str, int], where: Path) -> None:
+    """Refuse labels that are not one per frame.
+
+    Raises:
+        InputError: naming `where`, the first of such videos, and how many there are.
+    """
+    odd = [name for name, length in lengths.items() if len(labels[name]) != length]
+    if odd:
+        more = f", and so with {len(odd) - 1} more videos" if len(odd) > 1 else ""
+        raise InputError(
+            f"{where}: {len(labels[odd[0]])} labels for {lengths[odd[0]]} frames of {odd[0]}{more}; there must be one "
+            "per frame: were all frames extracted, and labels and frames made from the same release?"
+        )
+
+
+def join(root: Path, sources: Sequence[VideoSource], labels: Labels) -> tuple[LabelledVideo, ...]:
+    """Videos with their labels and, where there are any below `root`, their masks."""
+    folder = find(root, MASKS)
+    videos = []
+    for number, source in enumerate(sources, 1):
+        masks = None
+        if folder is not None:
+            # Avenue's masks have the number without leading zeros.
+            named = [folder / f"{source.name}{suffix}" for suffix in (".npy", ".npz", "")]
+            named.append(folder / f"{int(source.name) if source.name.isdecimal() else number}_label.mat")
+            masks = next((path for path in named if path.exists()), None)
+        videos.append(LabelledVideo(source, labels[source.name], masks))
+    return tuple(videos)

@@ -1,0 +1,70 @@
+"""What a set counts, beside what it should."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from oddframe.datasets.labelled import LabelledSet
+from oddframe.datasets.weak import WeakSet, labels
+
+
+@dataclass(frozen=True)
+class SetCount:
+    """One number of a set; None where it is not known."""
+
+    what: str
+    found: int | None
+    published: int | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of a set; `source` says where the published ones come from."""
+
+    name: str
+    counts: tuple[SetCount, ...]
+    source: str
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "counts": [asdict(count) for count in self.counts], "notes": list(self.notes)}
+
+
+def summarize(data: LabelledSet | WeakSet) -> Summary:
+    """Count what is there. Frames of a weak set are counted where all are known, by the rule "exclusive"."""
+    return _labelled(data) if isinstance(data, LabelledSet) else _weak(data)
+
+
+def _labelled(data: LabelledSet) -> Summary:
+    told = data.published
+    training = told.training if told and told.training else (None, None)
+    counts = (
+        SetCount("test videos", len(data.videos), told.videos if told else None),
+        SetCount("test frames", data.frames, told.frames if told else None),
+        SetCount("anomalous test frames", data.positives, told.positives if told else None),
+        SetCount("training videos", None, training[0]),  # a labelled set is a test set; training takes any folder
+        SetCount("training frames", None, training[1]),
+    )
+    known = tuple(count for count in counts if (count.found, count.published) != (None, None))
+    return Summary(data.name, known, told.source if told else "", data.notes)
+
+
+def _weak(data: WeakSet) -> Summary:
+    told = data.published
+    counts = []
+    for part, videos, expected in (
+        ("training", data.train, told.train if told else (None, None)),
+        ("test", data.test, told.test if told else (None, None)),
+    ):
+        counts.append(SetCount(f"anomalous {part} videos", sum(v.label for v in videos), expected[0]))
+        counts.append(SetCount(f"normal {part} videos", sum(1 - v.label for v in videos), expected[1]))
+    frames = positives = None
+    lengths = [video.frames for video in data.test if video.frames is not None and video.intervals is not None]
+    if data.test and len(lengths) == len(data.test):
+        frames = sum(lengths)
+        positives = sum(int(labels(video, length).sum()) for video, length in zip(data.test, lengths, strict=True))
+    counts.append(SetCount("test frames", frames, told.frames if told else None))
+    counts.append(SetCount("anomalous test frames", positives, told.positives if told else None))
+    return Summary(data.name, tuple(counts), f"ground truth by {told.made}" if told else "", data.notes)

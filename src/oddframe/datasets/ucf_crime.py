@@ -1,0 +1,152 @@
+"""UCF-Crime: Sultani, Chen, Shah, Real-world Anomaly Detection in Surveillance Videos, CVPR 2018.
+
+    Anomaly_Train.txt       Abuse/Abuse001_x264.mp4; or Train_Annotation.txt, the same with the number of frames; or
+                            VadCLIP's ucf_CLIP_rgb.csv
+    Anomaly_Test.txt        the same for the test videos; or ucf_CLIP_rgbtest.csv; not needed beside an annotation
+    one of                  (frame numbers of the original video; -1 -1 where there is no event; at most two events)
+      Temporal_Anomaly_Annotation.txt        Abuse028_x264.mp4  Abuse  165  240  -1  -1
+      Temporal_Anomaly_Annotation_New.txt    the same, and the number of frames at the end
+      UCF_Annotation.txt, Test_Annotation.txt    Abuse/Abuse028_x264.mp4 1412 Abuse 165 240 -1 -1
+      Matlab_formate/*.mat                   a struct of VideoName, Anno (events x 2) and EventName for each video
+    gt/ or single_gt/       optional: NAME.npy, one 0 or 1 per frame
+
+Any of them may lie up to two folders below PATH. The lists say what the set is: 1610 training and 290 test videos,
+whatever features there are. Which of the frames s to e are meant is nowhere said: see `oddframe.datasets.weak.labels`.
+The arrays in gt/ only confirm the annotation (faulty ones circulate) and tell how many frames there are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from oddframe.datasets.label_files import (
+    check_folder,
+    compare_arrays,
+    find,
+    pairs,
+    read_lines,
+    read_list,
+    whole_numbers,
+)
+from oddframe.datasets.weak import NORMAL, Published, WeakSet, WeakVideo
+from oddframe.errors import InputError
+
+PUBLISHED = Published(
+    train=(810, 800),
+    test=(140, 150),
+    frames=1_109_680,
+    positives=84_128,
+    made="rule exclusive, 16 frames for every snippet of DeepMIL's features",
+)
+TRAIN = ("Anomaly_Train.txt", "Train_Annotation.txt", "ucf_CLIP_rgb.csv")
+TEST = ("Anomaly_Test.txt", "ucf_CLIP_rgbtest.csv")
+ANNOTATIONS = (  # first those that also tell the number of frames
+    "UCF_Annotation.txt",
+    "Test_Annotation.txt",
+    "Temporal_Anomaly_Annotation_New.txt",
+    "Temporal_Anomaly_Annotation.txt",
+)
+MATLAB = "Matlab_formate"
+
+# What a path or a name in a list ends with: of a video, or of features of one of its crops.
+NAME = re.compile(r"(?:.*[/\\])?(?P<name>[^/\\\s]+_x264)(?:_i3d)?(?:__\d+)?(?:\.\w+)*")
+
+
+def read_ucf_crime(path: str | Path) -> WeakSet:
+    """Read the lists and annotations that lie in a folder as the head of this module says.
+
+    Raises:
+        InputError: none of them is there, one cannot be read, or they contradict each other.
+    """
+    root = check_folder(path)
+    train_list, test_list = find(root, TRAIN), find(root, TEST)
+    annotation = _read_annotation(root)
+    notes: list[str] = []
+    train = read_list(train_list, _listed) if train_list else {}
+    test = read_list(test_list, _listed) if test_list else annotation
+    if not train and not test:
+        raise InputError(f"{root}: no list of UCF-Crime; looked for {', '.join((*TRAIN, *TEST, *ANNOTATIONS, MATLAB))}")
+    if annotation:
+        without = [name for name in test if name not in annotation]
+        if without:
+            raise InputError(
+                f"{test_list}: {without[0]} (and {len(without) - 1} more) is not in the annotation of {root}"
+            )
+        if len(annotation) > len(test):
+            notes.append(f"{len(annotation) - len(test)} annotated videos are not in {test_list}; they do not count")
+        test = {name: annotation[name] for name in test}
+    elif test:
+        notes.append(f"{root}: no annotation of the test videos, so only their labels are known")
+    lengths, differences = compare_arrays(root, test.values())
+    tested = [replace(v, frames=v.frames if v.frames is not None else lengths.get(v.name)) for v in test.values()]
+    notes += [*differences, *PUBLISHED.compare_videos(train.values(), tested)]
+    return WeakSet("UCF-Crime", tuple(train.values()), tuple(tested), tuple(notes), PUBLISHED)
+
+
+def _read_annotation(root: Path) -> dict[str, WeakVideo]:
+    """The annotated test videos by name; none where there is no annotation."""
+    file = find(root, ANNOTATIONS)
+    if file:
+        videos = [_annotated(text, where) for where, text in read_lines(file)]
+    else:
+        folder = find(root, [MATLAB])
+        videos = [_matlab(file) for file in sorted(folder.glob("*.mat"))] if folder else []
+    return {video.name: video for video in videos}
+
+
+def _name(text: str, where: str) -> str:
+    found = NAME.fullmatch(text)
+    if not found:
+        raise InputError(f"{where}: {text!r} is not the name of a video of UCF-Crime (CLASS000_x264)")
+    return found["name"]
+
+
+def _category(name: str) -> str:
+    """The class, which every name begins with; normal videos are called Normal_Videos_003 or Normal_Videos003."""
+    return re.split(r"[\d_]", name)[0]
+
+
+def _listed(text: str, where: str) -> WeakVideo:
+    """A line of a list: the path, in some lists with a class or the number of frames behind it."""
+    path, *rest = re.split(r"[\s,]+", text)
+    name = _name(path, where)
+    frames = int(rest[0]) if rest and rest[0].isdecimal() else None
+    return WeakVideo(name, int(_category(name) != NORMAL), _category(name), frames=frames)
+
+
+def _annotated(text: str, where: str) -> WeakVideo:
+    """A line of an annotation in any of its forms: path, class, numbers; with the number of frames before or after."""
+    path, *words = text.split()
+    before = [words.pop(0)] if words and words[0].isdecimal() else []
+    if not words:
+        raise InputError(f"{where}: the class and the frame numbers are missing")
+    category, numbers = words[0], whole_numbers([*before, *words[1:]], where)
+    frames = None
+    if len(numbers) % 2:
+        frames = numbers.pop(0) if before else numbers.pop()
+    return _video(_name(path, where), category, numbers, frames, where)
+
+
+def _matlab(file: Path) -> WeakVideo:
+    try:
+        found = loadmat(file, simplify_cells=True)["Annotation_file"]
+        name, category = str(found["VideoName"]), str(found["EventName"]).strip()
+        numbers = np.asarray(found["Anno"]).reshape(-1).astype(int).tolist()
+    except (MatReadError, KeyError, ValueError, TypeError, NotImplementedError, OSError) as error:
+        raise InputError(f"{file}: not an annotation with VideoName, Anno and EventName ({error})") from error
+    return _video(_name(name, str(file)), category, numbers, None, str(file))
+
+
+def _video(name: str, category: str, numbers: list[int], frames: int | None, where: str) -> WeakVideo:
+    events = pairs(numbers, where)
+    if category != _category(name):
+        raise InputError(f"{where}: {name} is annotated as {category}")
+    if (category == NORMAL) == bool(events):
+        raise InputError(f"{where}: {len(events)} events in {name}, a video of class {category}")
+    return WeakVideo(name, int(category != NORMAL), category, events, frames)

@@ -1,0 +1,7 @@
+"""The street: a synthetic surveillance world with ground truth. `World` makes frames, `render_world` files."""
+
+from oddframe.street.render import RenderedFrame, Seen, World
+from oddframe.street.things import PSEUDO_KINDS, TEST_KINDS
+from oddframe.street.write import render_world
+
+__all__ = ["PSEUDO_KINDS", "TEST_KINDS", "RenderedFrame", "Seen", "World", "render_world"]

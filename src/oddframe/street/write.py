@@ -1,0 +1,192 @@
+"""The street on disk: normal training videos, and test videos with everything a test could ask for.
+
+OUT/world.json                      how it was made
+OUT/training/videos/NAME.mp4        normal
+OUT/testing/videos/NAME.mp4         with planted anomalies
+OUT/testing/labels/NAME.npy         (N,) int8, 1 where an anomalous object is visible
+OUT/testing/masks/NAME.npz          `masks`: (N, H, W) uint8, 1 on the visible pixels of anomalous objects
+OUT/testing/tracks/NAME.csv         frame, object, kind, anomalous, left, top, right, bottom: every visible object
+OUT/testing/events.csv              video, kind, start_frame, end_frame (inclusive): one row a planted anomaly
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from oddframe import __version__
+from oddframe.atomic import replacing
+from oddframe.errors import InputError
+from oddframe.street.render import RenderedFrame, World
+from oddframe.street.things import PSEUDO_KINDS, TEST_KINDS
+from oddframe.video.encode import VideoWriter
+
+RenderProgress = Callable[[int, int], None]
+TEST_OFFSET = 1_000_000  # test videos are numbered from here, so that their crowds are never those of training
+
+# About how many seconds an anomaly is in view; only used to leave normal time in a test video.
+SECONDS = {
+    "cyclist": 4.0,
+    "runner": 5.0,
+    "cart": 6.0,
+    "car": 4.5,
+    "against_stream": 10.0,
+    "off_path": 6.0,
+    "loitering": 9.0,
+    "thrown_object": 9.0,
+    "abandoned_object": 6.0,
+}
+
+
+def render_world(
+    out: Path,
+    *,
+    videos: int = 8,
+    seconds: float = 20,
+    seed: int = 0,
+    test_videos: int | None = None,
+    kinds: Sequence[str] = TEST_KINDS,
+    size: tuple[int, int] = (180, 320),
+    fps: float = 12.5,
+    progress: RenderProgress | None = None,
+) -> Path:
+    """Render one world into a folder: training and test videos of the same camera, each with a crowd of its own.
+
+    Args:
+        out: folder to write to; created where it does not exist.
+        videos: number of normal training videos.
+        seconds: length of each video.
+        seed: which world; the same seed gives the same frames.
+        test_videos: number of test videos, as many as for training where None.
+        kinds: of anomalies to plant, out of `TEST_KINDS`.
+        size: (height, width) in pixels.
+        fps: frames a second.
+        progress: called with (frames done, frames in all).
+
+    Returns:
+        `out`.
+
+    Raises:
+        InputError: for a number of videos, a length, a size or a rate that makes no video, or an unknown kind.
+    """
+    tests = videos if test_videos is None else test_videos
+    if videos < 0 or tests < 0 or videos + tests == 0:
+        raise InputError(f"cannot render {videos} training and {tests} test videos: ask for at least one video")
+    if not (seconds * fps >= 1 and fps > 0):
+        raise InputError(f"cannot render {seconds} seconds at {fps} frames a second: that is less than one frame")
+    unknown = [kind for kind in kinds if kind not in TEST_KINDS]
+    if unknown or not kinds:
+        raise InputError(f"cannot plant {', '.join(unknown) or 'nothing'}; there are: {', '.join(TEST_KINDS)}")
+    if min(size) < 32:
+        raise InputError(f"cannot render frames of {size[1]}x{size[0]} pixels: the smallest side is 32")
+    world = World(seed, size, fps)
+    plans = [
+        *((f"{k + 1:02d}", k, ()) for k in range(videos)),
+        *(
+            (f"{k + 1:02d}", TEST_OFFSET + k, planted)
+            for k, planted in enumerate(plant_kinds(tests, seconds, seed, kinds))
+        ),
+    ]
+    total, done = len(plans) * max(round(seconds * fps), 1), 0
+
+    def counted(frames: Iterable[RenderedFrame]) -> Iterator[RenderedFrame]:
+        nonlocal done
+        for frame in frames:
+            yield frame
+            done += 1
+            if progress is not None:
+                progress(done, total)
+
+    events: list[tuple[str, str, int, int]] = []
+    for name, index, kinds in plans:
+        frames = counted(world.video(index, seconds, kinds))
+        if index < TEST_OFFSET:
+            _write_video(out / "training" / "videos" / f"{name}.mp4", frames, world)
+        else:
+            events += _write_test(out / "testing", name, frames, world)
+    if tests:
+        with replacing(out / "testing" / "events.csv") as path:
+            _write_csv(path, ("video", "kind", "start_frame", "end_frame"), events)
+    about = {
+        "seed": seed,
+        "size": list(size),
+        "fps": fps,
+        "seconds": seconds,
+        "training_videos": videos,
+        "test_videos": tests,
+        "theme": world.scene.theme,
+        "test_kinds": list(TEST_KINDS),
+        "pseudo_kinds": list(PSEUDO_KINDS),
+        "versions": {"oddframe": __version__, "numpy": np.__version__},
+    }
+    with replacing(out / "world.json") as path:
+        path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return out
+
+
+def plant_kinds(videos: int, seconds: float, seed: int, kinds: Sequence[str] = TEST_KINDS) -> list[tuple[str, ...]]:
+    """Which anomalies each test video gets: one to three, about half its time, `kinds` in turn; every sixth none."""
+    rng = np.random.default_rng((seed, 0x9A7))
+    waiting: list[str] = []
+    plans: list[tuple[str, ...]] = []
+    for k in range(videos):
+        if k % 6 == 5:
+            plans.append(())
+            continue
+        chosen: list[str] = []
+        while len(chosen) < 3:
+            if not waiting:
+                waiting = [str(kind) for kind in rng.permutation(kinds)]
+            if chosen and sum(SECONDS[kind] for kind in (*chosen, waiting[0])) > 0.55 * seconds:
+                break
+            chosen.append(waiting.pop(0))
+        plans.append(tuple(chosen))
+    return plans
+
+
+def _write_video(path: Path, frames: Iterable[RenderedFrame], world: World) -> list[RenderedFrame]:
+    """Encode the frames; the truth about them is returned without their images' pixels being kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    truth = []
+    with VideoWriter(path, world.size, world.fps, threads=1) as writer:
+        for frame in frames:
+            writer.write(frame.image)
+            truth.append(RenderedFrame(frame.index, frame.image[:0], frame.mask, frame.label, frame.objects))
+    return truth
+
+
+def _write_test(
+    folder: Path, name: str, frames: Iterable[RenderedFrame], world: World
+) -> list[tuple[str, str, int, int]]:
+    """One test video with labels, masks and tracks; the events in it."""
+    truth = _write_video(folder / "videos" / f"{name}.mp4", frames, world)
+    with replacing(folder / "labels" / f"{name}.npy") as path, path.open("wb") as file:
+        np.save(file, np.array([frame.label for frame in truth], np.int8))
+    with replacing(folder / "masks" / f"{name}.npz") as path, path.open("wb") as file:
+        np.savez_compressed(file, masks=np.stack([frame.mask for frame in truth]))
+    rows = [(f.index, o.number, o.kind, int(o.anomalous), *o.box) for f in truth for o in f.objects]
+    with replacing(folder / "tracks" / f"{name}.csv") as path:
+        _write_csv(path, ("frame", "object", "kind", "anomalous", "left", "top", "right", "bottom"), rows)
+    return [(name, *event) for event in find_planted(truth)]
+
+
+def find_planted(truth: Iterable[RenderedFrame]) -> list[tuple[str, int, int]]:
+    """Each anomalous object's kind with the first and last frame in which it is visible."""
+    spans: dict[int, tuple[str, int, int]] = {}
+    for frame in truth:
+        for seen in frame.objects:
+            if seen.anomalous:
+                _, first, _ = spans.get(seen.number, ("", frame.index, 0))
+                spans[seen.number] = (seen.kind, first, frame.index)
+    return sorted(spans.values(), key=lambda span: span[1])
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,264 @@
+"""The training loop: a detector's stages in order, on one device or several, resumable at any moment.
+
+Which samples a step sees, their keys, and the noise of dropout are hashes of (seed, stage, epoch or step), never the
+state of a generator. So weights, optimiser and counters are all that a checkpoint needs, and a resumed run ends, on the
+CPU, with the same bits as one that was never stopped. (A budget in seconds ties the learning rate to the clock: it is
+resumed as faithfully, but no two runs under it are the same.)
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from oddframe.datasets.hashing import hash64
+from oddframe.errors import InputError
+from oddframe.models.learner import Learner
+from oddframe.models.stage import Stage, Update
+from oddframe.training import checkpoint
+from oddframe.training.checkpoint import TrainingHistory, load_checkpoint
+from oddframe.training.devices import average_gradients, gather, share_state, whole_batch_norm
+from oddframe.training.launch import launch, make_fabric, noted_interrupts
+from oddframe.training.log import check_tensorboard
+from oddframe.training.sampling import (
+    HELDOUT,
+    NOISE,
+    AnyBatch,
+    Sampler,
+    Samples,
+    as_batch,
+    fetched_ahead,
+    heldout_samples,
+)
+from oddframe.training.session import TrainingSession
+from oddframe.training.stages import LOG_LINES, TrainingPlan, crossed, rate_factor
+
+HELDOUT_SHARE = 0.05  # of a stage whose budget is a time, at most, goes into held-out measurements
+
+
+def train(
+    detector: Learner,
+    data: Samples,
+    heldout: Samples | None,
+    plan: TrainingPlan,
+    out: Path,
+    *,
+    devices: int = 1,
+    accelerator: str = "auto",
+    resume: bool = False,
+    progress: bool = True,
+) -> TrainingHistory:
+    """Train `detector` in place; leave `checkpoint.pt` and `training.jsonl` in the folder `out`.
+
+    Args:
+        data: normal video to learn from, or bags.
+        heldout: the same, not in `data`, on which progress is measured; at most 256 samples of it are looked at.
+        devices: one process each; on the CPU they share its cores. The batch is divided among them, and they learn what
+            one would, BatchNorm's statistics included.
+        accelerator: "cpu", "cuda", "mps" or "auto".
+        resume: go on from the checkpoint in `out`, if there is one; a finished run returns at once.
+        progress: show it on standard error.
+
+    The detector returns in eval mode, on the device it came from. torch's global generators are reseeded.
+
+    Raises:
+        InputError: no samples, devices that do not exist, or a batch that cannot be divided among them.
+        BundleError: the checkpoint to resume from is damaged, or was begun with another detector or other settings.
+        TrainingError: the loss is not finite.
+        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+    """
+    stages = [stage for stage in detector.stages() if stage.length]
+    if not stages:
+        return TrainingHistory()
+    if len(data) == 0:
+        raise InputError("there is nothing to train on: the videos have no frame with a complete window")
+    if devices < 1 or plan.batch_size % devices or len(data) < devices:
+        raise InputError(
+            f"a batch of {plan.batch_size} out of {len(data)} samples cannot be divided among {devices} devices; "
+            "choose a batch size that is a multiple of the number of devices"
+        )
+    for stage in stages:
+        _check_groups(stage, data, plan, devices)
+    if plan.tensorboard:
+        check_tensorboard()
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        (out / checkpoint.NAME).unlink(missing_ok=True)
+
+    home = next((parameter.device for parameter in detector.parameters()), torch.device("cpu"))
+    try:
+        fabric = make_fabric(devices, accelerator, plan.precision)
+        finished = launch(fabric, _all_stages, detector, data, heldout, plan, out, progress)
+    finally:
+        detector.to(home).eval()
+    if not finished:
+        raise KeyboardInterrupt
+    end = load_checkpoint(out)
+    assert end is not None
+    detector.load_state_dict(end.model)  # other processes may have trained copies of it
+    return end.state.history
+
+
+def _all_stages(
+    fabric: Fabric,
+    detector: Learner,
+    data: Samples,
+    heldout: Samples | None,
+    plan: TrainingPlan,
+    out: Path,
+    progress: bool,
+) -> bool:
+    """What each process does: whatever is left of the run. Returns False if it was interrupted."""
+    learns = [parameter.requires_grad for parameter in detector.parameters()]
+    with noted_interrupts() as interrupts:
+        session = TrainingSession(fabric, interrupts, detector, data.groups, plan, out, progress)
+        try:
+            fabric.to_device(detector)
+            while not session.finished:
+                session.begin_stage()
+                if session.stage.length:
+                    _one_stage(session, data, heldout)
+                session.finish_stage()
+        except KeyboardInterrupt:
+            return False
+        finally:
+            session.close()
+            for parameter, learnt in zip(detector.parameters(), learns, strict=True):
+                parameter.requires_grad_(learnt)
+    return True
+
+
+def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int) -> None:
+    """Batches of whole groups, and at least one group for every device."""
+    sampler = Sampler(0, 0, 0, tuple(data.groups), plan.batch_size, sampling=stage.sampling)
+    kind = "bags, as many of each class," if sampler.balanced else "windows of a video"
+    if plan.batch_size % (devices * sampler.multiple):
+        raise InputError(
+            f"stage {stage.name!r} takes {sampler.multiple} {kind} together: the batch size, {plan.batch_size}, "
+            f"has to be a multiple of {devices * sampler.multiple}"
+        )
+    if sampler.units < devices:
+        raise InputError(f"stage {stage.name!r} takes {sampler.multiple} {kind} together: no video is long enough")
+
+
+def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None) -> None:
+    """Whatever is left of the stage under way."""
+    fabric, plan, state, stage, sampler = session.fabric, session.plan, session.state, session.stage, session.sampler
+    stage.train_mode()
+    if state.step == 0:
+        with session.spent("prepare"), fabric.autocast():
+            whole = replace(sampler, rank=0, world=1)
+            stage.prepare(as_batch(data.batch(*whole.at(step))).to(fabric.device) for step in count())
+    share_state(session.detector)
+    updates = stage.updates()
+    optimisers = [update.optimiser for update in updates]
+    rates = [group["lr"] for optimiser in optimisers for group in optimiser.param_groups]
+    if session.optimiser_states is not None:
+        for optimiser, saved in zip(optimisers, session.optimiser_states, strict=True):
+            optimiser.load_state_dict(saved)
+    groups = [group for optimiser in optimisers for group in optimiser.param_groups]
+
+    def fetch(step: int) -> AnyBatch:
+        return as_batch(data.batch(*sampler.at(step)), pin=fabric.device.type == "cuda")
+
+    noted = session.progress
+    with closing(fetched_ahead(fetch, state.step, fabric.world_size)) as batches, whole_batch_norm(session.detector):
+        while state.step == 0 or session.progress < 1:
+            session.show_epochs()
+            factor = rate_factor(plan.schedule, plan.warmup, session.progress)
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate * factor
+            with session.spent("data"):
+                batch, loading = next(batches)
+            _seed_noise(fabric.device, NOISE, plan.seed, state.stage, state.step, fabric.global_rank)
+            session.count_step(_step(session, updates, batch.to(fabric.device)), loading)
+            if not (session.agreement_due or crossed(noted, session.progress, LOG_LINES, session.span.marks)):
+                continue
+            with session.spent("losses"):
+                interrupted = session.agree()
+            if crossed(noted, session.progress, LOG_LINES, session.span.marks):
+                measured = {}
+                if heldout is not None and crossed(noted, session.progress, session.span.marks):
+                    measured = _measure(session, updates, heldout)
+                session.record(groups[0]["lr"], measured)
+            noted = session.progress
+            if interrupted or session.save_due:
+                session.save(optimisers)
+            if interrupted:
+                raise KeyboardInterrupt
+
+
+def _step(session: TrainingSession, updates: list[Update], batch: AnyBatch) -> dict[str, Tensor]:
+    """The updates of one step; the losses that led to them, by name, `"loss"` summed over the updates."""
+    losses: dict[str, Tensor] = {}
+    for update in updates:
+        parameters = [p for group in update.optimiser.param_groups for p in group["params"]]
+        with session.spent("forward"), session.fabric.autocast():
+            _freeze_others(session.detector, parameters)
+            own = update.loss(batch)
+        # Gradients are averaged over the devices; the gradient of a sum is to be added up.
+        weight = session.fabric.world_size if update.sums_over_batch else 1
+        with session.spent("backward"):
+            (own["loss"] * weight).backward()
+        with session.spent("update"):
+            average_gradients(parameters)
+            if session.plan.grad_clip is not None:
+                torch.nn.utils.clip_grad_norm_(parameters, session.plan.grad_clip)
+            update.optimiser.step()
+        for name, loss in own.items():
+            losses[name] = losses.get(name, 0.0) + loss.detach() * weight
+    with session.spent("update"):
+        session.stage.update_buffers(gather)
+    return losses
+
+
+def _measure(session: TrainingSession, updates: list[Update], heldout: Samples) -> dict[str, float]:
+    """The stage's losses on held-out samples, in eval mode: the same samples, keys and noise every time.
+
+    Measured by the first process alone; the others wait for it at the next step. Empty if there is nothing to measure,
+    or no time for it.
+    """
+    stage, sampler, span, device = session.stage, session.sampler, session.span, session.fabric.device
+    if not session.fabric.is_global_zero or len(heldout) == 0:
+        return {}
+    by_the_clock = span.steps is None and session.progress < 1
+    if by_the_clock and session.seconds.get("heldout", 0.0) > HELDOUT_SHARE * (session.state.elapsed - span.start):
+        return {}
+    size = sampler.global_batch // sampler.world
+    chosen = heldout_samples(heldout.groups, stage.sampling, size, session.plan.seed)
+    count = sum(map(len, chosen))
+    totals: dict[str, float] = {}
+    with session.spent("heldout"), torch.no_grad(), session.fabric.autocast():
+        session.detector.eval()
+        for number, samples in enumerate(chosen):
+            batch = as_batch(heldout.batch(samples, hash64(HELDOUT, session.plan.seed, samples), 0)).to(device)
+            _seed_noise(device, HELDOUT, session.plan.seed, number)
+            for update in updates:
+                # Losses that are sums become comparable with those of a training step.
+                share = sampler.global_batch if update.sums_over_batch else len(samples)
+                for name, loss in update.loss(batch).items():
+                    totals[name] = totals.get(name, 0.0) + share * float(loss) / count
+        stage.train_mode()
+    return {f"heldout/{name}": total for name, total in totals.items()}
+
+
+def _freeze_others(detector: Learner, learning: list[torch.nn.Parameter]) -> None:
+    """Let only these parameters learn, from no gradient on."""
+    chosen = {id(parameter) for parameter in learning}
+    for parameter in detector.parameters():
+        parameter.requires_grad_(id(parameter) in chosen)
+        parameter.grad = None
+
+
+def _seed_noise(device: torch.device, *counters: int) -> None:
+    """Make dropout and its like a function of `counters`."""
+    seed = int(hash64(*counters))
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed updates to all kinds of devices, which takes its time
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
