@@ -6,6 +6,11 @@ Figures of others are quoted with their origin and are not ours; ours are in `be
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["windows", "bags", "fitted"]
+"""What a system learns from: windows of normal video by gradients (`Detector`), labelled bags of features by gradients
+(`BagDetector`), or one pass over normal video (`FittedDetector`)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class ModelEntry:
 
     Attributes:
         location: "module:class".
+        kind: what it learns from, and thereby how it is fitted, evaluated and exported.
         presets: the readings of the method that it offers; the first is the default.
         gflop: 10^9 floating-point operations per scored frame of the first preset as published (two per multiply-add,
             convolutions and matrix products counted); a test holds it against a counter.
@@ -40,6 +46,7 @@ class ModelEntry:
     paper: str
     licence: str
     citation: str = ""
+    kind: Kind = "windows"
     presets: tuple[str, ...] = ("paper", "code")
     gflop: float = 0.0
     figures: tuple[ReportedFigure, ...] = ()
@@ -129,6 +136,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "dakd": ModelEntry(
         location="oddframe.models.dakd:DAKD",
+        kind="bags",
         title="Distilled aggregated knowledge: learns from one label per video, on features of several backbones",
         paper="Dalvi, Dabouei, Dhanuka, Xu, WACV 2025, arXiv:2406.02831",
         licence="authors' code: none public",
@@ -145,6 +153,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "mil": ModelEntry(
         location="oddframe.models.mil:MIL",
+        kind="bags",
         title="Multiple-instance ranking: learns from one label per video (baseline)",
         paper="Sultani, Chen, Shah, CVPR 2018, arXiv:1801.04264",
         licence="authors' code: none stated; this implementation is independent of it",
