@@ -1,7 +1,9 @@
 """Hashes of what a fixed set of bundles says of a fixed set of videos: equal if a change keeps numbers.
 
-    python benchmarks/score_hashes.py
+    python benchmarks/score_hashes.py STREET
 
+STREET is a folder that holds the same street for all runs; it is rendered where it does not exist, since x264 does not
+always write the same file.
 Every system is trained for a few steps on a small street, scored, and its components, scores and events are hashed. One
 detector is exported and scored without torch; the bag detectors are evaluated on invented features. The commands alone
 are used, so the script runs unchanged while the inside is rebuilt. Hashes hold for one machine and one thread.
@@ -79,19 +81,21 @@ def figures(text: str) -> str:
 
 
 def main() -> None:
+    street = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         os.environ["ODDFRAME_CACHE"] = str(root / "cache")
         size = ("--videos", 5, "--test-videos", 2, "--seconds", 5, "--seed", 3)
-        oddframe("data", "world", root / "street", *size)
-        training, testing = root / "street/training/videos", root / "street/testing/videos"
+        if not street.is_dir():
+            oddframe("data", "world", street, *size)
+        training, testing = street / "training/videos", street / "testing/videos"
         for system in SYSTEMS:
             run, out = root / system, root / f"{system}-scores"
             oddframe("fit", training, "--recipe", f"{system}-small", "--out", run, "--budget", "12steps",
                      "--set", "training.batch_size=16", "--quantile", 0.95)  # fmt: skip
             oddframe("score", run, testing, "--out", out, "--no-overlay")
             print(f"{system:12} {digest(out)}", flush=True)
-        text = oddframe("evaluate", root / "sdmae", "--data", f"folder:{root / 'street/testing'}", "--json")
+        text = oddframe("evaluate", root / "sdmae", "--data", f"folder:{street / 'testing'}", "--json")
         print(f"{'evaluate':12} {figures(text)}", flush=True)
         oddframe("export", root / "sdmae", "--to", "onnx", "--out", root / "exported", "--video", testing / "01.mp4")
         oddframe("score", root / "exported", testing, "--out", root / "exported-scores", "--no-overlay")

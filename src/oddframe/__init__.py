@@ -13,24 +13,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from oddframe.models.detector import Detector
     from oddframe.runtime.runtime import RuntimeOptions
+    from oddframe.types import Event, FrameScores, Window
+    from oddframe.video.sources import ArrayVideo
     from oddframe.workflow.adapt import adapt
+    from oddframe.workflow.evaluate import evaluate_run as evaluate
+    from oddframe.workflow.export import export
     from oddframe.workflow.fit import fit
-    from oddframe.workflow.run import Run, load_run
+    from oddframe.workflow.outputs import OutputOptions
+    from oddframe.workflow.run import Run, load_run, score
+    from oddframe.workflow.scores import Scores
 
 __version__ = "0.1.0"
-__all__ = ["Run", "RuntimeOptions", "__version__", "adapt", "fit", "load_run"]
 _HOMES = {
-    "RuntimeOptions": "runtime.runtime", "Run": "workflow.run", "adapt": "workflow.adapt", "fit": "workflow.fit",
-    "load_run": "workflow.run",
+    "ArrayVideo": "video.sources", "Detector": "models.detector", "Event": "types", "FrameScores": "types",
+    "OutputOptions": "workflow.outputs", "Run": "workflow.run", "RuntimeOptions": "runtime.runtime",
+    "Scores": "workflow.scores", "Window": "types", "adapt": "workflow.adapt", "evaluate": "workflow.evaluate",
+    "export": "workflow.export", "fit": "workflow.fit", "load_run": "workflow.run", "score": "workflow.run",
 }  # fmt: skip
+_NAMES = {"evaluate": "evaluate_run"}
+__all__ = [
+    "ArrayVideo", "Detector", "Event", "FrameScores", "OutputOptions", "Run", "RuntimeOptions", "Scores", "Window",
+    "__version__", "adapt", "evaluate", "export", "fit", "load_run", "score",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'oddframe' has no attribute {name!r}")
-    return getattr(import_module(f"oddframe.{_HOMES[name]}"), name)
+    return getattr(import_module(f"oddframe.{_HOMES[name]}"), _NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -14,37 +14,186 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import safetensors
+from pydantic import TypeAdapter, ValidationError
 
 import oddframe
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import BundleError
 from oddframe.models.registry import create, entry
 from oddframe.recipes import Recipe, parse_recipe
-from oddframe.types import Outline
+from oddframe.types import BagSignature, Signature
 
 # What only reading and writing weights need is imported there: exported detectors are scored without torch.
 if TYPE_CHECKING:
     from oddframe.models.learner import Learner
 
-FORMAT = 1
+FORMAT = 2  # 1 had no typed record of the training data; it is still read
 WEIGHTS, META, CALIBRATION, CARD = "model.safetensors", "bundle.json", "calibration.json", "CARD.md"
 EXTRACTORS = "extractors"
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A trained detector with its recipe and its history.
+class TrainingVideo:
+    """A video that a detector learned from, or was calibrated on.
+
+    Attributes:
+        frames: its number of frames; None where only features of it were read.
+        label: 1 where it holds an anomaly, 0 where not; None for normal video without labels.
+        heldout: [first, stop) of the frames that were held out; None where all or nothing was.
+    """
+
+    name: str
+    frames: int | None = None
+    label: int | None = None
+    heldout: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class SkippedVideo:
+    """A training video that could not be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FeatureOrigin:
+    """The features of one backbone that a weakly supervised detector learned from.
+
+    Attributes:
+        fingerprint: of the extractor and its settings.
+        dim: D, length of a feature vector.
+        sampling: how the extractor looks at snippets (see `oddframe.features.snippets.SnippetSampling`); None where the
+            extractor is not known.
+    """
+
+    fingerprint: str
+    dim: int
+    sampling: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """Where an adapted detector comes from: the id of the first bundle, and the windows that it adapted to."""
+
+    bundle: str
+    video: str
+    shots: int
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a detector was trained on.
+
+    Attributes:
+        videos: all videos that were used, in the order of training.
+        skipped: videos that could not be used.
+        heldout_videos: names of labelled videos that were held out whole.
+        heldout_seconds: normal video held out for the threshold.
+        frame_rate: frames/s of the training videos (their median); None where it is not known.
+        labels: path or name of the labels of a weakly supervised detector.
+        features: backbone -> the features that were read.
+        checkpoint: file name of a checkpoint that was trained elsewhere and imported.
+        adapted_from: set for a detector that was adapted to a new camera.
+        version: of the oddframe that trained it.
+    """
+
+    videos: tuple[TrainingVideo, ...] = ()
+    skipped: tuple[SkippedVideo, ...] = ()
+    heldout_videos: tuple[str, ...] = ()
+    heldout_seconds: float = 0.0
+    frame_rate: float | None = None
+    labels: str | None = None
+    features: Mapping[str, FeatureOrigin] = field(default_factory=dict)
+    checkpoint: str | None = None
+    adapted_from: Adaptation | None = None
+    version: str = oddframe.__version__
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> TrainingData:
+        """The record in `bundle.json`; records of format 1 are read, too.
+
+        Raises:
+            ValueError: it is not such a record.
+        """
+        fields = dict(content)
+        heldout = fields.pop("heldout", None)
+        if heldout and isinstance(heldout[0], str):
+            fields["heldout_videos"] = heldout
+        elif heldout:
+            pairs = zip(fields["videos"], heldout, strict=True)
+            fields["videos"] = [{**video, "heldout": block if block[0] < block[1] else None} for video, block in pairs]
+        return TypeAdapter(cls).validate_python(fields)
+
+
+class TrainedDetector(Protocol):
+    """A trained detector on disk: a `Bundle`, or an `oddframe.runtime.exported.Exported` made of one.
 
     Attributes:
         path: the folder.
-        id: 12 hexadecimal digits, a hash of weights and recipe; score files carry it.
+        id: 12 hexadecimal digits of the bundle, with runtime and precision for an exported one.
+        recipe: the configuration that it was trained with.
+        data: what it was trained on.
+    """
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    @property
+    def data(self) -> TrainingData: ...
+
+    @property
+    def outline(self) -> Signature | BagSignature:
+        """What there is to know of the detector without running it."""
+
+    @property
+    def calibration(self) -> Path:
+        """Where the calibration is, or will be, kept."""
+
+    @property
+    def gflop(self) -> float:
+        """10^9 floating-point operations per scored frame; feature extraction is not counted."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether its runtime and precision are chosen already."""
+
+    def original(self) -> Bundle:
+        """The bundle, which can be trained on and exported.
+
+        Raises:
+            BundleError: this is an exported detector.
+        """
+
+    def identity(self, runtime: str) -> str:
+        """The id that scores carry.
+
+        Args:
+            runtime: label of runtime and precision (see `RuntimeOptions.label`), empty for torch in fp32.
+        """
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained detector with its recipe and its history. A `TrainedDetector`.
+
+    Attributes:
+        path: the folder.
+        id: 12 hexadecimal digits, a hash of weights and recipe.
         history: what training left (see `oddframe.training.checkpoint.TrainingHistory`), as plain values.
-        data: fingerprint of the training video: names, frames, seconds.
+        data: what it was trained on.
     """
 
     path: Path
@@ -52,21 +201,33 @@ class Bundle:
     recipe: Recipe
     detector: Learner
     history: Mapping[str, Any]
-    data: Mapping[str, Any]
+    data: TrainingData
 
     @property
     def calibration(self) -> Path:
-        """Where the calibration is, or will be, kept."""
         return self.path / CALIBRATION
 
     @property
-    def outline(self) -> Outline:
-        """What there is to know of the detector without running it."""
-        return self.detector
+    def outline(self) -> Signature | BagSignature:
+        return self.detector.signature
+
+    @property
+    def gflop(self) -> float:
+        return self.detector.flops_per_frame() / 1e9
+
+    @property
+    def settled(self) -> bool:
+        return False
+
+    def original(self) -> Bundle:
+        return self
+
+    def identity(self, runtime: str) -> str:
+        return f"{self.id}-{runtime}" if runtime else self.id
 
 
 def save_bundle(
-    path: Path, detector: Learner, recipe: Recipe, history: Mapping[str, Any], data: Mapping[str, Any]
+    path: Path, detector: Learner, recipe: Recipe, history: Mapping[str, Any], data: TrainingData
 ) -> Bundle:
     """Write weights, then `bundle.json` that makes the folder a bundle; each appears whole or not at all."""
     import torch
@@ -85,7 +246,7 @@ def save_bundle(
         "versions": {"oddframe": oddframe.__version__, "torch": torch.__version__},
         "recipe": recipe.model_dump(mode="json"),
         **detector.describe(),
-        "data": dict(data),
+        "data": asdict(data),
         "history": dict(history),
         "paper": about.paper,
         "citation": about.citation,
@@ -122,6 +283,6 @@ def load_bundle(path: str | Path) -> Bundle:
         recipe = parse_recipe(meta["recipe"], str(path / META))
         detector = create(recipe.model, recipe.preset, **recipe.options)
         detector.load_state_dict(load_file(path / WEIGHTS))
-        return Bundle(path, meta["id"], recipe, detector.eval(), meta["history"], meta["data"])
-    except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        return Bundle(path, meta["id"], recipe, detector.eval(), meta["history"], TrainingData.parse(meta["data"]))
+    except (ValueError, KeyError, TypeError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
         raise BundleError(f"{path}: damaged bundle: {str(error).splitlines()[0]}; train or copy it again") from error

@@ -23,8 +23,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from oddframe.errors import InputError
 from oddframe.evaluation.protocols import get_protocol
-from oddframe.models.bag_detector import BagDetector
-from oddframe.models.registry import system
+from oddframe.models.registry import entry
 from oddframe.recipes import Loader, Part, Recipe, load_recipe
 
 BASELINES = ("constant", "frame_difference", "optical_flow")
@@ -120,7 +119,7 @@ def _check(path: Path, plan: Plan) -> None:
     for name in plan.systems:
         recipe = plan.recipe(name, plan.seeds[0])
         models.add(recipe.model)
-        if issubclass(system(recipe.model), BagDetector):
+        if entry(recipe.model).kind == "bags":
             raise InputError(
                 f"{path}: systems.{name}: {recipe.model} learns from labelled videos and features, which a benchmark "
                 "does not offer; use `oddframe fit` and `oddframe evaluate` with --features"

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption, progress_bars
+from oddframe.cli.console import DeviceOption
+from oddframe.progress import progress_bars
 
 
 def adapt(

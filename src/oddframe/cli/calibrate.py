@@ -7,23 +7,29 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption, exit_with, progress_bars
+from oddframe.cli.console import DeviceOption, exit_with
+from oddframe.progress import progress_bars
 
 
 def calibrate(
     run: Annotated[Path, typer.Argument(help="Bundle to calibrate.")],
     videos: Annotated[Path, typer.Argument(help="Normal video that the run was not trained on.")],
-    alarms_per_hour: Annotated[float | None, typer.Option(help="False alarms you will bear (default 1).")] = None,
+    alarms_per_hour: Annotated[float | None, typer.Option(help="Accepted false alarms per hour [default: 1].")] = None,
     quantile: Annotated[float | None, typer.Option(help="Threshold at this quantile of the scores instead.")] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Find new thresholds on normal video, for another camera or for an imported checkpoint."""
+    from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.workflow.run import load_run
 
     trained = load_run(run)
     with progress_bars() as bars:
         calibration, skipped = trained.calibrate_on(
-            videos, alarms_per_hour=alarms_per_hour, quantile=quantile, device=device, progress=bars
+            videos,
+            alarms_per_hour=alarms_per_hour,
+            quantile=quantile,
+            options=RuntimeOptions(device=device),
+            progress=bars,
         )
     print(f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of normal video")
     if calibration.note:

@@ -15,8 +15,8 @@ from oddframe.cli.console import (
     WorkersOption,
     print_json,
     print_table,
-    progress_bars,
 )
+from oddframe.progress import progress_bars
 
 if TYPE_CHECKING:
     from oddframe.workflow.details import Details
@@ -68,11 +68,10 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol."""
-    from oddframe.bundle import Bundle
     from oddframe.datasets.weak import parse_rule
-    from oddframe.models.bag_detector import BagDetector
     from oddframe.runtime.exported import is_trained
     from oddframe.runtime.runtime import RuntimeOptions
+    from oddframe.scoring.open_scorer import bag_signature
     from oddframe.scoring.origin import score_folder
     from oddframe.workflow.evaluate import evaluate_run, evaluate_stored
     from oddframe.workflow.evaluate_bags import evaluate_bags
@@ -86,7 +85,7 @@ def evaluate(
         )
         return
     trained = load_run(scores)
-    if isinstance(trained.trained, Bundle) and isinstance(trained.trained.detector, BagDetector):
+    if bag_signature(trained.bundle) is not None and not trained.bundle.settled:
         with progress_bars() as bars:
             found = evaluate_bags(
                 trained,

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from oddframe.cli.console import JsonOption, print_json, progress_bars
+from oddframe.cli.console import JsonOption, print_json
+from oddframe.progress import progress_bars
 
 
 def export(
@@ -24,7 +25,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Make a folder of a detector that scores videos without torch, after comparing it with the original."""
-    from oddframe.runtime.exported import parse_target
+    from oddframe.runtime.exported import load_exported, parse_target
     from oddframe.runtime.runtime import parse_precision
     from oddframe.workflow.export import export as convert
     from oddframe.workflow.run import load_run
@@ -33,10 +34,8 @@ def export(
     trained = load_run(run)
     out = Path(f"{run}-{target}-{wanted}") if out is None else out
     with progress_bars() as bars:
-        made = convert(
-            trained, target, out, precision=wanted, videos=video, data=data, allow=allow, progress=bars
-        ).trained
-    parity: dict[str, Any] = dict(made.parity)  # type: ignore[union-attr]  # `export` gives an exported one
+        convert(trained, target, out, precision=wanted, videos=video, data=data, allow=allow, progress=bars)
+    parity: dict[str, Any] = dict(load_exported(out).parity)
     if as_json:
         print_json({"path": str(out), "runtime": target, "precision": wanted, "parity": parity})
         return

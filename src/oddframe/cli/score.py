@@ -18,9 +18,9 @@ from oddframe.cli.console import (
     exit_with,
     print_json,
     print_table,
-    progress_bars,
     tell_candidate,
 )
+from oddframe.progress import progress_bars
 
 
 def score(
@@ -28,10 +28,10 @@ def score(
     videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
     out: Annotated[Path, typer.Option(help="Folder for scores, events, overlays and report.")],
     alarms_per_hour: Annotated[
-        float | None, typer.Option(help="Another threshold: false alarms you will bear.")
+        float | None, typer.Option(help="Another threshold: accepted false alarms per hour.")
     ] = None,
     quantile: Annotated[float | None, typer.Option(help="Another threshold: a quantile of held-out scores.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Another threshold: a value of your own.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Another threshold: a value that you choose.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write overlay videos.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Score again what OUT already holds.")] = False,
     runtime: RuntimeOption = None,
@@ -44,21 +44,22 @@ def score(
     """Score videos: when, where and how strongly something is not normal."""
     from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.scoring.choose_runtime import choose_runtime
-    from oddframe.workflow.run import find_all, load_run
+    from oddframe.video.sources import find_sources
+    from oddframe.workflow.outputs import OutputOptions
+    from oddframe.workflow.run import load_run
 
     options = RuntimeOptions.parse(runtime, precision, device, batch)
     trained = load_run(run)
     calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
-    sources = find_all(videos)
+    sources = find_sources(videos)
     if options.runtime == "auto":
-        options = choose_runtime(trained.trained, options, sources, trained.rule, tell_candidate)
+        options = choose_runtime(trained.bundle, options, sources, trained.rule, tell_candidate)
     with progress_bars() as bars:
         scored = trained.score(
             sources,
             out,
-            force=force,
-            overlay=overlay,
             calibration=calibration,
+            outputs=OutputOptions(overlay=overlay, force=force),
             options=options,
             workers=workers,
             progress=bars,

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from oddframe.errors import RecipeError
+from oddframe.features.extractor import SNIPPET
 from oddframe.models.learner import Learner
 from oddframe.types import BagSignature
 
@@ -67,6 +69,10 @@ class BagDetector(Learner):
         words = {name: text for name, text in self.components.items() if name in self.combination.weights}
         return BagSignature(words, self.combination, self.segments, {n: self.backbones[n] for n in self.required})
 
+    def score_nothing(self) -> int:
+        self.score({name: torch.empty(1, self.segments, self.backbones[name]) for name in self.required})
+        return self.segments * SNIPPET
+
     @property
     def sees(self) -> str:
         return f"{self.segments} segments, {' + '.join(self.backbones)} features"
@@ -82,3 +88,14 @@ class BagDetector(Learner):
         Args:
             features: backbone -> (N, S, D_t); at least those `required`. What needs others is left out without them.
         """
+
+
+def bag_detector(system: Learner) -> BagDetector:
+    """The system as a weakly supervised detector.
+
+    Raises:
+        RecipeError: it is a one-class one.
+    """
+    if not isinstance(system, BagDetector):
+        raise RecipeError(f"this is for weakly supervised detectors; {type(system).__name__} learns from normal video")
+    return system

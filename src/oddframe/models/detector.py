@@ -120,6 +120,21 @@ class Detector(Learner):
         )  # fmt: skip
 
     @property
+    def portable(self) -> bool:
+        return not self.remembers
+
+    def score_nothing(self) -> int:
+        shape = (*self.window.size, self.window.channels)
+        self.score(
+            Batch(
+                torch.empty(1, len(self.window.offsets), *shape, dtype=torch.uint8),
+                torch.empty(1, len(self.window.target), *shape, dtype=torch.uint8),
+                torch.zeros(1, dtype=torch.int64),
+            )
+        )
+        return 1
+
+    @property
     def latency(self) -> str:
         return self.signature.latency
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Self
 
+import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.models.stage import Stage
-from oddframe.types import Combination
+from oddframe.types import BagSignature, Combination, Signature
 
 
 class Learner(nn.Module, ABC):
@@ -48,6 +52,36 @@ class Learner(nn.Module, ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """What it looks at, as plain values for JSON."""
+
+    @property
+    @abstractmethod
+    def signature(self) -> Signature | BagSignature:
+        """What scoring has to know of it."""
+
+    @property
+    def portable(self) -> bool:
+        """Whether another runtime may score windows in its place."""
+        return False
+
+    @abstractmethod
+    def score_nothing(self) -> int:
+        """Score tensors without content on the module's device, for counting operations.
+
+        Returns:
+            How many frames were scored.
+        """
+
+    def flops_per_frame(self) -> float:
+        """Floating-point operations to score one frame: two per multiply-add of convolutions and matrix products.
+
+        Of a weakly supervised system: its share of a video of one snippet per segment, without feature extraction.
+        """
+        # Tensors of shape alone do for counting; fused attention is counted when it is written out as matrix products.
+        with torch.device("meta"), torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
+            copy = deepcopy(self).to("meta").eval().requires_grad_(False)
+            with FlopCounterMode(display=False) as counter:
+                frames = copy.score_nothing()
+        return counter.get_total_flops() / frames
 
     @property
     @abstractmethod

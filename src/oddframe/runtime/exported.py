@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from oddframe.atomic import write_text
-from oddframe.bundle import CALIBRATION, Bundle, load_bundle
+from oddframe.bundle import CALIBRATION, Bundle, TrainedDetector, TrainingData, load_bundle
 from oddframe.bundle import META as BUNDLE_META
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.recipes import Recipe, parse_recipe
@@ -26,7 +26,7 @@ from oddframe.runtime.runtime import Precision
 from oddframe.runtime.sessions import Target
 from oddframe.types import BagSignature, Signature
 
-FORMAT = 1
+FORMAT = 2  # 1 did not say what the bundle was trained on
 META = "export.json"
 NETWORK: dict[Target, str] = {"onnx": "network.onnx", "openvino": "network.xml"}
 KINDS: dict[str, type[Signature] | type[BagSignature]] = {"windows": Signature, "bags": BagSignature}
@@ -34,7 +34,7 @@ KINDS: dict[str, type[Signature] | type[BagSignature]] = {"windows": Signature, 
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported detector.
+    """An exported detector. An `oddframe.bundle.TrainedDetector`.
 
     Attributes:
         path: the folder.
@@ -42,8 +42,7 @@ class Exported:
         outline: of the detector.
         runtime, precision: what it is for.
         parity: how well it agreed with the bundle when it was made, as plain values (see `oddframe.runtime.parity`).
-        sampling: backbone -> how its extractor looks at snippets (see `oddframe.features.snippets.SnippetSampling`);
-            empty for a one-class detector.
+        data: what the bundle was trained on.
         gflop: 10^9 floating-point operations per scored frame, feature extraction not counted.
     """
 
@@ -54,7 +53,7 @@ class Exported:
     runtime: Target
     precision: Precision
     parity: Mapping[str, Any]
-    sampling: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    data: TrainingData = field(default_factory=TrainingData)
     gflop: float = 0.0
 
     @property
@@ -63,15 +62,14 @@ class Exported:
         return self.path / CALIBRATION
 
     @property
-    def signature(self) -> Signature:
-        """Of a one-class detector.
+    def settled(self) -> bool:
+        return True
 
-        Raises:
-            RecipeError: it is a weakly supervised one.
-        """
-        if not isinstance(self.outline, Signature):
-            raise RecipeError(f"{self.path}: this is for one-class detectors; {self.recipe.model} scores by features")
-        return self.outline
+    def original(self) -> Bundle:
+        raise BundleError(f"{self.path}: is an exported detector; this needs the bundle that it was made from")
+
+    def identity(self, runtime: str) -> str:
+        return self.id
 
     @property
     def network(self) -> Path:
@@ -88,7 +86,7 @@ class Exported:
             "recipe": self.recipe.model_dump(mode="json"),
             "kind": next(kind for kind, own in KINDS.items() if isinstance(self.outline, own)),
             "signature": TypeAdapter(type(self.outline)).dump_python(self.outline, mode="json"),
-            "sampling": dict(self.sampling),
+            "data": asdict(self.data),
             "gflop": self.gflop,
             "parity": dict(self.parity),
         }
@@ -111,7 +109,7 @@ def is_trained(path: Path) -> bool:
     return (path / META).is_file() or (path / BUNDLE_META).is_file()
 
 
-def load_trained(path: Path) -> Bundle | Exported:
+def load_trained(path: Path) -> TrainedDetector:
     """What `fit` left in a folder, or `export` made of it.
 
     Raises:
@@ -128,8 +126,10 @@ def load_exported(path: Path) -> Exported:
     """
     try:
         meta = json.loads((path / META).read_text(encoding="utf-8"))
-        if meta["format"] > FORMAT:
-            raise BundleError(f"{path}: exported by a newer oddframe; upgrade oddframe")
+        if meta["format"] != FORMAT:
+            newer = meta["format"] > FORMAT
+            advice = "a newer oddframe; upgrade oddframe" if newer else "an older oddframe; export the bundle again"
+            raise BundleError(f"{path}: exported by {advice}")
         runtime: Target = meta["runtime"]
         if not (path / NETWORK[runtime]).is_file():
             raise BundleError(f"{path}: {NETWORK[runtime]} is missing; export or copy it again")
@@ -141,7 +141,7 @@ def load_exported(path: Path) -> Exported:
             runtime,
             meta["precision"],
             meta["parity"],
-            meta["sampling"],
+            TrainingData.parse(meta["data"]),
             meta["gflop"],
         )
     except (ValueError, KeyError, TypeError, ValidationError, RecipeError) as error:

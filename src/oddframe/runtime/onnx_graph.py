@@ -17,14 +17,24 @@ from oddframe.runtime.session_runtime import feed_names, token_orders
 from oddframe.tracing import onnx_bytes
 
 
-def write_graph(detector: Detector | BagDetector, path: Path) -> None:
-    """Write the graph of a detector as one ONNX file.
+def write_window_graph(detector: Detector, path: Path) -> None:
+    """Write the graph of a one-class detector as one ONNX file.
 
     Raises:
         InputError: a library is missing, or the detector remembers what it has seen, which a graph cannot.
     """
-    copy = deepcopy(detector).cpu().eval().requires_grad_(False)
-    content = _of_bags(copy) if isinstance(copy, BagDetector) else _of_windows(copy)
+    content = _of_windows(deepcopy(detector).cpu().eval().requires_grad_(False))
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_bag_graph(detector: BagDetector, path: Path) -> None:
+    """Write the graph of a weakly supervised detector as one ONNX file.
+
+    Raises:
+        InputError: a library is missing.
+    """
+    content = _of_bags(deepcopy(detector).cpu().eval().requires_grad_(False))
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 

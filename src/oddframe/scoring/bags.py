@@ -1,23 +1,18 @@
-"""Weakly supervised detectors under PyTorch: as a function of arrays, and as what a bundle scores videos with."""
+"""Weakly supervised detectors under PyTorch, as functions of arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oddframe.bundle import EXTRACTORS, Bundle
-from oddframe.errors import BundleError, InputError
-from oddframe.features.catalogue import load_extractor
-from oddframe.features.extract import BATCH
-from oddframe.features.extractor import Extractor
-from oddframe.features.snippets import SnippetSampling
-from oddframe.models.bag_detector import BagDetector
-from oddframe.runtime.runtime import Precision
-from oddframe.scoring.features import BagNetwork, FeatureScorer
+from oddframe.bundle import Bundle
+from oddframe.errors import InputError
+from oddframe.models.bag_detector import BagDetector, bag_detector
+from oddframe.runtime.runtime import RuntimeOptions
+from oddframe.scoring.features import BagNetwork
 
 
 def torch_network(detector: BagDetector) -> BagNetwork:
@@ -32,35 +27,17 @@ def torch_network(detector: BagDetector) -> BagNetwork:
     return network
 
 
-class BagScorer(FeatureScorer):
-    """Scores videos with the extractors that a bundle carries.
-
-    Args:
-        device: "auto" (CUDA where there is one), or any torch device name.
-        batch: snippets per forward pass of an extractor; None takes `oddframe.features.extract.BATCH`.
+def open_bag_network(bundle: Bundle, options: RuntimeOptions) -> tuple[BagNetwork, str]:
+    """The network of a bundle as a function of arrays, and the device that its extractors belong on.
 
     Raises:
-        BundleError: it carries none, because it was trained on features of unknown origin.
-        InputError: a precision other than that of the features.
+        InputError: a runtime or a precision that is not for it.
     """
-
-    def __init__(
-        self, bundle: Bundle, detector: BagDetector, device: str, precision: Precision, batch: int | None
-    ) -> None:
-        if precision != "fp32":
-            raise InputError(f"{bundle.path}: its precision is that of its features; leave --precision out")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        extractors: dict[str, tuple[Extractor, SnippetSampling]] = {}
-        for name in detector.required:
-            about: Mapping[str, Any] = bundle.data["features"][name]
-            if about["sampling"] is None:
-                raise BundleError(
-                    f"{bundle.path}: was trained on {name} features whose extractor is not known, so it cannot score "
-                    f"videos; measure it on features with `oddframe evaluate {bundle.path} --data ... --features ...`"
-                )
-            extractor = load_extractor(bundle.path / EXTRACTORS / name)
-            extractor.to(device)
-            extractors[name] = (extractor, SnippetSampling.from_dict(about["sampling"]))
-        network = torch_network(detector.to(device))
-        super().__init__(extractors, network, detector.segments, bundle.recipe.scoring.segment_seconds, batch or BATCH)
+    if options.runtime not in (None, "auto", "torch"):
+        raise InputError(f"{bundle.path}: its time goes to its feature extractors; leave --runtime out, or export it")
+    if options.precision not in (None, "fp32"):
+        raise InputError(f"{bundle.path}: its precision is that of its features; leave --precision out")
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch_network(bag_detector(bundle.detector).to(device)), device

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,9 @@ from oddframe.features.extract import extract
 from oddframe.features.extractor import SNIPPET, Extractor
 from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.scoring.combine import Components, ScoreRule
-from oddframe.scoring.files import MapSpool
+from oddframe.scoring.scorer import FrameCount, ScoreStore
 from oddframe.types import FrameScores, VideoInfo
 from oddframe.video.sources import VideoSource
-
-if TYPE_CHECKING:
-    from oddframe.scoring.scorer import FrameCount
 
 FPS = 25.0  # of features that come without times, as of a folder of frames
 
@@ -95,16 +91,17 @@ def _rows(values: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.f
 
 
 class FeatureScorer:
-    """Scores videos by the features that it extracts from them; an `oddframe.scoring.scorer.Scorer`.
+    """Scores videos by the features that it extracts from them. An `oddframe.scoring.scorer.VideoScorer`.
 
     Args:
         extractors: backbone -> extractor, on its device, and how it looks at snippets.
         network, segments, segment_seconds: see `score_bag`.
+        rule: how components become a score.
+        store: where scores are kept.
         batch: snippets per forward pass of an extractor.
     """
 
     carries_over = False
-    map_grid: tuple[int, int] | None = None
 
     def __init__(
         self,
@@ -112,21 +109,26 @@ class FeatureScorer:
         network: BagNetwork,
         segments: int,
         segment_seconds: float | None,
+        rule: ScoreRule,
+        store: ScoreStore,
         batch: int,
     ) -> None:
         self.extractors, self.network, self.batch = extractors, network, batch
         self.segments, self.segment_seconds = segments, segment_seconds
+        self.rule, self.store = rule, store
 
-    def score(
-        self, source: VideoSource, rule: ScoreRule, bundle: str, spool: MapSpool | None, progress: FrameCount
-    ) -> FrameScores:
-        """See `oddframe.scoring.scorer.Scorer`; there are no maps."""
+    def score(self, source: VideoSource, progress: FrameCount | None = None) -> FrameScores:
+        """See `oddframe.scoring.scorer.VideoScorer.score`; there are no maps."""
+        stored = self.store.load(source)
+        if stored is not None:
+            return stored
         done = 0
 
         def count(frames: int) -> None:
             nonlocal done
             done += frames
-            progress(done // len(self.extractors), None)
+            if progress is not None:
+                progress(done // len(self.extractors), None)
 
         features = {
             name: extract(source, extractor, sampling, self.batch, count)
@@ -135,4 +137,6 @@ class FeatureScorer:
         time, components = score_bag(self.network, self.segments, features, self.segment_seconds)
         info = next(iter(features.values())).info
         assert isinstance(info, VideoInfo), "extracted just now"
-        return FrameScores(source.name, np.arange(len(time)), time, dict(components), rule(components), info, bundle)
+        score, index = self.rule(components), np.arange(len(time))
+        identity = self.store.identity
+        return self.store.save(FrameScores(source.name, index, time, dict(components), score, info, identity))

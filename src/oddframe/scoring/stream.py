@@ -13,11 +13,13 @@ from oddframe.datasets.prefetch import prefetch
 from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import VideoError
 from oddframe.runtime.runtime import Runtime
-from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool
 from oddframe.scoring.volume import VolumeFilter
-from oddframe.types import ChunkErrors, FrameScores, Signature, VideoInfo
-from oddframe.video.decode import Frame, VideoReader
+from oddframe.types import ChunkErrors, Signature
+from oddframe.video.decode import Frame
+
+Maps = MapSpool | list[NDArray[np.float16]] | None
+"""Where anomaly maps go while a video is scored: to disk, to memory, or nowhere."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def score_frames(runtime: Runtime, frames: Iterable[Frame], batch: int | None = 
 
 
 def collect(
-    pieces: Iterable[Piece], spool: MapSpool | None = None, progress: Callable[[int], None] | None = None
+    pieces: Iterable[Piece],
+    spool: Maps = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Piece:
     """All pieces of a video as one; maps go to `spool`, or are dropped without one.
 
@@ -124,31 +128,3 @@ def collect(
     if not kept:
         raise VideoError("no frame of this video could be scored")
     return join(kept)
-
-
-def score_video(
-    runtime: Runtime,
-    reader: VideoReader,
-    name: str,
-    rule: ScoreRule,
-    *,
-    bundle: str = "",
-    batch: int | None = None,
-    spool: MapSpool | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> FrameScores:
-    """Score a whole video, streaming.
-
-    Args:
-        reader: opened at the window's size and colour (see `open_for`).
-        spool: takes the maps while they are made; without one they are not kept.
-        progress: called with the number of frames just scored.
-
-    Raises:
-        VideoError: nothing could be decoded, or the video is shorter than a window that may not be filled up.
-    """
-    whole = collect(score_frames(runtime, reader, batch), spool, progress)
-    info: VideoInfo = reader.info
-    return FrameScores(
-        name, whole.index, whole.time, dict(whole.components), rule(whole.components), info=info, bundle=bundle
-    )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from oddframe.errors import VideoError
 from oddframe.types import Colour, Resize, VideoInfo
-from oddframe.video.pictures import FilePictures, FolderPictures, Picture
+from oddframe.video.pictures import Picture, open_pictures
 from oddframe.video.sources import VideoSource
 
 # Chroma at full resolution and exact rounding: grey stays grey (R = G = B) and red is not shifted against luma.
@@ -105,11 +105,7 @@ class VideoReader:
         self._planes = _PLANES[colour]
         self._interpolation = _INTERPOLATION[resize]
         self._reformatter = VideoReformatter()
-        self._pictures = (
-            FilePictures(source.path, threads)
-            if source.kind == "file"
-            else FolderPictures(source.path, gray=colour == "gray")
-        )
+        self._pictures = open_pictures(source, colour == "gray", threads)
         self._stream = self._pictures.decode()
         self._first = next(self._stream, None)
         if self._first is None:

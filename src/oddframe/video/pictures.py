@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from oddframe.errors import VideoError
-from oddframe.video.sources import frame_files
+from oddframe.video.sources import ArrayVideo, VideoSource, frame_files
 
 FRAME_FOLDER_FPS = 25.0
 """Images carry no time stamps: a frame folder plays at this rate."""
@@ -80,6 +80,23 @@ class FilePictures:
         if self.clock.backwards and not self.by_dts:
             lines.append(f"{count_of(self.clock.backwards, 'time stamp')} out of order replaced")
         return tuple(lines)
+
+
+class ArrayPictures:
+    """Pictures of an `ArrayVideo`."""
+
+    codec = "array"
+
+    def __init__(self, video: ArrayVideo) -> None:
+        self.frames, self.fps, self.promised = video.frames, video.fps, len(video.frames)
+
+    def decode(self) -> Generator[Picture]:
+        layout = "rgb24" if self.frames.ndim == 4 else "gray"
+        for position, image in enumerate(self.frames):
+            yield av.VideoFrame.from_ndarray(np.ascontiguousarray(image), layout), position / self.fps
+
+    def damage(self, decoded: int) -> tuple[str, ...]:
+        return ()
 
 
 class FolderPictures:
@@ -198,3 +215,20 @@ def _why_not(path: Path, error: Exception) -> str:
 
 def count_of(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def open_pictures(source: VideoSource, gray: bool, threads: int = 1) -> FilePictures | FolderPictures | ArrayPictures:
+    """The pictures of a video, whatever holds them.
+
+    Args:
+        gray: images of a folder are read as grey.
+        threads: of the decoder of a file; 0 lets FFmpeg choose.
+
+    Raises:
+        VideoError: it cannot be opened.
+    """
+    if isinstance(source, ArrayVideo):
+        return ArrayPictures(source)
+    if source.kind == "frames":
+        return FolderPictures(source.path, gray)
+    return FilePictures(source.path, threads)

@@ -8,8 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from oddframe.errors import InputError
 
@@ -26,7 +30,48 @@ class VideoSource:
 
     name: str
     path: Path
-    kind: Literal["file", "frames"]
+    kind: Literal["file", "frames", "array"]
+
+    @property
+    def size(self) -> int:
+        """About how much there is of it: bytes of the file or the folder's entry, or values of an array."""
+        return self.path.stat().st_size
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayVideo(VideoSource):
+    """Frames in memory as a video.
+
+    Attributes:
+        frames: (N, H, W, 3) uint8 RGB or (N, H, W) uint8 grey, N at least 1.
+        fps: frames per second, above 0.
+
+    Raises:
+        InputError: frames of another shape or type, or no rate.
+    """
+
+    frames: NDArray[np.uint8]
+    fps: float
+
+    @property
+    def size(self) -> int:
+        return int(self.frames.size)
+
+    def __init__(self, frames: NDArray[np.uint8], fps: float, name: str = "frames") -> None:
+        shape = frames.shape
+        if frames.dtype != np.uint8 or not shape or not shape[0] or not (len(shape) == 3 or shape[3:] == (3,)):
+            raise InputError(
+                f"frames have shape {shape} and type {frames.dtype}; give uint8 of shape (N, H, W, 3) or (N, H, W)"
+            )
+        if not 0 < fps < float("inf"):
+            raise InputError(f"fps is {fps}; it must be above 0")
+        values = {"name": name, "path": Path(name), "kind": "array", "frames": frames, "fps": float(fps)}
+        for field, value in values.items():
+            object.__setattr__(self, field, value)
+
+
+Videos = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
+"""Videos as people name them: a path, a pattern, an `ArrayVideo`, or a list of them."""
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -62,6 +107,36 @@ def find_videos(path: str | Path) -> list[VideoSource]:
     if path.is_file() and path.suffix.lower() == ".csv":
         return _named(_listed(path))
     return _named(_found(path), path if path.is_dir() else path.parent)
+
+
+def find_sources(videos: Videos) -> list[VideoSource]:
+    """The videos that a path, a pattern such as "videos/*.mp4", or a list of them names, each once.
+
+    Raises:
+        InputError: something without video, or two videos of the same name.
+    """
+    given = [videos] if isinstance(videos, str | Path | VideoSource) else videos
+    found: dict[str, VideoSource] = {}
+    for source in (source for one in given for source in _sources_of(one)):
+        other = found.setdefault(source.name, source)
+        if other is not source and other.path.resolve() != source.path.resolve():
+            raise InputError(
+                f"{other.path} and {source.path} would both be called {source.name}; give the folder of both"
+            )
+    if not found:
+        raise InputError("there is no video to look at: the list is empty")
+    return list(found.values())
+
+
+def _sources_of(video: str | Path | VideoSource) -> list[VideoSource]:
+    if isinstance(video, VideoSource):
+        return [video]
+    if not Path(video).exists() and has_magic(str(video)):
+        paths = sorted(glob(str(video), recursive=True), key=natural_key)
+        if not paths:
+            raise InputError(f"{video}: no file or folder fits this pattern")
+        return _named([source for path in paths for source in _found(Path(path))])
+    return find_videos(video)
 
 
 def _found(path: Path) -> list[VideoSource]:

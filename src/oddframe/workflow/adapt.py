@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from oddframe.bundle import save_bundle
+from oddframe.bundle import Adaptation, save_bundle
 from oddframe.datasets.clips import ClipSet
 from oddframe.errors import InputError, RecipeError
 from oddframe.models.detector import one_class
 from oddframe.models.registry import create
+from oddframe.progress import ProgressCall
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
-from oddframe.scoring.jobs import ScoreProgress
 from oddframe.training.sampling import as_batch
 from oddframe.types import Window
 from oddframe.video.cache import build_cache, default_cache_root
@@ -34,7 +35,7 @@ def adapt(
     alarms_per_hour: float | None = None,
     quantile: float | None = None,
     device: str = "auto",
-    progress: ScoreProgress | None = None,
+    progress: ProgressCall | None = None,
 ) -> Run:
     """Adapt to a new camera from a few windows of its normal video; a new bundle appears, `run` stays as it is.
 
@@ -51,7 +52,7 @@ def adapt(
         InputError: fewer than one shot, a video too short or broken or not a single one, or `out` exists already.
         CalibrationError: the rest of the video cannot support the threshold asked for.
     """
-    bundle = run.bundle
+    bundle = run.bundle.original()
     recipe = bundle.recipe
     out = Path(f"{bundle.path}-adapted" if out is None else out)
     if shots < 1:
@@ -90,8 +91,8 @@ def adapt(
     pieces = list(heldout_pieces(runtime, cached * len(rest), rest))
     if quantile is None:
         supported_rate(alarms_per_hour, sum(float(time[-1] - time[0]) for time, _ in pieces))
-    origin = {"bundle": bundle.id, "video": source.name, "shots": shots, "frames": support}
-    adapted = Run(save_bundle(out, detector, recipe, bundle.history, {**bundle.data, "adapted_from": origin}))
+    data = replace(bundle.data, adapted_from=Adaptation(bundle.id, source.name, shots, tuple(support)))
+    adapted = Run(save_bundle(out, detector, recipe, bundle.history, data))
     adapted.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
     return adapted
 

@@ -16,9 +16,9 @@ import numpy as np
 from oddframe.benchmark.memory import peak_memory
 from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import InputError
-from oddframe.runtime.exported import Exported
 from oddframe.runtime.runtime import Runtime, RuntimeOptions
-from oddframe.scoring.choose_runtime import choose_runtime, open_runtime
+from oddframe.scoring.choose_runtime import choose_runtime
+from oddframe.scoring.open_scorer import open_runtime
 from oddframe.scoring.stream import PostProcessor, score_frames
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
@@ -112,8 +112,8 @@ def bench(
     """
     if frames < 1 or rounds < 1:
         raise InputError(f"frames and rounds must be at least 1, not {frames} and {rounds}")
-    options = choose_runtime(run.trained, options, sources, run.rule) if options.runtime == "auto" else options
-    signature, runtime = run.signature, open_runtime(run.trained, options)
+    options = choose_runtime(run.bundle, options, sources, run.rule) if options.runtime == "auto" else options
+    signature, runtime = run.signature, open_runtime(run.bundle, options)
     batch, window = options.batch or runtime.batch, signature.window
 
     def opened(source: VideoSource) -> VideoReader:
@@ -164,7 +164,7 @@ def bench(
     seconds = {name: statistics.median(values) for name, values in times.items()}
     work = sum(seconds[name] for name in ("decode", "forward", "post"))
     gflop, rate = _arithmetic(run, runtime)
-    live = open_runtime(run.trained, replace(options, batch=1))
+    live = open_runtime(run.bundle, replace(options, batch=1))
     return BenchResult(
         videos=tuple(source.name for source in sources),
         frames=count,
@@ -209,12 +209,10 @@ def _latency(runtime: Runtime, reader: VideoReader, frames: int) -> Latency:
 def _arithmetic(run: Run, runtime: Runtime) -> tuple[float, float | None]:
     """10^9 operations per frame, and per second in matrix products; None without torch."""
     if importlib.util.find_spec("torch") is None:
-        assert isinstance(run.trained, Exported), "a bundle needs torch"
-        return run.trained.gflop, None
-    from oddframe.runtime.cost import flops_per_frame, matrix_rate
+        return run.bundle.gflop, None
+    from oddframe.runtime.cost import matrix_rate
 
-    gflop = run.trained.gflop if isinstance(run.trained, Exported) else flops_per_frame(run.bundle.detector) / 1e9
-    return gflop, matrix_rate(runtime.where, runtime.precision) / 1e9
+    return run.bundle.gflop, matrix_rate(runtime.where, runtime.precision) / 1e9
 
 
 def _drain(items: Iterable[Any]) -> None:

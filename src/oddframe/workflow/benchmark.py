@@ -36,13 +36,13 @@ from oddframe.models.detector import Detector, one_class
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.optical_flow import OpticalFlow
 from oddframe.models.registry import create
+from oddframe.progress import ProgressCall
 from oddframe.recipes import Recipe
 from oddframe.report.plots import plot_rocs, plot_timeline
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import save_scores
-from oddframe.scoring.jobs import ScoreProgress
 from oddframe.scoring.origin import Origin, stored_scores
 from oddframe.scoring.smooth import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo, Window
@@ -50,9 +50,11 @@ from oddframe.video.cache import cache_key
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.evaluate import choose_protocols, ground_truth_notes, unlearnt_scores
 from oddframe.workflow.fit import fit
+from oddframe.workflow.outputs import OutputOptions
 from oddframe.workflow.run import Run, load_run
 
 TRAINED, SCORED = "trained.json", "scored.json"
+FILES = OutputOptions(pages=False)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def benchmark(
     *,
     device: str = "auto",
     workers: int = 2,
-    progress: ScoreProgress | None = None,
+    progress: ProgressCall | None = None,
     train_progress: bool = False,
 ) -> Table:
     """Carry out a plan and write its table and plots to `out`; what `out` holds already is not done again.
@@ -133,7 +135,7 @@ def _train(
                 data.train, recipe=recipe, out=out, accelerator=accelerator, workers=workers, resume=True,
                 progress=progress,
             )  # fmt: skip
-        spent = run.bundle.history.get("seconds", {})
+        spent = run.bundle.original().history.get("seconds", {})
         seconds = sum(sum(parts.values()) for parts in spent.values())
         skipped = [reason for _, reason in run.skipped]
         _note(out / TRAINED, peak, seconds=seconds, skipped=skipped)
@@ -141,7 +143,7 @@ def _train(
 
 
 def _score(
-    run: Path, folder: Path, labelled: LabelledSet, device: str, progress: ScoreProgress | None
+    run: Path, folder: Path, labelled: LabelledSet, device: str, progress: ProgressCall | None
 ) -> tuple[Origin, Sequence[FrameScores]]:
     """The scores of a test set, stored or made now."""
     if not (folder / SCORED).is_file():
@@ -156,10 +158,12 @@ def _score(
         trained: Run = load_run(run)
         with peak_memory() as peak:
             start = time.perf_counter()
-            _, skipped, _ = trained.score_all(sources, folder / "scores", RuntimeOptions(device=device), progress=count)
+            scores = trained.score(
+                sources, folder, outputs=FILES, options=RuntimeOptions(device=device), progress=count
+            )
             seconds = time.perf_counter() - start
-        if skipped:
-            raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
+        if scores.skipped:
+            raise InputError(f"{scores.skipped[0][1]}; a test set must be whole for its figures to mean anything")
         frames = sum(done.values())
         _note(folder / SCORED, peak, frames_per_second=frames / seconds if frames else None)
     return stored_scores(folder / "scores")

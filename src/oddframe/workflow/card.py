@@ -5,7 +5,6 @@ from __future__ import annotations
 from oddframe.atomic import write_text
 from oddframe.bundle import CARD, Bundle
 from oddframe.models.registry import entry
-from oddframe.runtime.cost import flops_per_frame
 from oddframe.scoring.calibrate import Calibration
 
 
@@ -19,7 +18,7 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         f"- System: `{recipe.model}`, preset `{recipe.preset}`, recipe `{recipe.name}`",
         f"- Paper: {about.paper}",
         f"- Parameters: {parameters:,}",
-        f"- Cost: {flops_per_frame(detector) / 1e9:.3g} GFLOP per scored frame",
+        f"- Cost: {bundle.gflop:.3g} GFLOP per scored frame",
         f"- Input: {detector.sees}",
         f"- Look-ahead: {detector.latency}",
         f"- Bundle: {bundle.id}",
@@ -47,33 +46,32 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
 
 
 def _training(bundle: Bundle) -> list[str]:
-    if "videos" not in bundle.data:
-        return [f"Imported from `{bundle.data['checkpoint']}`, trained elsewhere."]
-    videos = bundle.data["videos"]
-    if "labels" in bundle.data:
-        anomalous = sum(video["label"] for video in videos)
-        minutes = sum(sum(parts.values()) for parts in bundle.history["seconds"].values()) / 60
-        read = ", ".join(f"{name} ({about['fingerprint']})" for name, about in bundle.data["features"].items())
+    data, seed = bundle.data, bundle.recipe.training.seed
+    if data.checkpoint is not None:
+        return [f"Imported from `{data.checkpoint}`, trained elsewhere."]
+    minutes = sum(sum(parts.values()) for parts in bundle.history["seconds"].values()) / 60
+    if data.labels is not None:
+        anomalous = sum(video.label or 0 for video in data.videos)
+        read = ", ".join(f"{name} ({about.fingerprint})" for name, about in data.features.items())
         return [
-            f"{len(videos)} labelled videos, {anomalous} with an anomaly, {len(bundle.data['heldout'])} held out; "
-            f"{minutes:.1f} minutes of training, seed {bundle.recipe.training.seed}.",
+            f"{len(data.videos)} labelled videos, {anomalous} with an anomaly, {len(data.heldout_videos)} held out; "
+            f"{minutes:.1f} minutes of training, seed {seed}.",
             f"Features: {read}.",
         ]
-    seconds = sum(sum(parts.values()) for parts in bundle.history["seconds"].values())
+    rate = f" at {data.frame_rate:.4g} frames/s" if data.frame_rate else ""
     return [
-        f"{len(videos)} videos, {sum(v['frames'] for v in videos):,} frames, of which "
-        f"{bundle.data['heldout_seconds']:.0f} s held out; {seconds / 60:.1f} minutes of training, "
-        f"seed {bundle.recipe.training.seed}.",
-        *(f"Skipped: {v['name']} ({v['reason']})." for v in bundle.data["skipped"]),
+        f"{len(data.videos)} videos, {sum(video.frames or 0 for video in data.videos):,} frames{rate}, of which "
+        f"{data.heldout_seconds:.0f} s held out; {minutes:.1f} minutes of training, seed {seed}.",
+        *(f"Skipped: {video.name} ({video.reason})." for video in data.skipped),
     ]
 
 
 def _adaptation(bundle: Bundle) -> list[str]:
-    if "adapted_from" not in bundle.data:
+    origin = bundle.data.adapted_from
+    if origin is None:
         return []
-    origin = bundle.data["adapted_from"]
-    seen = ", ".join(map(str, origin["frames"]))
-    return ["", f"Adapted from bundle {origin['bundle']} to the windows of `{origin['video']}` at frames {seen}."]
+    seen = ", ".join(map(str, origin.frames))
+    return ["", f"Adapted from bundle {origin.bundle} to the windows of `{origin.video}` at frames {seen}."]
 
 
 def _threshold(calibration: Calibration | None) -> list[str]:

@@ -10,12 +10,13 @@ from typing import Any
 
 from oddframe.datasets.folder import read_folder
 from oddframe.errors import InputError
+from oddframe.progress import ProgressCall
 from oddframe.report.plots import demo_picture
-from oddframe.scoring.jobs import ScoreProgress
 from oddframe.street import render_world
 from oddframe.types import Event
 from oddframe.workflow.evaluate import Evaluation, evaluate_run
 from oddframe.workflow.fit import fit
+from oddframe.workflow.outputs import OutputOptions
 
 TRAINING_VIDEOS, TEST_VIDEOS, SECONDS = 8, 6, 24.0
 # Vehicles where people walk: what minutes on a CPU suffice for. benchmarks/street_kinds.py measures every kind.
@@ -64,7 +65,7 @@ def demo(
     seed: int = 0,
     recipe: str = "sdmae-small",
     budget: str = "130s",
-    progress: ScoreProgress | None = None,
+    progress: ProgressCall | None = None,
     train_progress: bool = False,
 ) -> DemoResult:
     """Render a street, train on its normal videos, score and evaluate its test videos.
@@ -103,14 +104,15 @@ def demo(
     )
     labelled = read_folder(street / "testing")
     labels = {video.source.name: video.labels for video in labelled.videos}
-    scored = run.score([video.source for video in labelled.videos], out / "scores", labels=labels, progress=progress)
+    sources = [video.source for video in labelled.videos]
+    scored = run.score(sources, out / "scores", outputs=OutputOptions(labels=labels), progress=progress or False)
     evaluation = evaluate_run(run, labelled, ["honest"], out=out / "scores")
     events = scored.events()
     planted = find_planted(street / "testing" / "events.csv", events)
     picture = out / "picture.png"
     shown = max(scored, key=lambda scores: len({p.kind for p in planted if p.found and p.video == scores.video}))
     source = next(video.source for video in labelled.videos if video.source.name == shown.video)
-    threshold = scored.calibration.threshold
+    threshold = scored.threshold().threshold
     demo_picture(picture, source, shown, threshold, scored.events_of(shown), labels[shown.video])
     files = {
         "bundle": run.path,

@@ -14,18 +14,17 @@ from oddframe.evaluation.protocol import Protocol, Result, evaluate
 from oddframe.evaluation.protocols import PROTOCOLS, get_protocol, known_data, protocols_for
 from oddframe.models.detector import Detector
 from oddframe.models.frame_difference import FrameDifference
+from oddframe.progress import ProgressCall
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import load_scores, save_scores, score_path
-from oddframe.scoring.jobs import ScoreProgress
 from oddframe.scoring.origin import Origin, stored_scores
-from oddframe.scoring.stream import score_video
+from oddframe.scoring.scorer import WindowScorer
 from oddframe.types import FrameScores
-from oddframe.video.decode import VideoReader
 from oddframe.workflow.details import Details, measure
+from oddframe.workflow.outputs import OutputOptions
 from oddframe.workflow.run import Run
-from oddframe.workflow.scored import Scores
 
 BASELINE = "frame_difference"
 BASELINE_FOLDER = "baseline"
@@ -66,7 +65,7 @@ def evaluate_run(
     out: str | Path | None = None,
     options: RuntimeOptions = RuntimeOptions(),
     workers: int = 1,
-    progress: ScoreProgress | None = None,
+    progress: ProgressCall | None = None,
 ) -> Evaluation:
     """Score a labelled test set and evaluate it under every protocol, the frame-difference baseline beside it.
 
@@ -85,23 +84,22 @@ def evaluate_run(
     """
     size = run.signature.window.size  # of the baseline; what has none is refused before anything is scored
     labelled = open_labelled(data) if isinstance(data, str) else data
-    rule, model = run.rule, run.trained.recipe.model
-    chosen = choose_protocols(protocols, every, model, set(run.trained.outline.reported), rule, labelled.name)
+    rule, model = run.rule, run.bundle.recipe.model
+    chosen = choose_protocols(protocols, every, model, set(run.bundle.outline.reported), rule, labelled.name)
     sources = [video.source for video in labelled.videos]
-    folder = None if out is None else Path(out) / "scores"
-    scores, skipped, _ = run.score_all(sources, folder, options, workers=workers, progress=progress)
-    if skipped:
-        raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
+    kept = OutputOptions(pages=False)
+    scored = run.score(sources, out, outputs=kept, options=options, workers=workers, progress=progress or False)
+    if scored.skipped:
+        raise InputError(f"{scored.skipped[0][1]}; a test set must be whole for its figures to mean anything")
     baseline = baseline_scores(size, labelled, ScoreRule(FrameDifference.combination, rule.smoothing))
     if out is not None:
         for one in baseline:
             save_scores(one, Path(out) / BASELINE_FOLDER)
-    origin = Origin(model, run.trained.id, rule)
-    evaluation = _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
+    origin = Origin(model, run.bundle.id, rule)
+    evaluation = _evaluation(labelled, origin, scored.videos, baseline, chosen, bool(protocols))
     if not details:
         return evaluation
-    events = Scores(scores, run.calibration(), rule.combination).events()
-    return replace(evaluation, details=measure(scores, labelled, chosen[0], rule, events))
+    return replace(evaluation, details=measure(scored.videos, labelled, chosen[0], rule, scored.events()))
 
 
 def evaluate_stored(
@@ -181,12 +179,8 @@ def baseline_scores(size: tuple[int, int], labelled: LabelledSet, rule: ScoreRul
 
 def unlearnt_scores(detector: Detector, labelled: LabelledSet, rule: ScoreRule) -> list[FrameScores]:
     """A test set scored by a detector that has nothing to learn, on the CPU."""
-    window, runtime = detector.window, TorchRuntime(detector, "cpu")
-    scores = []
-    for video in labelled.videos:
-        with VideoReader(video.source, window.size, window.colour, window.resize) as reader:
-            scores.append(score_video(runtime, reader, video.source.name, rule))
-    return scores
+    scorer = WindowScorer(TorchRuntime(detector, "cpu"), rule)
+    return [scorer.score(video.source) for video in labelled.videos]
 
 
 def ground_truth_notes(labelled: LabelledSet, protocols: Sequence[Protocol]) -> list[str]:

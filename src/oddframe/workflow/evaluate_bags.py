@@ -14,10 +14,10 @@ from oddframe.errors import InputError
 from oddframe.evaluation.bootstrap import ConfidenceInterval, bootstrap_micro_auc
 from oddframe.evaluation.weak import WeakResult, evaluate_weak, reference_rows
 from oddframe.features.collection import Collection
-from oddframe.models.bag_detector import BagDetector
+from oddframe.models.bag_detector import BagDetector, bag_detector
+from oddframe.progress import ProgressCall
 from oddframe.scoring.bags import torch_network
 from oddframe.scoring.features import score_bag
-from oddframe.scoring.jobs import ScoreProgress
 from oddframe.workflow.run import Run
 
 
@@ -53,7 +53,7 @@ def evaluate_bags(
     rule: Rule = "exclusive",
     leave_out: bool = False,
     details: bool = False,
-    progress: ScoreProgress | None = None,
+    progress: ProgressCall | None = None,
 ) -> BagEvaluation:
     """Score features of a weakly labelled test set, and evaluate every component.
 
@@ -68,8 +68,8 @@ def evaluate_bags(
     Raises:
         InputError: unusable data, features of another kind, or test videos without features.
     """
-    detector = run.bundle.detector
-    assert isinstance(detector, BagDetector), "the caller has looked"
+    bundle = run.bundle.original()
+    detector = bag_detector(bundle.detector)
     weak = open_weak(data)
     if not weak.test:
         raise InputError(f"{data}: has no test videos to evaluate on")
@@ -115,7 +115,7 @@ def usable(run: Run, detector: BagDetector, collection: Collection) -> list[str]
     Raises:
         InputError: a required backbone has no features, or features of another kind than those learnt from.
     """
-    learnt = {name: about["fingerprint"] for name, about in run.bundle.data["features"].items()}
+    learnt = {name: origin.fingerprint for name, origin in run.bundle.data.features.items()}
     for name in detector.required:
         if name not in collection.sources:
             raise InputError(

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,11 @@ from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
 from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
-from oddframe.models.bag_detector import BagDetector
+from oddframe.models.bag_detector import bag_detector
 from oddframe.models.detector import one_class
-from oddframe.runtime.cost import flops_per_frame
+from oddframe.progress import ProgressCall
 from oddframe.runtime.exported import NETWORK, Exported
-from oddframe.runtime.onnx_graph import write_graph
+from oddframe.runtime.onnx_graph import write_bag_graph, write_window_graph
 from oddframe.runtime.parity import Parity, compare
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import Precision, RuntimeOptions
@@ -31,10 +30,11 @@ from oddframe.runtime.session_runtime import GraphRuntime
 from oddframe.runtime.sessions import Target, write_openvino
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
-from oddframe.scoring.jobs import ScoreProgress
+from oddframe.scoring.heldout import HELDOUT
+from oddframe.scoring.open_scorer import bag_signature
 from oddframe.street import render_world
 from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.run import HELDOUT, Run
+from oddframe.workflow.run import Run
 
 VIDEOS, FRAMES = 4, 24  # compared: so many videos, and of a one-class detector so many frames of each
 CALIBRATED = 16  # videos whose beginnings int8 takes its ranges from
@@ -49,7 +49,7 @@ def export(
     videos: str | Path | Sequence[VideoSource] | None = None,
     data: str | None = None,
     allow: bool = False,
-    progress: ScoreProgress | None = None,
+    progress: ProgressCall | None = None,
 ) -> Run:
     """Convert a detector, compare it with the original on real frames, and keep it if they agree.
 
@@ -62,14 +62,14 @@ def export(
         allow: keep it even if it does not agree. A network that gives NaN is never kept.
 
     Returns:
-        The exported run; its `trained.parity` says how well it agrees.
+        The exported run; its `bundle.parity` says how well it agrees.
 
     Raises:
         InputError: `out` exists, a library is missing, no video can be used, or the two do not agree.
         BundleError: a weakly supervised detector whose extractors are not known.
     """
-    bundle, out = trained.bundle, Path(out)
-    bags = isinstance(bundle.detector, BagDetector)
+    bundle, out = trained.bundle.original(), Path(out)
+    bags = bag_signature(bundle) is not None
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: already exists; choose another --out")
     if precision == "bf16" and to == "onnx":
@@ -94,7 +94,7 @@ def export(
         if fault is not None and not (allow and parity.finite):
             way_out = "; --allow keeps it all the same" if parity.finite else ""
             raise InputError(f"{bundle.path}: {to} in {precision} does not agree: {fault}; nothing is written{way_out}")
-        made = replace(made, parity=parity.to_dict(), gflop=flops_per_frame(bundle.detector) / 1e9)
+        made = replace(made, parity=parity.to_dict(), gflop=bundle.gflop)
         made.save()
     return Run(replace(made, path=out))
 
@@ -103,18 +103,20 @@ def _convert_windows(
     trained: Run, to: Target, precision: Precision, sources: Sequence[VideoSource], folder: Path, scratch: Path
 ) -> tuple[Exported, Parity]:
     """A one-class detector, compared window by window."""
-    bundle = trained.bundle
+    bundle = trained.bundle.original()
     detector = one_class(bundle.detector, "export")
     reference = TorchRuntime(detector, "cpu")
     takes = _takes(reference, sources, VIDEOS, FRAMES)
     graph = scratch / NETWORK["onnx"]
-    write_graph(detector, graph)
+    write_window_graph(detector, graph)
     if precision == "int8":
         parts = _takes(reference, sources, CALIBRATED, reference.batch)
         source, graph = graph, scratch / "int8.onnx"
         quantise(source, graph, detector.signature, [chunk for take in parts for chunk in take.chunks])
     _keep(graph, to, folder)
-    made = Exported(folder, _identity(bundle, to, precision), bundle.recipe, detector.signature, to, precision, {})
+    made = Exported(
+        folder, _identity(bundle, to, precision), bundle.recipe, detector.signature, to, precision, {}, bundle.data
+    )
     other = GraphRuntime(to, made.network, detector.signature, precision, "cpu")
     return made, agreement(run(reference, takes), run(other, takes), trained.rule)
 
@@ -123,27 +125,26 @@ def _convert_bags(
     trained: Run, to: Target, precision: Precision, sources: Sequence[VideoSource], folder: Path, scratch: Path
 ) -> tuple[Exported, Parity]:
     """A weakly supervised detector with its extractors, compared on whole videos."""
-    bundle = trained.bundle
-    detector = bundle.detector
-    assert isinstance(detector, BagDetector), "looked at before"
-    sampling: dict[str, Any] = {}
+    bundle = trained.bundle.original()
+    detector = bag_detector(bundle.detector)
     for name in detector.required:
-        sampling[name] = bundle.data["features"][name]["sampling"]
-        if sampling[name] is None:
+        if bundle.data.features[name].sampling is None:
             raise BundleError(
                 f"{bundle.path}: was trained on {name} features whose extractor is not known; what is exported of it "
                 "could not score videos"
             )
         onnx_twin(load_extractor(bundle.path / EXTRACTORS / name), folder / EXTRACTORS / name)
-    write_graph(detector, scratch / NETWORK["onnx"])
+    write_bag_graph(detector, scratch / NETWORK["onnx"])
     _keep(scratch / NETWORK["onnx"], to, folder)
     identity, signature = _identity(bundle, to, precision), detector.signature
-    made = Exported(folder, identity, bundle.recipe, signature, to, precision, {}, sampling)
+    made = Exported(folder, identity, bundle.recipe, signature, to, precision, {}, bundle.data)
     said = []
     for one in (trained, Run(made)):
-        scores, _, used = one.score_all(sources[:VIDEOS], None, RuntimeOptions(device="cpu"), rule=trained.rule)
+        scores = one.with_rule(trained.rule).score(
+            sources[:VIDEOS], options=RuntimeOptions(device="cpu"), progress=False
+        )
         components = {n: np.concatenate([s.components[n] for s in scores]) for n in signature.components}
-        said.append((components, np.concatenate([s.score for s in scores]), ", ".join(s.name for s in used)))
+        said.append((components, np.concatenate([s.score for s in scores]), ", ".join(s.name for s in scores.sources)))
     (wanted, first, where), (got, second, _) = said
     return made, compare(wanted, got, (first, second), None, where)
 
@@ -197,15 +198,15 @@ def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int,
     return found
 
 
-def _aucs(trained: Run, exported: Run, data: str, progress: ScoreProgress | None) -> tuple[float, float]:
+def _aucs(trained: Run, exported: Run, data: str, progress: ProgressCall | None) -> tuple[float, float]:
     """Micro AUC of the bundle and of what was exported of it, under protocol `honest`."""
     labelled, rule = open_labelled(data), trained.rule
     labels = {video.source.name: video.labels for video in labelled.videos}
     sources = [video.source for video in labelled.videos]
     found = []
     for one in (trained, exported):
-        scores, skipped, _ = one.score_all(sources, None, RuntimeOptions(device="cpu"), progress=progress, rule=rule)
-        if skipped:
-            raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
-        found.append(evaluate(scores, labels, get_protocol("honest"), rule).micro_auc)
+        scores = one.with_rule(rule).score(sources, options=RuntimeOptions(device="cpu"), progress=progress or False)
+        if scores.skipped:
+            raise InputError(f"{scores.skipped[0][1]}; a test set must be whole for its figures to mean anything")
+        found.append(evaluate(scores.videos, labels, get_protocol("honest"), rule).micro_auc)
     return found[0], found[1]

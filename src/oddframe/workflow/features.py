@@ -15,9 +15,9 @@ from oddframe.features.extractor import Extractor
 from oddframe.features.snippets import SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_store
 from oddframe.features.workers import Made, extract_beside, extract_here
-from oddframe.scoring.jobs import ScoreProgress
+from oddframe.progress import ProgressCall
 from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.scored import Skipped
+from oddframe.workflow.scores import Skipped
 
 GPU_BATCH = 64
 MOST_WORKERS = 4
@@ -72,7 +72,7 @@ def extract_features(
     device: str = "auto",
     workers: int | None = None,
     batch: int | None = None,
-    progress: ScoreProgress | None = None,
+    progress: ProgressCall | None = None,
 ) -> Extraction:
     """Extract the features of videos into a store; those that it already has, of unchanged videos, are kept.
 

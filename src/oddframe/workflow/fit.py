@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from oddframe.bundle import META, save_bundle
+from oddframe.bundle import META, SkippedVideo, TrainingData, TrainingVideo, save_bundle
 from oddframe.datasets.clips import ClipSet, split_holdout
 from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import (
@@ -19,13 +19,13 @@ from oddframe.datasets.sequences import (
     sequences_from_world,
 )
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import one_class
 from oddframe.models.reference import read_checkpoint
-from oddframe.models.registry import create, system
+from oddframe.models.registry import create, entry
 from oddframe.recipes import PseudoPart, Recipe, load_recipe
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
+from oddframe.scoring.heldout import HeldOutScores
 from oddframe.scoring.stream import collect, score_frames
 from oddframe.training.loop import train
 from oddframe.video.cache import CachedVideo, build_cache, default_cache_root
@@ -34,7 +34,7 @@ from oddframe.video.sources import find_videos
 from oddframe.workflow.begin import check_out, check_recipe, note_recipe, training_plan
 from oddframe.workflow.card import write_card
 from oddframe.workflow.fit_bags import fit_bags
-from oddframe.workflow.run import HeldOutScores, Run
+from oddframe.workflow.run import Run
 
 CacheProgress = Callable[[int, int], None]
 
@@ -84,7 +84,7 @@ def fit(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or f"{model}-small", changes)
     plan = training_plan(recipe, budget, tensorboard)
     check_out(out, resume)
-    if issubclass(system(recipe.model), BagDetector):
+    if entry(recipe.model).kind == "bags":
         return fit_bags(
             str(videos), features, recipe, plan, out,
             alarms_per_hour=alarms_per_hour, quantile=quantile,
@@ -125,13 +125,16 @@ def fit(
         resume=resume,
         progress=progress,
     )
-    fingerprint = {
-        "videos": [{"name": v.source.name, "frames": len(v.frames)} for v in cached],
-        "skipped": [{"name": source.name, "reason": reason} for source, reason in skipped],
-        "heldout": [[part.start, part.stop] for part in heldout],
-        "heldout_seconds": round(seconds, 3),
-    }
-    run = Run(save_bundle(out, detector, recipe, asdict(history), fingerprint), skipped)
+    learned = TrainingData(
+        videos=tuple(
+            TrainingVideo(v.source.name, len(v.frames), heldout=(part.start, part.stop) if part else None)
+            for v, part in zip(cached, heldout, strict=True)
+        ),
+        skipped=tuple(SkippedVideo(source.name, reason) for source, reason in skipped),
+        heldout_seconds=round(seconds, 3),
+        frame_rate=round(float(np.median([_rate(video) for video in cached])), 3),
+    )
+    run = Run(save_bundle(out, detector, recipe, asdict(history), learned), skipped)
     runtime = TorchRuntime(detector, "auto" if accelerator == "auto" else accelerator)
     pieces = list(heldout_pieces(runtime, cached, heldout))
     run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
@@ -193,6 +196,11 @@ def _seconds(video: CachedVideo, block: range) -> float:
     return float(time[-1] - time[0] + np.median(np.diff(time)))
 
 
+def _rate(video: CachedVideo) -> float:
+    """Frames per second of a video, by the median interval of its time stamps."""
+    return 1 / float(np.median(np.diff(video.time))) if len(video.time) > 1 else 0.0
+
+
 def import_checkpoint(
     model: str, file: str | Path, out: str | Path, *, recipe: str, changes: Iterable[str] = ()
 ) -> Run:
@@ -215,6 +223,6 @@ def import_checkpoint(
         raise InputError(f"{out}: already holds a bundle; choose another --out")
     detector = create(chosen.model, chosen.preset, **chosen.options)
     detector.load_reference_state_dict(read_checkpoint(Path(file)))
-    bundle = save_bundle(out, detector, chosen, {}, {"checkpoint": Path(file).name})
+    bundle = save_bundle(out, detector, chosen, {}, TrainingData(checkpoint=Path(file).name))
     write_card(bundle, None)
     return Run(bundle)

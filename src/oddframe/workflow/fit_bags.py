@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oddframe.bundle import EXTRACTORS, save_bundle
+from oddframe.bundle import EXTRACTORS, FeatureOrigin, TrainingData, TrainingVideo, save_bundle
 from oddframe.datasets.bags import CLASSES, BagSet
 from oddframe.datasets.segments import pool
 from oddframe.datasets.weak import WeakVideo, open_weak
@@ -20,7 +19,7 @@ from oddframe.errors import InputError
 from oddframe.features.collection import Collection
 from oddframe.features.snippets import FeatureSource
 from oddframe.features.store import FeatureStore
-from oddframe.models.bag_detector import BagDetector
+from oddframe.models.bag_detector import BagDetector, bag_detector
 from oddframe.models.registry import create
 from oddframe.recipes import Recipe
 from oddframe.scoring.bags import torch_network
@@ -62,8 +61,7 @@ def fit_bags(
     recipe = fill_in(recipe, collection)
     check_recipe(recipe, out, resume)
     torch.manual_seed(recipe.training.seed)
-    detector = create(recipe.model, recipe.preset, **recipe.options)
-    assert isinstance(detector, BagDetector), "asked for by its class"
+    detector = bag_detector(create(recipe.model, recipe.preset, **recipe.options))
     check_features(detector, collection, videos, labels)
 
     truth = np.array([video.label for video in videos])
@@ -90,13 +88,13 @@ def fit_bags(
     )  # fmt: skip
     for name, extractor in extractors.items():
         extractor.save(out / EXTRACTORS / name)
-    data = {
-        "labels": labels,
-        "videos": [{"name": video.name, "label": video.label} for video in videos],
-        "heldout": [video.name for video in heldout],
-        "heldout_seconds": round(seconds, 3),
-        "features": {name: what_is_known(source) for name, source in sources.items()},
-    }
+    data = TrainingData(
+        videos=tuple(TrainingVideo(video.name, label=video.label) for video in videos),
+        heldout_videos=tuple(video.name for video in heldout),
+        heldout_seconds=round(seconds, 3),
+        labels=labels,
+        features={name: origin_of(source) for name, source in sources.items()},
+    )
     run = Run(save_bundle(out, detector, recipe, asdict(history), data))
     network, longest = torch_network(detector), recipe.scoring.segment_seconds
     pieces = [score_bag(network, detector.segments, own, longest, video.frames) for video, own in normal]
@@ -104,10 +102,10 @@ def fit_bags(
     return run
 
 
-def what_is_known(source: FeatureSource) -> dict[str, Any]:
-    """What a bundle remembers of the features it learnt from; "sampling" is None where the extractor is not known."""
+def origin_of(source: FeatureSource) -> FeatureOrigin:
+    """What a bundle remembers of the features that it learned from."""
     sampling = source.sampling.to_dict() if isinstance(source, FeatureStore) else None
-    return {"fingerprint": source.fingerprint, "dim": source.dim, "sampling": sampling}
+    return FeatureOrigin(source.fingerprint, source.dim, sampling)
 
 
 def fill_in(recipe: Recipe, collection: Collection) -> Recipe:

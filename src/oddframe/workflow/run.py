@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from oddframe.atomic import replacing, write_text
-from oddframe.bundle import Bundle
-from oddframe.errors import BundleError, CalibrationError, InputError
-from oddframe.runtime.exported import Exported, load_trained
+from oddframe.atomic import write_text
+from oddframe.bundle import TrainedDetector
+from oddframe.errors import CalibrationError, InputError, VideoError
+from oddframe.progress import ProgressCall, shown
+from oddframe.runtime.exported import load_trained
 from oddframe.runtime.runtime import AUTO, RuntimeOptions
 from oddframe.scoring.calibrate import Calibration, calibrate
 from oddframe.scoring.choose_runtime import choose_runtime
-from oddframe.scoring.combine import Components, Levels, ScoreRule, measure_levels
-from oddframe.scoring.jobs import Job, ScoreProgress, score_here, score_in_processes
+from oddframe.scoring.combine import Levels, ScoreRule, measure_levels
+from oddframe.scoring.heldout import HeldOutScores, load_heldout, save_heldout
+from oddframe.scoring.open_scorer import open_scorer, score_identity, window_signature
 from oddframe.scoring.origin import Origin
+from oddframe.scoring.parallel import Outcome, ScoringJob, score_in_processes
+from oddframe.scoring.scorer import VideoScorer
 from oddframe.scoring.smooth import Smoothing
 from oddframe.types import FrameScores, Signature
-from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.scored import Scores, Skipped, write_outputs
-
-HELDOUT = "heldout.npz"
-HeldOutScores = tuple[NDArray[np.float64], Components]
-"""Time stamps (N,) in seconds and components (N,) of consecutive frames of normal video."""
+from oddframe.video.sources import Videos, VideoSource, find_sources
+from oddframe.workflow.card import write_card
+from oddframe.workflow.outputs import OutputOptions, write_outputs
+from oddframe.workflow.scores import Scores, Skipped
 
 
 class Run:
     """A trained detector, as `fit` leaves it and `load_run` finds it.
 
     Attributes:
-        trained: the bundle, or what was exported of it.
+        bundle: the trained detector: a bundle, or what was exported of one.
         skipped: training videos that could not be used, and why; empty for a loaded run.
     """
 
-    def __init__(self, trained: Bundle | Exported, skipped: Sequence[Skipped] = ()) -> None:
-        self.trained = trained
+    def __init__(self, bundle: TrainedDetector, skipped: Sequence[Skipped] = (), rule: ScoreRule | None = None) -> None:
+        """See the class; `rule` takes the place of the recipe's own way from components to scores."""
+        self.bundle = bundle
         self.skipped = tuple(skipped)
+        self._own_rule = rule
+
+    def __repr__(self) -> str:
+        recipe = self.bundle.recipe
+        lines = f"Run of {recipe.model} ({recipe.name}), bundle {self.bundle.id} in {self.path}"
+        if not self.bundle.calibration.is_file():
+            return f"{lines}\nno threshold yet"
+        c = self.calibration()
+        asked = f"{c.rate:.3g} alarms per hour" if c.rate is not None else "a quantile or a value of your own"
+        return f"{lines}\nthreshold {c.threshold:.4g} for {asked}, from {c.seconds / 60:.1f} minutes of normal video"
 
     @property
-    def bundle(self) -> Bundle:
-        """Detector, recipe and history.
-
-        Raises:
-            BundleError: this is an exported detector.
-        """
-        if isinstance(self.trained, Exported):
-            raise BundleError(f"{self.path}: is an exported detector; this needs the bundle that it was made from")
-        return self.trained
+    def path(self) -> Path:
+        """The folder of the bundle, or of what was exported."""
+        return self.bundle.path
 
     @property
     def signature(self) -> Signature:
@@ -60,25 +65,21 @@ class Run:
         Raises:
             RecipeError: it is a weakly supervised one.
         """
-        if isinstance(self.trained, Exported):
-            return self.trained.signature
-        from oddframe.models.detector import one_class
-
-        return one_class(self.trained.detector, "this").signature
-
-    @property
-    def path(self) -> Path:
-        """The folder of the bundle, or of what was exported."""
-        return self.trained.path
+        return window_signature(self.bundle)
 
     @property
     def rule(self) -> ScoreRule:
         """How this run makes one score per frame."""
-        stored = self.trained.calibration
-        return self._rule(self.calibration().levels if stored.is_file() else {})
+        if self._own_rule is not None:
+            return self._own_rule
+        return self._rule(self.calibration().levels if self.bundle.calibration.is_file() else {})
+
+    def with_rule(self, rule: ScoreRule) -> Run:
+        """The same detector with another way from components to scores."""
+        return Run(self.bundle, self.skipped, rule)
 
     def _rule(self, levels: Levels) -> ScoreRule:
-        scoring, combination = self.trained.recipe.scoring, self.trained.outline.combination
+        scoring, combination = self.bundle.recipe.scoring, self.bundle.outline.combination
         if scoring.weights is not None:
             combination = replace(combination, weights=scoring.weights)
         return ScoreRule(combination, Smoothing(**scoring.smoothing.model_dump()), levels)
@@ -100,19 +101,19 @@ class Run:
         Raises:
             CalibrationError: the run was never calibrated, or its held-out video cannot support what is asked for.
         """
-        if not self.trained.calibration.is_file():
+        if not self.bundle.calibration.is_file():
             raise CalibrationError(
                 f"{self.path}: has no calibration (imported checkpoints have none); "
                 f"make one with `oddframe calibrate {self.path} NORMAL_VIDEOS`"
             )
-        stored = Calibration.from_json(self.trained.calibration.read_text(encoding="utf-8"))
+        stored = Calibration.from_json(self.bundle.calibration.read_text(encoding="utf-8"))
         if threshold is not None:
             low = min(threshold, (threshold + stored.scores["0.5"]) / 2)
             note = "the threshold was given by hand; how many false alarms it brings is not known"
             return replace(stored, threshold=threshold, low=low, rate=None, quantile=None, note=note)
         if alarms_per_hour is None and quantile is None:
             return stored
-        return self._calibrate(self._heldout(), alarms_per_hour, quantile)
+        return self._calibrate(load_heldout(self.path), alarms_per_hour, quantile)
 
     def calibrate(
         self,
@@ -128,29 +129,23 @@ class Run:
         """
         if not pieces:
             raise CalibrationError("there is no held-out normal video to calibrate on: hold out more normal video")
-        arrays: dict[str, Any] = {}
-        for number, (time, components) in enumerate(pieces):
-            arrays |= {f"{number}/time": time, **{f"{number}/{name}": v for name, v in components.items()}}
-        with replacing(self.path / HELDOUT) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        save_heldout(self.path, pieces)
         # First a threshold that any held-out video supports: if what was asked for cannot be had, training is not lost.
         for wish in ((None, None), (alarms_per_hour, quantile)):
             chosen = self._calibrate(pieces, *wish)
-            write_text(self.trained.calibration, chosen.to_json() + "\n")
-            if not isinstance(self.trained, Exported):
-                from oddframe.workflow.card import write_card  # counts the network's arithmetic with torch
-
-                write_card(self.trained, chosen)
+            write_text(self.bundle.calibration, chosen.to_json() + "\n")
+            if not self.bundle.settled:  # the card of an exported detector is that of its bundle
+                write_card(self.bundle.original(), chosen)
         return chosen
 
     def calibrate_on(
         self,
-        videos: str | Path,
+        videos: Videos,
         *,
         alarms_per_hour: float | None = None,
         quantile: float | None = None,
-        device: str = "auto",
-        progress: ScoreProgress | None = None,
+        options: RuntimeOptions = RuntimeOptions(),
+        progress: ProgressCall | bool = True,
     ) -> tuple[Calibration, tuple[Skipped, ...]]:
         """Find thresholds on normal video that the run was not trained on, and keep them in the bundle.
 
@@ -163,15 +158,13 @@ class Run:
         """
         # What is normal is only found out here; until then components stand for themselves.
         raw = replace(self._rule({}), combination=replace(self.rule.combination, scale="none"))
-        scores, skipped, _ = self.score_all(
-            find_videos(videos), None, RuntimeOptions(device=device), progress=progress, rule=raw
-        )
+        scores = self.with_rule(raw).score(videos, options=options, progress=progress)
         pieces = [(one.time, one.components) for one in scores]
-        return self.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile), skipped
+        return self.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile), scores.skipped
 
     def _calibrate(self, pieces: Sequence[HeldOutScores], rate: float | None, quantile: float | None) -> Calibration:
-        scoring = self.trained.recipe.scoring
-        levels = measure_levels([components for _, components in pieces], self.trained.outline.combination)
+        scoring = self.bundle.recipe.scoring
+        levels = measure_levels([components for _, components in pieces], self.bundle.outline.combination)
         rule = self._rule(levels)
         curves = [(time, rule(components)) for time, components in pieces]
         chosen = calibrate(
@@ -179,115 +172,72 @@ class Run:
         )
         return replace(chosen, levels=levels)
 
-    def _heldout(self) -> list[HeldOutScores]:
-        pieces: dict[str, dict[str, NDArray[np.float64]]] = {}
-        with np.load(self.path / HELDOUT) as stored:
-            for key in stored.files:
-                number, _, name = key.partition("/")
-                pieces.setdefault(number, {})[name] = stored[key]
-        return [(piece.pop("time"), piece) for piece in pieces.values()]
-
     def score(
         self,
-        videos: str | Path | Sequence[VideoSource],
+        videos: Videos,
         out: str | Path | None = None,
         *,
-        force: bool = False,
-        overlay: bool = True,
         calibration: Calibration | None = None,
-        labels: Mapping[str, NDArray[np.int8]] | None = None,
+        outputs: OutputOptions = OutputOptions(),
         options: RuntimeOptions = RuntimeOptions(),
         workers: int = 1,
-        progress: ScoreProgress | None = None,
+        progress: ProgressCall | bool = True,
     ) -> Scores:
-        """Score a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
+        """Score videos: when, where and how strongly something is not normal.
 
         Args:
-            videos: what to score.
-            out: folder for score files, events, overlays and report (see `write_outputs`); None keeps everything in
-                memory and writes nothing.
-            force: score again what `out` already holds; else videos that this bundle has scored are taken from there.
-            overlay: also write overlay videos.
-            calibration: thresholds; None takes the bundle's own.
-            labels: video name -> (N,) 0/1 per frame, shown in the report where the truth is known.
-            options: runtime, precision and device.
+            videos: what to score: a path, a pattern such as "videos/*.mp4", a list of paths, or an `ArrayVideo`.
+                A path is a video, a folder of videos or of frame folders, or a CSV of paths.
+            out: folder for score files, events, overlays and report; None keeps everything in memory and writes
+                nothing. Videos that this detector has scored are taken from there.
+            calibration: thresholds; None takes the bundle's own, where it has them.
+            outputs: what is written to `out`.
+            options: runtime, precision, device and batch size.
             workers: processes that score videos side by side and share the cores.
+            progress: True shows bars on standard error; False shows nothing; or a function that is called with a
+                video's name, frames done, and frames in all where the file says so.
 
         Raises:
             InputError: nothing to score, or not one of the videos can be scored.
-            CalibrationError: the bundle has no calibration and none was given.
+            CalibrationError: pages are to be written and the bundle has no calibration.
         """
-        calibration = calibration or self.calibration()
-        sources = find_videos(videos) if isinstance(videos, str | Path) else videos
-        folder = None if out is None else Path(out) / "scores"
-        scores, skipped, used = self.score_all(
-            sources, folder, options, force=force, workers=workers, progress=progress
-        )
-        scored = Scores(scores, calibration, self.rule.combination, skipped)
-        if out is not None:
-            write_outputs(Path(out), self.trained, scored, used, overlay, force, labels or {})
-        return scored
-
-    def score_all(
-        self,
-        sources: Sequence[VideoSource],
-        folder: Path | None,
-        options: RuntimeOptions = RuntimeOptions(),
-        *,
-        force: bool = False,
-        workers: int = 1,
-        progress: ScoreProgress | None = None,
-        rule: ScoreRule | None = None,
-    ) -> tuple[tuple[FrameScores, ...], tuple[Skipped, ...], tuple[VideoSource, ...]]:
-        """Scores, what was skipped and why, and the sources of the scores; see `score` for the arguments.
-
-        Args:
-            folder: for score files; None keeps the scores in memory.
-            rule: None takes the run's own.
-
-        Raises:
-            InputError: not one of the videos can be scored.
-        """
-        rule = rule or self.rule
+        sources, rule = find_sources(videos), self.rule
+        if calibration is None and (self.bundle.calibration.is_file() or (out is not None and outputs.pages)):
+            calibration = self.calibration()
         if options.runtime == AUTO:
-            options = choose_runtime(self.trained, options, sources, rule)
-        job = Job(self.trained, options, rule, folder, force)
+            options = choose_runtime(self.bundle, options, sources, rule)
+        folder = None if out is None else Path(out) / "scores"
         if folder is not None:
-            Origin(self.trained.recipe.model, job.identity, rule).save(folder)
-        done = (
-            score_in_processes(job, sources, workers, progress) if workers > 1 else score_here(job, sources, progress)
-        )
-        found = dict(done)
-        scores, skipped, used = [], [], []
-        for source in sources:
-            result = found[source]
-            if isinstance(result, str):
-                skipped.append((source, result))
+            Origin(self.bundle.recipe.model, score_identity(self.bundle, options, rule), rule).save(folder)
+        with shown(progress) as show:
+            if workers > 1:
+                job = ScoringJob(self.path, options, rule, folder, outputs.force)
+                done = dict(score_in_processes(job, sources, workers, show))
             else:
-                scores.append(result)
-                used.append(source)
-        if not scores:
+                scorer = open_scorer(self.bundle, options, rule, folder, outputs.force)
+                done = dict(_score_here(scorer, sources, show))
+        kept = [source for source in sources if isinstance(done[source], FrameScores)]
+        skipped = tuple((source, reason) for source in sources if isinstance(reason := done[source], str))
+        if not kept:
             first = skipped[0][1]
             raise InputError(
                 first if len(skipped) == 1 else f"not one of {len(skipped)} videos can be scored; first: {first}"
             )
-        return tuple(scores), tuple(skipped), tuple(used)
+        scored = tuple(own for source in kept if isinstance(own := done[source], FrameScores))
+        found = Scores(scored, calibration, rule.combination, tuple(kept), skipped)
+        if out is not None and outputs.pages:
+            write_outputs(Path(out), self.bundle, found, outputs)
+        return found
 
 
-def find_all(paths: Sequence[Path]) -> list[VideoSource]:
-    """The videos of several paths together, each once.
-
-    Raises:
-        InputError: a path without video, or two videos of the same name.
-    """
-    found: dict[str, VideoSource] = {}
-    for source in (source for path in paths for source in find_videos(path)):
-        other = found.setdefault(source.name, source)
-        if other.path.resolve() != source.path.resolve():
-            raise InputError(
-                f"{other.path} and {source.path} would both be called {source.name}; give the folder of both"
-            )
-    return list(found.values())
+def _score_here(scorer: VideoScorer, sources: Sequence[VideoSource], show: ProgressCall | None) -> Iterator[Outcome]:
+    """Score videos in this process and in their order."""
+    for source in sources:
+        count = None if show is None else partial(show, source.name)
+        try:
+            yield source, scorer.score(source, count)
+        except VideoError as error:
+            yield source, str(error)
 
 
 def load_run(path: str | Path) -> Run:
@@ -297,3 +247,8 @@ def load_run(path: str | Path) -> Run:
         BundleError: neither of them, or a damaged one.
     """
     return Run(load_trained(Path(path)))
+
+
+def score(run: Run | str | Path, videos: Videos, out: str | Path | None = None, **settings: Any) -> Scores:
+    """Score videos with a run or with the folder of one; see `Run.score` for the arguments and the errors."""
+    return (run if isinstance(run, Run) else load_run(run)).score(videos, out, **settings)

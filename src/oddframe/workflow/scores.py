@@ -1,0 +1,137 @@
+"""The scores of one or more videos in memory, with the events that a threshold makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from oddframe.errors import CalibrationError
+from oddframe.extras import imported
+from oddframe.scoring.calibrate import Calibration
+from oddframe.scoring.combine import unusual
+from oddframe.scoring.events import find_events
+from oddframe.types import Combination, Event, FrameScores
+from oddframe.video.sources import VideoSource
+
+Skipped = tuple[VideoSource, str]
+"""A video that could not be used, and why."""
+
+
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """Scores of one or more videos, under one threshold.
+
+    `scores["02"]` and `scores[0]` are the `FrameScores` of one video; iterating gives all of them in order.
+
+    Attributes:
+        videos: scores, in the order of the videos.
+        calibration: thresholds used by `events`; None where the run has none.
+        combination: how the score came of its components.
+        sources: of the scored videos, in the same order.
+        skipped: videos that could not be scored, and why.
+    """
+
+    videos: tuple[FrameScores, ...]
+    calibration: Calibration | None
+    combination: Combination
+    sources: tuple[VideoSource, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def __iter__(self) -> Iterator[FrameScores]:
+        return iter(self.videos)
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, video: str | int) -> FrameScores:
+        """The scores of a video by its name or its number.
+
+        Raises:
+            KeyError: there is no video of that name.
+        """
+        if isinstance(video, int):
+            return self.videos[video]
+        for scores in self.videos:
+            if scores.video == video:
+                return scores
+        raise KeyError(f"no video {video!r}; there are: {', '.join(scores.video for scores in self.videos)}")
+
+    def threshold(self) -> Calibration:
+        """The thresholds.
+
+        Raises:
+            CalibrationError: the run was never calibrated, and none were given.
+        """
+        if self.calibration is None:
+            raise CalibrationError("these scores have no threshold; calibrate the run first, or pass a calibration")
+        return self.calibration
+
+    def events(self) -> list[Event]:
+        """All events, video by video, in order of time.
+
+        Raises:
+            CalibrationError: there is no threshold.
+        """
+        return [event for scores in self.videos for event in self.events_of(scores)]
+
+    def events_of(self, scores: FrameScores) -> list[Event]:
+        """The events of one of the videos.
+
+        Raises:
+            CalibrationError: there is no threshold.
+        """
+        c = self.threshold()
+        rows = {int(frame): row for row, frame in enumerate(scores.frame)}
+        return [
+            replace(event, why=unusual(scores.components, rows[event.peak_frame], self.combination, c.levels))
+            for event in find_events(scores, c.threshold, c.low, c.merge_s, c.min_s)
+        ]
+
+    def to_dataframe(self) -> Any:
+        """A pandas data frame with one row per scored frame: video, frame, time, score, and every component.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        pandas = imported("pandas", "dataframe")
+        columns: dict[str, list[Any]] = {}
+        parts = [
+            {
+                "video": np.full(len(one.frame), one.video, object),
+                "frame": one.frame,
+                "time": one.time,
+                "score": one.score,
+                **one.components,
+            }
+            for one in self.videos
+        ]
+        for name in parts[0] if parts else ():
+            columns[name] = np.concatenate([part[name] for part in parts]).tolist()
+        return pandas.DataFrame(columns)
+
+    def __repr__(self) -> str:
+        frames = sum(len(scores.frame) for scores in self.videos)
+        count = _count(len(self.videos), "video")
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        if self.calibration is None:
+            return f"Scores of {count}, {_count(frames, 'frame')}, no threshold{skipped}"
+        events = _count(len(self.events()), "event")
+        return f"Scores of {count}, {_count(frames, 'frame')}: {events} above {self.calibration.threshold:.4g}{skipped}"
+
+    def _repr_html_(self) -> str:
+        """A table of the events, for notebooks."""
+        rows = ""
+        if self.calibration is not None:
+            for e in self.events():
+                cells = (escape(e.video), f"{e.start_s:.1f}", f"{e.peak_s:.1f}", f"{e.end_s:.1f}", f"{e.score:.4g}")
+                rows += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        head = "".join(f"<th>{name}</th>" for name in ("video", "start s", "peak s", "end s", "score"))
+        return f"<p>{escape(repr(self))}</p><table><tr>{head}</tr>{rows}</table>"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
