@@ -9,7 +9,7 @@ Departures:
 - the last five blocks and the head are left out: nothing that the blocks up to number 10 compute depends on them;
 - batch normalisation is folded into the convolutions, in float64;
 - patch vectors are what PatchCore (Roth et al., CVPR 2022, section 3.1) makes of feature maps: the mean of 3x3 places,
-  here of those within the frame, and all maps brought to one grid. That is the coarsest one here, not the finest.
+  zeros around the frame, and all maps brought to one grid. That is the coarsest one here, not the finest.
 
 Nothing here needs torch but `read_weights`. The network in torch is `oddframe.models.layers.efficientnet`.
 
@@ -221,7 +221,7 @@ def onnx_graph(weights: Mapping[str, NDArray[np.float32]], blocks: Sequence[int]
         if has_shortcut(number):
             x = node("Add", x, before)
         if number in blocks:
-            mean = node("AveragePool", x, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=0)
+            mean = node("AveragePool", x, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
             ratio = stride(blocks[-1]) // stride(number)
             if ratio > 1:
                 mean = node("AveragePool", mean, kernel_shape=[ratio] * 2, strides=[ratio] * 2)

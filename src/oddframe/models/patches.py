@@ -15,7 +15,10 @@ Departures:
 - a patch's place on the grid, times `place`, is appended to its vector: far places count as unlike. The unit is 16
   pixels of the resized frame, whatever the grid;
 - the coreset is chosen out of a random sample of all patches, exactly, without PatchCore's random projection;
-- no reweighting by the neighbourhood (PatchCore's equation 7);
+- no reweighting by the neighbourhood (PatchCore's equation 7). Instead every place has its own measure: what normal
+  patches there reach, the 99th percentile of their distances around the place, is subtracted (`local`). Where people
+  enter and are cut by the border, normal distances are twice as large as on a lawn, and would hide what lies there.
+  The distances are cross-fitted: those of one half of the time to the patches of the other half;
 - things do not change in a tenth of a second: frames are looked at `rate` times a second, and the value is held.
 
 Shape letters: B frames, h x w places, P patches, C numbers of the network, D = C + 2, M patches in memory.
@@ -43,6 +46,9 @@ MULTIPLE = 16
 RIDGE = 1e-3  # of the covariance; the variances of the usual network are 0.03 to 160
 LEAST_LOOKS = 4
 PLACE_UNIT = 16  # pixels
+SEGMENT = 10  # looks; every other segment is one half of the cross-fit
+AROUND = 2  # places to every side that count as one place's surroundings
+REACH = 0.99  # share of normal distances
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class PatchesConfig:
         sample: random patches that the memory is chosen from.
         place: lambda, weight of a patch's place.
         neighbours: the distance is the mean of that to so many nearest.
+        local: subtract what normal patches around the same place reach.
         whiten: decorrelate and scale the vectors; without it they are only scaled, all alike.
         rate: looks a second while scoring.
         learning_rate: looks a second while learning.
@@ -67,6 +74,7 @@ class PatchesConfig:
     sample: int = 12_000
     place: float = 1.0
     neighbours: int = 1
+    local: bool = True
     whiten: bool = True
     rate: float = 5.0
     learning_rate: float = 1.0
@@ -88,6 +96,8 @@ class PatchesConfig:
 class Patches(FittedDetector):
     """Component "patch": the largest distance of a patch of the frame to its nearest in memory; map: all distances.
 
+    With `local` a distance is counted from what is normal at its place; below 0 is well within.
+
     Attributes:
         config: the options.
         network: (B, H, W, 3) uint8 RGB frames to (B, h, w, C) float32; to be set before learning and scoring.
@@ -101,7 +111,7 @@ class Patches(FittedDetector):
         """With frames of `size` (height, width), in multiples of 16."""
         check_size("patches", size, MULTIPLE)
         self.config, self.network = config, network
-        self.window = Window(offsets=(0,), size=size, colour="rgb", resize="area")
+        self.window = Window(offsets=(0,), size=size, colour="rgb", resize="bilinear")
         self.map_grid = grid(size, config.blocks)
         rows, columns = np.indices(self.map_grid).reshape(2, -1)
         unit = config.place * stride(config.blocks[-1]) / PLACE_UNIT
@@ -109,6 +119,7 @@ class Patches(FittedDetector):
         self._fitted = False
         self._mean_C = np.zeros(0, np.float32)
         self._projection_CC = self._memory_MD = np.zeros((0, 0), np.float32)
+        self._reach_P = np.zeros(len(self._places_P2), np.float32)
         self._learning: _Learning | None = None
         self.begin_video()
 
@@ -156,6 +167,9 @@ class Patches(FittedDetector):
             self._projection_CC = (np.eye(len(covariance_CC)) * scale).astype(np.float32)
         self._mean_C = learning.mean_C.astype(np.float32)
         sample_ND = self._embedded(learning.vectors_NC, learning.positions_N)
+        self._reach_P[:] = 0
+        if self.config.local:
+            self._reach_P[:] = self._reached(sample_ND, learning)
         chosen = k_centre(sample_ND, self.config.memory, learning.seed)
         self._remember(sample_ND[chosen])
         self.begin_video()
@@ -169,21 +183,26 @@ class Patches(FittedDetector):
         everywhere_P = np.arange(len(self._places_P2))
         for number in range(len(chunk.time)):
             if number in looks:
-                distance_P = self._distances(self._embedded(looks[number], everywhere_P))
-                self._held = float(distance_P.max()), distance_P.reshape(self.map_grid)  # type: ignore[arg-type]
+                distance_P = self._distances(self._embedded(looks[number], everywhere_P)) - self._reach_P
+                self._held = float(distance_P.max()), distance_P.reshape(self.map_grid)
             assert self._held is not None, "the first frame of a video is looked at"
             component_B[number], map_Bhw[number] = self._held
         return ChunkErrors({"patch": component_B}, map_Bhw)
 
     def state(self) -> State:
-        """mean (C,), projection (C, C) and memory (M, C + 2), all float32; D = whitened vector, row, column."""
+        """mean (C,), projection (C, C), memory (M, C + 2) and reach (h, w), all float32."""
         if not self._fitted:
             return {}
-        return {"mean": self._mean_C, "projection": self._projection_CC, "memory": self._memory_MD}
+        return {
+            "mean": self._mean_C,
+            "projection": self._projection_CC,
+            "memory": self._memory_MD,
+            "reach": self._reach_P.reshape(self.map_grid),
+        }
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         arrays = {}
-        for name, axes in (("mean", 1), ("projection", 2), ("memory", 2)):
+        for name, axes in (("mean", 1), ("projection", 2), ("memory", 2), ("reach", 2)):
             if name not in state or state[name].ndim != axes:
                 found = f"has shape {state[name].shape}" if name in state else "is missing"
                 raise BundleError(f"patches: {name} {found}; the bundle is damaged or of another version")
@@ -195,6 +214,11 @@ class Patches(FittedDetector):
                     f"patches: {name} has shape {arrays[name].shape}, which does not go with a mean of {c} numbers; "
                     "the bundle is damaged"
                 )
+        if arrays["reach"].shape != self.map_grid:
+            raise BundleError(
+                f"patches: reach has shape {arrays['reach'].shape}, the grid of a frame is {self.map_grid}; the bundle "
+                "was made for another size"
+            )
         if not 1 <= len(arrays["memory"]) <= self.config.memory:
             raise BundleError(
                 f"patches: memory holds {len(arrays['memory'])} patches, the option memory is {self.config.memory}; "
@@ -202,6 +226,7 @@ class Patches(FittedDetector):
             )
         self._learning = None
         self._mean_C, self._projection_CC = arrays["mean"], arrays["projection"]
+        self._reach_P = arrays["reach"].reshape(-1).copy()
         self._remember(arrays["memory"])
         self.begin_video()
 
@@ -235,25 +260,56 @@ class Patches(FittedDetector):
     def _remember(self, memory_MD: NDArray[np.float32]) -> None:
         """Take over the memory, and make of it what the search multiplies with."""
         self._memory_MD = memory_MD
-        squares_M = (memory_MD.astype(np.float64) ** 2).sum(1).astype(np.float32)
+        self._search_EM = search_matrix(memory_MD)
         self._fitted = True
-        self._search_EM = np.ascontiguousarray(np.concatenate([-2 * memory_MD, squares_M[:, None]], 1).T)
 
     def _distances(self, asked_PD: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(P,) distance to the nearest, or mean distance to the nearest few, by one matrix product.
+        """(P,) distance to the nearest in memory, or mean distance to the nearest few."""
+        return nearest(asked_PD, self._memory_MD, self._search_EM, self.config.neighbours)
 
-        |a - b|^2 = |a|^2 + (|b|^2 - 2 a b); the bracket is the product. It finds the nearest; the distance is then
-        computed from the difference, so that nothing cancels.
-        """
-        ones_P1 = np.ones((len(asked_PD), 1), np.float32)
-        product_PM = np.concatenate([asked_PD, ones_P1], 1) @ self._search_EM
-        k = min(self.config.neighbours, len(self._memory_MD))
-        if k == 1:
-            nearest_Pk = product_PM.argmin(1)[:, None]
-        else:
-            nearest_Pk = np.argpartition(product_PM, k - 1, 1)[:, :k]
-        difference_PkD = asked_PD[:, None] - self._memory_MD[nearest_Pk]
-        return np.sqrt((difference_PkD**2).sum(2)).mean(1, dtype=np.float32)
+    def _reached(self, sample_ND: NDArray[np.float32], learning: _Learning) -> NDArray[np.float32]:
+        """(P,) what distances of normal patches reach around each place; a patch is no neighbour of its own time."""
+        segments = max(2, learning.looks // SEGMENT)
+        half_N = (learning.looks_N * segments // learning.looks) % 2
+        distance_N = np.zeros(len(sample_ND), np.float32)
+        for half in (0, 1):
+            asked_N, others_MD = np.flatnonzero(half_N == half), sample_ND[half_N != half]
+            search_EM = search_matrix(others_MD)
+            for part_N in np.array_split(asked_N, len(asked_N) // 1000 + 1):
+                distance_N[part_N] = nearest(sample_ND[part_N], others_MD, search_EM, self.config.neighbours)
+        h, w = self.map_grid  # type: ignore[misc]
+        row_N, column_N = learning.positions_N // w, learning.positions_N % w
+        reach_P = np.zeros(h * w, np.float32)
+        for place in range(h * w):
+            near_N = (abs(row_N - place // w) <= AROUND) & (abs(column_N - place % w) <= AROUND)
+            around = distance_N[near_N] if near_N.any() else distance_N
+            reach_P[place] = np.quantile(around, REACH)
+        return reach_P
+
+
+def search_matrix(memory_MD: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(D + 1, M): -2 b over |b|^2, for every b of the memory; see `nearest`."""
+    squares_M = (memory_MD.astype(np.float64) ** 2).sum(1).astype(np.float32)
+    return np.ascontiguousarray(np.concatenate([-2 * memory_MD, squares_M[:, None]], 1).T)
+
+
+def nearest(
+    asked_PD: NDArray[np.float32], memory_MD: NDArray[np.float32], search_EM: NDArray[np.float32], neighbours: int
+) -> NDArray[np.float32]:
+    """(P,) mean distance to the nearest few of the memory, by one matrix product.
+
+    |a - b|^2 = |a|^2 + (|b|^2 - 2 a b); the bracket is the product. It finds the nearest; the distance is then computed
+    from the difference, so that nothing cancels.
+    """
+    ones_P1 = np.ones((len(asked_PD), 1), np.float32)
+    product_PM = np.concatenate([asked_PD, ones_P1], 1) @ search_EM
+    k = min(neighbours, len(memory_MD))
+    if k == 1:
+        near_Pk = product_PM.argmin(1)[:, None]
+    else:
+        near_Pk = np.argpartition(product_PM, k - 1, 1)[:, :k]
+    difference_PkD = asked_PD[:, None] - memory_MD[near_Pk]
+    return np.sqrt((difference_PkD**2).sum(2)).mean(1, dtype=np.float32)
 
 
 class _Learning:
@@ -268,7 +324,8 @@ class _Learning:
         self.looks = self.count = 0
         self.mean_C, self.scatter_CC = np.zeros(0), np.zeros((0, 0))
         self.keys_N = np.zeros(0, np.int64)
-        self.vectors_NC, self.positions_N = np.zeros((0, 0), np.float32), np.zeros(0, np.int64)
+        self.vectors_NC = np.zeros((0, 0), np.float32)
+        self.positions_N, self.looks_N = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def take(self, vectors_PC: NDArray[np.float32]) -> None:
         """Take in the patches of one frame."""
@@ -284,7 +341,6 @@ class _Learning:
         self.count += places
         position_P = np.arange(places)
         key_P = hash64(self.seed, self.looks, position_P)
-        self.looks += 1
         if len(self.keys_N) == self.sample:
             position_P = np.flatnonzero(key_P < self.keys_N[-1])
         keys = np.concatenate([self.keys_N, key_P[position_P]])
@@ -292,6 +348,8 @@ class _Learning:
         self.keys_N = keys[lowest]
         self.vectors_NC = np.concatenate([self.vectors_NC, vectors_PC[position_P]])[lowest]
         self.positions_N = np.concatenate([self.positions_N, position_P])[lowest]
+        self.looks_N = np.concatenate([self.looks_N, np.full(len(position_P), self.looks)])[lowest]
+        self.looks += 1
 
 
 def k_centre(points_ND: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:

@@ -44,7 +44,7 @@ class EfficientNetLite0(nn.Module):
         for number, block in enumerate(self.blocks):
             x = block(x) + x if has_shortcut(number) else block(x)
             if number in self.chosen:
-                mean = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+                mean = F.avg_pool2d(x, 3, stride=1, padding=1)
                 maps.append(F.adaptive_avg_pool2d(mean, places))
         return torch.cat(maps, 1).movedim(1, -1)
 
