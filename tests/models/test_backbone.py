@@ -103,7 +103,7 @@ def test_other_weights_are_refused() -> None:
     with pytest.raises(BundleError, match=r"_conv_stem.weight is \(32, 3, 3, 1\)"):
         folded(weights | {"_conv_stem.weight": weights["_conv_stem.weight"][..., :1]}, 4)
     del weights["_blocks.3._bn1.bias"]
-    with pytest.raises(BundleError, match="_blocks.3._bn1.bias is missing"):
+    with pytest.raises(BundleError, match=r"_blocks\.3\._bn1\.bias is missing"):
         folded(weights, 4)
     assert len(folded(weights, 2)[1]) == 3  # it is not needed up to there
 

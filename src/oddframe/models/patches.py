@@ -18,7 +18,7 @@ Departures:
 - no reweighting by the neighbourhood (PatchCore's equation 7). Instead every place has its own measure: what normal
   patches there reach, the 99th percentile of their distances around the place, is subtracted (`local`). Where people
   enter and are cut by the border, normal distances are twice as large as on a lawn, and would hide what lies there.
-  The distances are cross-fitted: those of one half of the time to the patches of the other half;
+  The distances are cross-fitted: those of one half of the time to a memory of the other half;
 - things do not change in a tenth of a second: frames are looked at `rate` times a second, and the value is held.
 
 Shape letters: B frames, h x w places, P patches, C numbers of the network, D = C + 2, M patches in memory.
@@ -47,7 +47,7 @@ RIDGE = 1e-3  # of the covariance; the variances of the usual network are 0.03 t
 LEAST_LOOKS = 4
 PLACE_UNIT = 16  # pixels
 SEGMENT = 10  # looks; every other segment is one half of the cross-fit
-AROUND = 2  # places to every side that count as one place's surroundings
+AROUND = 1  # places to every side that count as one place's surroundings
 REACH = 0.99  # share of normal distances
 
 
@@ -274,6 +274,7 @@ class Patches(FittedDetector):
         distance_N = np.zeros(len(sample_ND), np.float32)
         for half in (0, 1):
             asked_N, others_MD = np.flatnonzero(half_N == half), sample_ND[half_N != half]
+            others_MD = others_MD[k_centre(others_MD, self.config.memory, learning.seed)]
             search_EM = search_matrix(others_MD)
             for part_N in np.array_split(asked_N, len(asked_N) // 1000 + 1):
                 distance_N[part_N] = nearest(sample_ND[part_N], others_MD, search_EM, self.config.neighbours)
@@ -353,15 +354,17 @@ class _Learning:
 
 
 def k_centre(points_ND: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
-    """Numbers of `count` points, or of all if there are fewer: each is the one farthest from those before it.
+    """Numbers of `count` points, each the one farthest from those before it; of all, in order, if there are no more.
 
     The largest distance of a point to the chosen ones is at most twice the least that so many can reach (Gonzalez,
     1985). The first is drawn with the seed; of equally far ones the first in order is taken.
     """
+    if count >= len(points_ND):
+        return np.arange(len(points_ND))
     squares_N = np.einsum("nd,nd->n", points_ND, points_ND)
     chosen = [int(hash64(seed, len(points_ND)) % len(points_ND))]
     far_N = np.full(len(points_ND), np.inf, np.float32)
-    for _ in range(min(count, len(points_ND)) - 1):
+    for _ in range(count - 1):
         last = chosen[-1]
         np.minimum(far_N, squares_N + squares_N[last] - 2 * (points_ND @ points_ND[last]), out=far_N)
         far_N[last] = -1  # rounding may leave the chosen one a distance to itself
