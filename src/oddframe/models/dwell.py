@@ -8,9 +8,9 @@ b, MAD, m and s come from training; m and s from the moments of D, blurred over 
 light's gain and offset taken out (`oddframe.models.light`).
 
 Beyond these equations: the camera may have several modes, each with a background of its own; a frame is compared with
-the one that fits it best. Where none fits, because more than half of the cells would be foreground, the light is unknown,
-and the frame tells nothing: no cell is foreground. Frames are looked at five times a second. D counts seconds, so a cell
-that was not watched for five seconds yet has a low one.
+the one that fits it best. Where none fits, because more than half of the cells would be foreground, the light is
+unknown, and the frame tells nothing: no cell is foreground. Frames are looked at five times a second. D counts
+seconds, so a cell that was not watched for five seconds yet has a low one.
 
 Memory of learning is bounded: a random sample of blocks of at most 30 s is kept, 12,000 frames in all.
 """
@@ -26,32 +26,16 @@ from numpy.typing import NDArray
 
 from oddframe.data.hashing import hash64
 from oddframe.models.light import Balance, find_modes, looks_of
+from oddframe.models.timing import Ticks
 
 Array = NDArray[np.float32]
 
-TICK = 0.2  # seconds between the frames that are looked at
 SECONDS = 5.0
 BLOCK, KEPT = 150, 12_000  # frames
 FINE = 64  # steps of a grey value in what is kept
 LEAST = 3.0  # grey values
 FOREIGN = 0.5  # share of foreground at which the light is unknown
 BLUR = 2.5, 1.5  # columns, rows
-
-
-class Ticks:
-    """Picks the frames that are looked at, and says for how long each stands: at most two ticks."""
-
-    def __init__(self, tick: float = TICK) -> None:
-        self._tick = tick
-        self._last: float | None = None
-
-    def push(self, time: float) -> float | None:
-        """Seconds since the last frame that was looked at; None for a frame that is passed over."""
-        if self._last is not None and 0 <= time - self._last < self._tick * (1 - 1e-6):
-            return None
-        since = 0.0 if self._last is None else max(time - self._last, 0.0)
-        self._last = time
-        return min(since, 2 * self._tick + SECONDS / 10)
 
 
 class Stay:
@@ -163,4 +147,4 @@ def _background(grids: Array) -> tuple[Array, Array]:
 
 
 def _blur(grid: Array) -> Array:
-    return cv2.GaussianBlur(grid, (0, 0), sigmaX=BLUR[0], sigmaY=BLUR[1])
+    return np.asarray(cv2.GaussianBlur(grid, (0, 0), sigmaX=BLUR[0], sigmaY=BLUR[1]))

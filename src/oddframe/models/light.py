@@ -4,17 +4,20 @@ A camera that opens its shutter, or lamps that beat, change all places by one ga
 
     picture = gain * background + offset + what is there                                              (1)
 
-`Balance.between` finds both from the places where nothing is, by least squares with trimming (Rousseeuw and Leroy, "Robust
-Regression and Outlier Detection", 1987): the places that fit worse than 2.5 median residuals are left out, three times.
+`Balance.between` finds both from the places where nothing is, by least squares with trimming (Rousseeuw and Leroy,
+"Robust Regression and Outlier Detection", 1987): the places that fit worse than 2.5 median residuals are left out,
+three times.
 
-`find_modes` groups pictures by three numbers of the whole picture, `looks_of`: brightness, contrast and chroma, each as a
-logarithm, so that a mode is as wide in the dark as in the sun. A group is split into two by k-means (Lloyd 1982) as long
-as Ashman's D (Ashman, Bird and Zepf, "Detecting bimodality in astronomical datasets", 1994) of the halves is above 4:
+`find_modes` groups pictures by three numbers of the whole picture, `looks_of`: brightness, contrast and chroma, each
+as a logarithm, so that a mode is as wide in the dark as in the sun. Eight groups are made by k-means (Lloyd 1982).
+The two with the smallest Ashman's D ("Detecting bimodality in astronomical datasets", Ashman, Bird and Zepf 1994) are
+made one, until all pairs have D above 4, a distance of at least 0.3 (a third brighter, say) and at least 2 % of all
+pictures each:
 
     D = |m1 - m2| / sqrt((s1^2 + s2^2) / 2)                                                           (2)
 
-Halves of an even spread have 3.5 and halves of a Gaussian 2.7, so dusk that passes slowly stays one mode, and only what
-a gap separates is two.
+Halves of an even spread have D = 3.5 and halves of a Gaussian 2.7. So dusk that passes slowly stays one mode, and only
+what a gap separates is two.
 """
 
 from __future__ import annotations
@@ -72,7 +75,9 @@ class Balance:
 
 
 def looks_of(grey: Array, chroma: Array | None = None) -> Array:
-    """ln of brightness, contrast and chroma of whole pictures.
+    """ln of brightness (median), contrast (range of the middle half) and chroma (median) of whole pictures.
+
+    Medians, so that something large in the picture is not a change of light.
 
     Args:
         grey: (N, h, w), 0..255.
@@ -81,9 +86,9 @@ def looks_of(grey: Array, chroma: Array | None = None) -> Array:
     Returns:
         (N, 3) float32. The added constants keep darkness and flat or grey pictures from counting as far away.
     """
-    brightness, contrast = grey.mean(axis=(1, 2)), grey.std(axis=(1, 2))
-    colour = np.zeros(len(grey)) if chroma is None else np.sqrt((chroma**2).sum(axis=3)).mean(axis=(1, 2))
-    return np.log(np.stack([brightness + 8, contrast + 8, colour + 4], axis=1)).astype(np.float32)
+    low, brightness, high = np.percentile(grey, (25, 50, 75), axis=(1, 2))
+    colour = np.zeros(len(grey)) if chroma is None else np.median(np.sqrt((chroma**2).sum(axis=3)), axis=(1, 2))
+    return np.log(np.stack([brightness + 8, high - low + 8, colour + 4], axis=1)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -109,48 +114,54 @@ class Modes:
 
 
 def find_modes(looks: Array) -> tuple[Modes, NDArray[np.int64]]:
-    """Modes of (N, 3) looks, N at least 1, and (N,) the mode of each. Two-means starts from the ends of the longest axis.
+    """Modes of (N, 3) looks, N at least 1, and (N,) the mode of each, in order of brightness.
 
-    The order is that of brightness.
+    Deterministic: k-means starts from rows that lie far apart, the first of them nearest the mean.
     """
-    final: list[NDArray[np.int64]] = []
-    waiting = [np.arange(len(looks))]
-    while waiting:
-        group = waiting.pop()
-        halves = _halves(looks[group], len(looks)) if len(final) + len(waiting) + 2 <= MODES else None
-        if halves is None:
-            final.append(group)
-        else:
-            waiting += [group[halves], group[~halves]]
-    final.sort(key=lambda group: float(looks[group, 0].mean()))
-    owner = np.zeros(len(looks), np.int64)
-    for number, group in enumerate(final):
-        owner[group] = number
-    centre = np.stack([looks[group].mean(axis=0) for group in final])
-    spread = np.stack([np.maximum(looks[group].std(axis=0), SPREAD) for group in final])
-    modes = Modes(centre, spread, np.ones(len(final), np.float32))
+    owner = _k_means(looks, MODES)
+    least = min(max(SMALLEST, SHARE * len(looks)), len(looks))
+    while owner.max() > 0:
+        groups = [looks[owner == group] for group in range(int(owner.max()) + 1)]
+        pairs = [(a, b) for b in range(len(groups)) for a in range(b)]
+        apart = [_separation(groups[a], groups[b], least) for a, b in pairs]
+        closest = int(np.argmin(apart))
+        if apart[closest] > SEPARATION:
+            break
+        a, b = pairs[closest]
+        owner[owner == b] = a
+        owner[owner > b] -= 1
+    count = int(owner.max()) + 1
+    order = np.argsort([looks[owner == group, 0].mean() for group in range(count)])
+    owner = np.argsort(order)[owner]
+    centre = np.stack([looks[owner == mode].mean(axis=0) for mode in range(count)])
+    spread = np.stack([np.maximum(looks[owner == mode].std(axis=0), SPREAD) for mode in range(count)])
+    modes = Modes(centre, spread, np.ones(count, np.float32))
     own = modes.distances(looks)[np.arange(len(looks)), owner]
     # What was seen belongs to its mode; half as far again is still the same light.
-    reach = np.array([max(4.0, 1.5 * float(own[group].max())) for group in final], np.float32)
-    return Modes(centre, spread, reach), owner
+    reach = [max(4.0, 1.5 * float(own[owner == mode].max())) for mode in range(count)]
+    return Modes(centre, spread, np.array(reach, np.float32)), owner
 
 
-def _halves(looks: Array, total: int) -> NDArray[np.bool_] | None:
-    """Which of one half each row belongs to, or None where the rows are one mode."""
-    least = max(SMALLEST, SHARE * total)
-    if len(looks) < 2 * least:
-        return None
-    axis = int(looks.std(axis=0).argmax())
-    low, high = looks[looks[:, axis].argmin()], looks[looks[:, axis].argmax()]
+def _k_means(looks: Array, count: int) -> NDArray[np.int64]:
+    """(N,) group of each row, at most `count` of them, none empty (Lloyd 1982)."""
+    centres = looks[[int(((looks - looks.mean(axis=0)) ** 2).sum(axis=1).argmin())]]
+    for _ in range(count - 1):
+        gap = ((looks[:, None] - centres) ** 2).sum(axis=2).min(axis=1)
+        if gap.max() == 0:
+            break
+        centres = np.concatenate([centres, looks[[int(gap.argmax())]]])
     for _ in range(30):
-        upper = ((looks - high) ** 2).sum(axis=1) < ((looks - low) ** 2).sum(axis=1)
-        if not least <= upper.sum() <= len(looks) - least:
-            return None
-        low, high = looks[~upper].mean(axis=0), looks[upper].mean(axis=0)
-    gap = high - low
+        owner = ((looks[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+        _, owner = np.unique(owner, return_inverse=True)
+        centres = np.stack([looks[owner == group].mean(axis=0) for group in range(int(owner.max()) + 1)])
+    return np.asarray(owner, np.int64)
+
+
+def _separation(one: Array, other: Array, least: float) -> float:
+    """Ashman's D of two groups along the line between their means; less than 0 where they must not stay apart."""
+    gap = other.mean(axis=0) - one.mean(axis=0)
     length = float(np.linalg.norm(gap))
-    if length < GAP:
-        return None
-    along = looks @ (gap / length)
-    spread = np.sqrt((max(along[upper].std(), SPREAD) ** 2 + max(along[~upper].std(), SPREAD) ** 2) / 2)
-    return upper if length / spread > SEPARATION else None
+    if length < GAP or min(len(one), len(other)) < least:
+        return -1 / (1 + length)  # the closest pair first
+    a, b = (max(float((group @ (gap / length)).std()), SPREAD) for group in (one, other))
+    return length / float(np.sqrt((a * a + b * b) / 2))

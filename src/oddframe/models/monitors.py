@@ -2,8 +2,9 @@
 
 Sources: Adam, Rivlin, Shimshoni and Reinitz, "Robust Real-Time Unusual Event Detection Using Multiple Fixed-Location
 Monitors" (PAMI 2008); Ramachandra and Jones, "Street Scene" (WACV 2020), exemplars per place; Singh, Jones and
-Learned-Miller, "EVAL" (CVPR 2023); Reiss and Hoshen, "Attribute-based Representations for Accurate and Interpretable Video
-Anomaly Detection" (2022), densities of velocity and their sum; Gonzalez (1985), k-centre; Kroeger et al. (ECCV 2016), flow.
+Learned-Miller, "EVAL" (CVPR 2023); Reiss and Hoshen, "Attribute-based Representations for Accurate and Interpretable
+Video Anomaly Detection" (2022), densities of velocity and their sum; Gonzalez (1985), k-centre; Kroeger et al. (ECCV
+2016), flow.
 
     d  a descriptor of a cell or object: `oddframe.models.motion`, equations (5) to (7)
     e  = (row / 3, column / 6, d / (sd + 0.001))              sd: of d over normal video                         (1)
@@ -11,12 +12,12 @@ Anomaly Detection" (2022), densities of velocity and their sum; Gonzalez (1985),
     score of an object = the same, given to all cells that belong to it                                         (3)
     component = max over cells of the 3x3 mean of the scores' mean over three reference intervals                (4)
 
-Component dwell is that of `oddframe.models.dwell`, without the mean over time. The exemplars are chosen by greedy k-centre
-from 60,000 rows, a random sample of every second frame of normal video. Frames between them scale the map.
+Component dwell is that of `oddframe.models.dwell`, without the mean over time. The exemplars are chosen by greedy
+k-centre from 60,000 rows, a random sample of every second frame of normal video. Frames between them scale the map.
 
 Departures:
-- velocity is the mean of flow vectors; the sources take histograms of directions, whose mean vector is up to 8 % shorter
-  between two bins.
+- velocity is the mean of flow vectors; the sources take histograms of directions, whose mean vector is up to 8 %
+  shorter between two bins.
 - Everything is a displacement within one reference interval, the median interval of the first video that was learned. A
   video at another frame rate has the same speeds, and the mean over three frames is a mean over as much time.
 - The mean over time is taken of the scores of cells, before the maximum.
@@ -36,12 +37,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.data.windows import Chunk
-from oddframe.errors import BundleError, InputError, RecipeError
-from oddframe.models.dwell import Learner, Normal, Stay, Ticks
+from oddframe.errors import InputError, RecipeError
+from oddframe.models.dwell import Learner, Normal, Stay
 from oddframe.models.exemplars import Reservoir, k_centre, nearest
 from oddframe.models.fitted import FittedDetector, State
-from oddframe.models.motion import CELL, OBJECT, SPEED, VELOCITY, Motion, Pace, describe, flow_between
+from oddframe.models.motion import CELL, OBJECT, SPEED, VELOCITY, Motion, describe, flow_between
 from oddframe.models.options import configure
+from oddframe.models.states import check_state
+from oddframe.models.timing import RECENT, Pace, Ticks
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
 
 Array = NDArray[np.float32]
@@ -51,7 +54,6 @@ WIDTHS = {"speed": SPEED, "velocity": VELOCITY, "objects": OBJECT}
 PLACE = np.array([1 / 3, 1 / 6], np.float32)  # row, column
 TINY = np.float32(0.001)
 MEAN = 3  # reference intervals
-PACE = 9  # intervals that the reference is the median of
 FEWEST = 10  # frames with a predecessor, to learn from
 CHECKED = 8_000  # rows of other frames, which scale the map
 
@@ -81,7 +83,7 @@ class MonitorsConfig:
 
 @dataclass
 class _Density:
-    """One descriptor's exemplars in the space of equation (1), its scale, and mean and deviation of normal distances."""
+    """One descriptor: exemplars in the space of equation (1), sd, and mean and deviation of normal distances."""
 
     exemplars: Array
     scale: Array
@@ -98,11 +100,11 @@ class Monitors(FittedDetector):
     """Components "speed", "velocity", "objects" and "dwell", 0 or more; the map is the largest of them, in normal
     deviations of each, one value a cell of 4x4 pixels.
 
-    Frames of any size and colour are brought to grey ones of `window.size`. The scored frame is the last of its window's
-    inputs; the one before is kept from the window before.
+    Frames of any size and colour are brought to grey ones of `window.size`. The scored frame is the last of its
+    window's inputs; the one before is kept from the window before.
     """
 
-    components: Mapping[str, str] = {  # noqa: RUF012
+    components: Mapping[str, str] = {
         "speed": "how fast things move at a place",
         "velocity": "which way things move at a place",
         "objects": "size, shape and motion of the things that move",
@@ -118,6 +120,7 @@ class Monitors(FittedDetector):
         self._densities: dict[str, _Density] = {}
         self._normal: Normal | None = None
         self._reference: float | None = None
+        self._waiting: list[tuple[Grey, float]] = []
         self.begin_video()
 
     @classmethod
@@ -127,7 +130,8 @@ class Monitors(FittedDetector):
         return cls((config.height, width), config)
 
     def begin_learning(self, seed: int) -> None:
-        self._seed, self._frames, self._reference, self._waiting = seed, 0, None, []
+        self._seed, self._frames, self._reference = seed, 0, None
+        self._waiting.clear()
         self._densities, self._normal = {}, None
         self._rows = {
             name: [
@@ -145,7 +149,6 @@ class Monitors(FittedDetector):
         self._pace, self._ticks, self._stay = Pace(), Ticks(), Stay()
         self._recent: deque[tuple[float, Array]] = deque()
         self._share = np.zeros(self.grid, np.float32)
-        self._waiting: list[tuple[Grey, float]] = []
         if hasattr(self, "_dwell"):
             self._dwell.begin_video()
 
@@ -153,14 +156,14 @@ class Monitors(FittedDetector):
         for grey, time in self._greys(chunk):
             if self._reference is None:
                 self._waiting.append((grey, time))
-                if len(self._waiting) > PACE:
+                if len(self._waiting) > RECENT:
                     self._settle()
             else:
                 self._learn(grey, time)
 
     def _settle(self) -> None:
         """The first frames tell the reference interval; they are learned when it is known."""
-        waiting, self._waiting = getattr(self, "_waiting", []), []
+        waiting, self._waiting = self._waiting, []
         if len(waiting) > 1:
             self._reference = float(np.median(np.diff([time for _, time in waiting])))
             for grey, time in waiting:
@@ -213,7 +216,7 @@ class Monitors(FittedDetector):
             maps.append(np.maximum(standing.max(axis=0), 0))
         values = np.array(scores, np.float64).reshape(-1, len(self.components))
         components = {name: values[:, k] for k, name in enumerate(self.components)}
-        return ChunkErrors(components, np.array(maps, np.float32).reshape(-1, *self.grid))
+        return ChunkErrors(components, np.array(maps, np.float32).reshape(-1, self.grid[0], self.grid[1]))
 
     def _score(self, grey: Grey, time: float) -> Array:
         """(4, h, w) scores of the cells of the next frame, after their means; in the order of `components`."""
@@ -231,7 +234,7 @@ class Monitors(FittedDetector):
         self._recent.append((time, moving))
         while self._recent[0][0] <= time - (MEAN - 0.5) * self._reference:
             self._recent.popleft()
-        lasting = sum(layers for _, layers in self._recent) / np.float32(len(self._recent))
+        lasting = np.mean([layers for _, layers in self._recent], axis=0)
         since = self._ticks.push(time)
         if since is not None:
             share = self._stay.push(time, self._normal.foreground(self._means(grey)), since)
@@ -254,7 +257,9 @@ class Monitors(FittedDetector):
 
     def _means(self, grey: Grey) -> Array:
         """Mean grey of the cells."""
-        return cv2.resize(grey.astype(np.float32), self.grid[::-1], interpolation=cv2.INTER_AREA)
+        return np.asarray(
+            cv2.resize(grey.astype(np.float32), self.grid[::-1], interpolation=cv2.INTER_AREA), np.float32
+        )
 
     def _motion(self, grey: Grey, time: float) -> Motion | None:
         before, self._before = self._before, grey
@@ -294,18 +299,3 @@ class Monitors(FittedDetector):
             self._densities[name] = _Density(*(state[f"{name}.{part}"] for part in ("exemplars", "scale", "level")))
         self._normal = Normal(*(state[f"dwell.{part}"] for part in ("background", "threshold", "mean", "deviation")))
         self.begin_video()
-
-
-def check_state(owner: str, state: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int | None, ...]]) -> None:
-    """Whether a state has arrays of these shapes; None stands for any length.
-
-    Raises:
-        BundleError: it has not.
-    """
-    for name, shape in shapes.items():
-        if name not in state:
-            raise BundleError(f"{owner}: the state lacks {name}; it is incomplete or that of another detector")
-        found = state[name].shape
-        if len(found) != len(shape) or any(a not in (None, b) for a, b in zip(shape, found, strict=True)):
-            wanted = " x ".join("any" if a is None else str(a) for a in shape)
-            raise BundleError(f"{owner}: {name} has shape {found}, not {wanted}; it was made for other frames")

@@ -18,8 +18,8 @@ phi > 0.05. An object is a group of at least two cells with phi > 0.3 that touch
 from __future__ import annotations
 
 import threading
-from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,30 +32,6 @@ ACTIVE = 0.25  # pixels a reference interval
 BUSY, SOLID = 0.05, 0.3  # share of active pixels: of a cell that is described, of a cell of an object
 SHRINK = 0.02
 SPEED, VELOCITY, OBJECT = 2, 2, 6  # widths of the descriptors
-RECENT = 9  # intervals whose median is the pace of a video
-LONGEST = 4  # intervals that flow may span
-
-
-class Pace:
-    """The time between frames, as a factor that makes displacements those of the reference interval.
-
-    The interval of a video is the median of its last nine, so that jitter of time stamps does not look like speed. A
-    frame that was lost makes the interval a whole multiple of it.
-    """
-
-    def __init__(self) -> None:
-        self._last: float | None = None
-        self._recent: deque[float] = deque(maxlen=RECENT)
-
-    def push(self, time: float) -> float | None:
-        """Seconds between the frame before and the one at `time`; None for the first one and after a pause."""
-        last, self._last = self._last, time
-        if last is None or time <= last:
-            return None
-        self._recent.append(time - last)
-        usual = float(np.median(self._recent))
-        steps = max(round((time - last) / usual), 1)
-        return steps * usual if steps <= LONGEST else None
 
 
 @dataclass(frozen=True)
@@ -84,11 +60,11 @@ _OWN = threading.local()  # flow engines hold buffers and cannot be copied: one 
 
 def flow_between(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> Array:
     """(H, W, 2) displacement (x, y) in pixels from `before` to `now`, at the pixels of `now`; both (H, W) grey."""
-    engine = getattr(_OWN, "engine", None)
+    engine: Any = getattr(_OWN, "engine", None)
     if engine is None:
-        engine = _OWN.engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        engine = _OWN.engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         engine.setFinestScale(0)
-    return np.negative(engine.calc(now, before, None))  # type: ignore[call-overload]  # None: no initial flow
+    return np.negative(engine.calc(now, before, None))  # None: no initial flow
 
 
 def describe(flow: Array) -> Motion:
@@ -107,7 +83,7 @@ def describe(flow: Array) -> Motion:
     mean_peak = cv2.blur(peak, (3, 3)).ravel()[cells]
     speed = np.stack([wide[:, 1] / (wide[:, 0] + SHRINK), mean_peak], axis=1)
     velocity = near[:, 2:] / (near[:, :1] + SHRINK)
-    objects, centroids, members = _objects(sums, peak)
+    objects, centroids, members = _objects(np.asarray(sums, np.float32), np.asarray(peak, np.float32))
     return Motion(cells, speed, velocity, objects, centroids, members)
 
 
@@ -122,19 +98,10 @@ def _objects(sums: Array, peak: Array) -> tuple[Array, Array, NDArray[np.int32]]
     flat = labels.ravel()
     totals = np.stack([np.bincount(flat, sums[..., k].ravel(), count) for k in range(4)], axis=1)
     highest = np.zeros(count)
-    np.maximum.at(highest, flat, peak.ravel())
-    area, height, width = (stats[:, k] for k in (cv2.CC_STAT_AREA, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH))
-    share = totals[:, 0] + SHRINK
-    described = np.stack(
-        [
-            np.log(area),
-            np.log(height / width),
-            totals[:, 1] / share,
-            totals[:, 2] / share,
-            totals[:, 3] / share,
-            highest,
-        ],
-        axis=1,
-    )
+    np.maximum.at(highest, flat.astype(np.int64), peak.ravel())
     number = np.where(large, np.cumsum(large), 0).astype(np.int32)
-    return described[large].astype(np.float32), centroids[large, ::-1].astype(np.float32), number[labels]
+    totals, stats = totals[large], stats[large].astype(np.float64)
+    shape = stats[:, cv2.CC_STAT_HEIGHT] / stats[:, cv2.CC_STAT_WIDTH]
+    means = totals[:, 1:] / (totals[:, :1] + SHRINK)
+    described = np.column_stack([np.log(stats[:, cv2.CC_STAT_AREA]), np.log(shape), means, highest[large]])
+    return described.astype(np.float32), centroids[large, ::-1].astype(np.float32), number[labels]
