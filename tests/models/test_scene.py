@@ -22,7 +22,7 @@ Picture = np.ndarray
 
 def ground() -> Picture:
     """(64, 128, 3) float: a place with patches of colour."""
-    patches = np.random.default_rng(4).uniform(60, 200, (8, 16, 3)).repeat(8, axis=0).repeat(8, axis=1)
+    patches = np.random.default_rng(4).uniform(60, 160, (8, 16, 3)).repeat(8, axis=0).repeat(8, axis=1)
     return patches + texture(5, SIZE, 0)[..., None]
 
 
@@ -47,6 +47,7 @@ def film(look: Callable[[float], Picture], seconds: float, fps: float = 5.0, see
 
 GROUND, NIGHT = ground(), infrared(ground())
 DAY = film(lambda t: GROUND * (1 + 0.03 * np.sin(t)), 30, seed=1)
+CHANGE = film(lambda t: GROUND if t < 3 else NIGHT, 15)
 
 
 def scored(detector: Scene, frames: list[Frame]) -> dict[str, np.ndarray]:
@@ -97,12 +98,12 @@ def test_a_step_of_exposure_raises_no_local_component(
     day: Scene, usual: dict[str, float], gain: float, offset: float
 ) -> None:
     found = scored(day, film(lambda t: GROUND if t < 3 else GROUND * gain + offset, 8))
-    assert found["place"].max() < 1.3 * usual["place"] and found["look"].max() < 1.3 * usual["look"]
+    assert found["place"].max() < 1.5 * usual["place"] and found["look"].max() < 1.5 * usual["look"]
 
 
 def test_flicker_raises_no_component(day: Scene, usual: dict[str, float]) -> None:
     found = scored(day, film(lambda t: GROUND * (1 + 0.1 * np.sin(20 * t)), 20))
-    assert found["place"].max() < 1.3 * usual["place"] and found["look"].max() < 1.3 * usual["look"]
+    assert found["place"].max() < 1.5 * usual["place"] and found["look"].max() < 1.5 * usual["look"]
     assert found["light"].max() < 1
 
 
@@ -189,8 +190,7 @@ def test_the_mode_of_a_frame_depends_on_that_frame_alone(both: Scene) -> None:
 @settings(deadline=None, max_examples=10)
 @given(lengths=st.lists(st.integers(1, 20), max_size=6))
 def test_any_cutting_into_chunks_gives_the_same_bits(day: Scene, lengths: list[int]) -> None:
-    frames = film(lambda t: GROUND if t < 3 else NIGHT, 16)
-    same(score(day, cut(frames, day.window, [])), score(day, cut(frames, day.window, lengths)))
+    same(score(day, cut(CHANGE, day.window, [])), score(day, cut(CHANGE, day.window, lengths)))
 
 
 def test_learning_is_the_same_to_the_bit_however_it_is_cut() -> None:

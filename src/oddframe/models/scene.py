@@ -11,9 +11,10 @@ A thumbnail t is (16, 32, 3): mean grey, and the colours r - g and (r + g)/2 - b
     look  = min over looks l of |x - l| / u_k                  Euclidean, over all cells and channels         (3)
     light = distance of the whole picture to the nearest mode it knows, over the reach of the mode            (4)
 
-s_k is the robust spread of a cell's channel: the largest of 1.4826 MAD, the 98th percentile of |x| over 2.33 and 3 grey
-values. Looks are x of normal video, at most 500 of all modes, so what may be there is known apart from the light.
-u_k is the median distance between looks of mode k that are at least one block of 10 s apart.
+s_k is the robust spread of a cell's channel: the largest of 1.4826 MAD, the 98th percentile of |x| over 2.33 and 3
+grey values; over the gain where that is below 1, because taking it out enlarges noise. Looks are x of normal video,
+at most 500 of all modes, so what may be there is known apart from the light. u_k is the median distance between looks
+of mode k that are at least one block of 10 s apart.
 
 A light that was never seen. Two questions are asked apart from each other:
 
@@ -164,7 +165,7 @@ class Scene(FittedDetector):
         self._modes, owner = find_modes(looks_of(thumbnails[..., 0], thumbnails[..., 1:]))
         count = len(self._modes.centre)
         backgrounds = np.stack([_background(thumbnails[owner == mode]) for mode in range(count)])
-        differing = np.stack([_differing(t, backgrounds[k]) for t, k in zip(thumbnails, owner, strict=True)])
+        differing = np.stack([_differing(t, backgrounds[k])[0] for t, k in zip(thumbnails, owner, strict=True)])
         spreads = np.stack([_spread(differing[owner == mode]) for mode in range(count)])
         flat = differing.reshape(len(rows), -1)
         scale = np.array([self._scale(flat[owner == k], rows[owner == k, 0]) for k in range(count)], np.float32)
@@ -230,14 +231,16 @@ class Scene(FittedDetector):
         assert learned is not None
         candidates = []
         for background, spread, scale in zip(learned.background, learned.spread, learned.scale, strict=True):
-            differing = _differing(thumbnail, background)
-            candidates.append((_misfit(differing, spread), differing, spread, float(scale)))
+            differing, gain = _differing(thumbnail, background)
+            noise = spread / np.float32(min(gain, 1))  # brightening a dark picture brightens its noise
+            candidates.append((_misfit(differing, noise), differing, noise, float(scale)))
         misfit, differing, spread, scale = min(candidates, key=lambda candidate: candidate[0])
         if misfit <= FITS:
             return differing, spread, scale
         spread, scale = learned.spread.max(axis=0), float(learned.scale.mean())
         if self._running is not None:
-            differing = _differing(thumbnail, self._running.value)
+            differing, gain = _differing(thumbnail, self._running.value)
+            spread /= np.float32(min(gain, 1))
             if _misfit(differing, spread) <= FITS:
                 self._running.follow(thumbnail, since)
                 return differing, spread, scale
@@ -274,18 +277,18 @@ class Scene(FittedDetector):
         self.begin_video()
 
 
-def _differing(thumbnail: Array, background: Array) -> Array:
-    """Equation (1)."""
+def _differing(thumbnail: Array, background: Array) -> tuple[Array, float]:
+    """Equation (1), and the gain."""
     balance = Balance.between(thumbnail[..., 0], background[..., 0])
     even = thumbnail / np.float32(balance.gain)
     even[..., 0] -= np.float32(balance.offset / balance.gain)
-    return np.asarray(even - background)
+    return np.asarray(even - background), balance.gain
 
 
 def _background(thumbnails: Array) -> Array:
     """(h, w, 3) median of (N, h, w, 3) thumbnails brought to one light."""
     rough = np.median(thumbnails, axis=0).astype(np.float32)
-    return rough + np.median(np.stack([_differing(t, rough) for t in thumbnails]), axis=0).astype(np.float32)
+    return rough + np.median(np.stack([_differing(t, rough)[0] for t in thumbnails]), axis=0).astype(np.float32)
 
 
 def _spread(differing: Array) -> Array:
