@@ -55,6 +55,33 @@ def k_centre(rows: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int
     return chosen
 
 
+class Neighbours:
+    """Exemplars that are searched again and again. It holds a second copy of them.
+
+    Args:
+        exemplars: (K, D), K at least 1.
+    """
+
+    def __init__(self, exemplars: NDArray[np.float32]) -> None:
+        self.exemplars = np.asarray(exemplars, np.float32)
+        self._middle = self.exemplars.mean(axis=0)
+        self._centred = np.ascontiguousarray((self.exemplars - self._middle).T)
+        self._half_norms = np.einsum("dk,dk->k", self._centred, self._centred) / 2
+
+    def distances(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N,) Euclidean distance of each of (N, D) rows to its nearest exemplar; see `nearest`."""
+        rows = np.asarray(rows, np.float32)
+        block = max(PRODUCT_VALUES // len(self.exemplars), 1)
+        found = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), block):
+            part = rows[start : start + block]
+            closeness = (part - self._middle) @ self._centred
+            closeness -= self._half_norms
+            gap = part - self.exemplars[closeness.argmax(axis=1)]
+            found[start : start + block] = np.sqrt(np.einsum("nd,nd->n", gap, gap))
+        return found
+
+
 def nearest(rows: NDArray[np.float32], exemplars: NDArray[np.float32]) -> NDArray[np.float32]:
     """Euclidean distance of each row to its nearest exemplar, by exhaustive search as a matrix product, in blocks.
 
@@ -68,19 +95,7 @@ def nearest(rows: NDArray[np.float32], exemplars: NDArray[np.float32]) -> NDArra
     Returns:
         (N,) float32 distances, 0 or more.
     """
-    rows, exemplars = np.asarray(rows, np.float32), np.asarray(exemplars, np.float32)
-    middle = exemplars.mean(axis=0)
-    centred = exemplars - middle
-    half_norms = np.einsum("kd,kd->k", centred, centred) / 2
-    block = max(PRODUCT_VALUES // len(exemplars), 1)
-    found = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), block):
-        part = rows[start : start + block]
-        closeness = (part - middle) @ centred.T
-        closeness -= half_norms
-        gap = part - exemplars[closeness.argmax(axis=1)]
-        found[start : start + block] = np.sqrt(np.einsum("nd,nd->n", gap, gap))
-    return found
+    return Neighbours(exemplars).distances(rows)
 
 
 class Reservoir:

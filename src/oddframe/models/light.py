@@ -43,6 +43,12 @@ SPREAD = 0.06  # least standard deviation of a mode: 6 % of brightness
 GAP = 0.3  # least distance of two modes
 
 
+def middle(values: Array) -> Array:
+    """Median along the first axis, the upper one of two; `np.median` spends more time on checks than on this."""
+    half = len(values) // 2
+    return np.asarray(np.partition(values, half, axis=0)[half])
+
+
 @dataclass(frozen=True)
 class Balance:
     """Gain and offset of equation (1), in grey values of 0..255."""
@@ -57,12 +63,12 @@ class Balance:
         The gain lies between 0.25 and 4; where the background is flat it is 1.
         """
         x, y = background.ravel(), picture.ravel()
-        gain, offset = 1.0, float(np.median(y - x))
+        gain, offset = 1.0, float(middle(y - x))
         for _ in range(ROUNDS):
             residual = np.abs(y - np.float32(gain) * x - np.float32(offset))
-            fits = residual <= max(TRIM * float(np.median(residual)), 1.0)
+            fits = residual <= max(TRIM * float(middle(residual)), 1.0)
             a, b = x[fits], y[fits]
-            middle_a, middle_b = float(a.mean()), float(b.mean())
+            middle_a, middle_b = float(a.sum()) / len(a), float(b.sum()) / len(b)
             a = a - np.float32(middle_a)
             variance, covariance = float(a @ a) / len(a), float(a @ (b - np.float32(middle_b))) / len(a)
             gain = min(max((covariance + STEADY) / (variance + STEADY), GAINS[0]), GAINS[1])
@@ -86,8 +92,13 @@ def looks_of(grey: Array, chroma: Array | None = None) -> Array:
     Returns:
         (N, 3) float32. The added constants keep darkness and flat or grey pictures from counting as far away.
     """
-    low, brightness, high = np.percentile(grey, (25, 50, 75), axis=(1, 2))
-    colour = np.zeros(len(grey)) if chroma is None else np.median(np.sqrt((chroma**2).sum(axis=3)), axis=(1, 2))
+    cells = grey.reshape(len(grey), -1)
+    quarter = cells.shape[1] // 4
+    low, brightness, high = np.partition(cells, (quarter, 2 * quarter, 3 * quarter), axis=1)[:, quarter::quarter].T[:3]
+    if chroma is None:
+        colour = np.zeros(len(grey), np.float32)
+    else:
+        colour = middle(np.sqrt(np.einsum("nhwc,nhwc->nhw", chroma, chroma)).reshape(len(grey), -1).T)
     return np.log(np.stack([brightness + 8, high - low + 8, colour + 4], axis=1)).astype(np.float32)
 
 

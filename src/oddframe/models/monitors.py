@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from oddframe.data.windows import Chunk
 from oddframe.errors import InputError, RecipeError
 from oddframe.models.dwell import Learner, Normal, Stay
-from oddframe.models.exemplars import Reservoir, k_centre, nearest
+from oddframe.models.exemplars import Neighbours, Reservoir, k_centre
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.motion import CELL, OBJECT, SPEED, VELOCITY, Motion, describe, flow_between
 from oddframe.models.options import configure
@@ -81,19 +81,20 @@ class MonitorsConfig:
             raise RecipeError(f"Monitors: exemplars {self.exemplars} must be from 1 to rows {self.rows}")
 
 
-@dataclass
 class _Density:
     """One descriptor: exemplars in the space of equation (1), sd, and mean and deviation of normal distances."""
 
-    exemplars: Array
-    scale: Array
-    level: Array
+    PARTS = "exemplars", "scale", "level"
+
+    def __init__(self, exemplars: Array, scale: Array, level: Array) -> None:
+        self.exemplars, self.scale, self.level = exemplars, scale, level
+        self._neighbours = Neighbours(exemplars) if len(exemplars) else None
 
     def distances(self, place: Array, rows: Array) -> Array:
         """Equation (2). Where nothing ever moved, the distance to no motion at all."""
-        if not len(self.exemplars):
+        if self._neighbours is None:
             return np.linalg.norm(rows / self.scale, axis=1).astype(np.float32)
-        return nearest(np.concatenate([place * PLACE, rows / self.scale], axis=1), self.exemplars)
+        return self._neighbours.distances(np.concatenate([place * PLACE, rows / self.scale], axis=1))
 
 
 class Monitors(FittedDetector):
@@ -193,13 +194,13 @@ class Monitors(FittedDetector):
 
     def _density(self, rows: Array, checked: Array) -> _Density:
         width = rows.shape[1] - 2
-        density = _Density(
-            np.zeros((0, 2 + width), np.float32), np.ones(width, np.float32), np.array([0, 1], np.float32)
-        )
+        scale, exemplars = np.ones(width, np.float32), np.zeros((0, 2 + width), np.float32)
+        level = np.array([0, 1], np.float32)
         if len(rows):
-            density.scale = rows[:, 2:].std(axis=0) + TINY
-            space = np.concatenate([rows[:, :2] * PLACE, rows[:, 2:] / density.scale], axis=1)
-            density.exemplars = space[k_centre(space, self.config.exemplars, self._seed)]
+            scale = rows[:, 2:].std(axis=0) + TINY
+            space = np.concatenate([rows[:, :2] * PLACE, rows[:, 2:] / scale], axis=1)
+            exemplars = space[k_centre(space, self.config.exemplars, self._seed)]
+        density = _Density(exemplars, scale, level)
         if len(checked):
             found = density.distances(checked[:, :2], checked[:, 2:])
             density.level = np.array([found.mean(), found.std() + TINY], np.float32)
@@ -283,7 +284,7 @@ class Monitors(FittedDetector):
             return {}
         kept: State = {"interval": np.array([self._reference], np.float64)}
         for name, density in self._densities.items():
-            kept |= {f"{name}.{part}": value for part, value in vars(density).items()}
+            kept |= {f"{name}.{part}": getattr(density, part) for part in _Density.PARTS}
         return kept | {f"dwell.{part}": value for part, value in vars(self._normal).items()}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -296,6 +297,6 @@ class Monitors(FittedDetector):
         check_state("monitors", state, shapes)
         self._reference = float(state["interval"][0])
         for name in WIDTHS:
-            self._densities[name] = _Density(*(state[f"{name}.{part}"] for part in ("exemplars", "scale", "level")))
+            self._densities[name] = _Density(*(state[f"{name}.{part}"] for part in _Density.PARTS))
         self._normal = Normal(*(state[f"dwell.{part}"] for part in ("background", "threshold", "mean", "deviation")))
         self.begin_video()

@@ -8,13 +8,13 @@ A thumbnail t is (16, 32, 3): mean grey, and the colours r - g and (r + g)/2 - b
 
     x = ((grey - offset) / gain, colours / gain) - b_k         what differs from the background               (1)
     place = max over cells of the largest |x| / s_k of the cell's channels                                    (2)
-    look  = min over looks l of |x - l| / u_k                  Euclidean, over all cells and channels         (3)
+    look  = min over looks l of |x / s_k - l| / u_k            Euclidean, over all cells and channels         (3)
     light = distance of the whole picture to the nearest mode it knows, over the reach of the mode            (4)
 
 s_k is the robust spread of a cell's channel: the largest of 1.4826 MAD, the 98th percentile of |x| over 2.33 and 3
-grey values; over the gain where that is below 1, because taking it out enlarges noise. Looks are x of normal video,
-at most 500 of all modes, so what may be there is known apart from the light. u_k is the median distance between looks
-of mode k that are at least one block of 10 s apart.
+grey values; over the gain where that is below 1, because taking it out enlarges noise. Looks are x / s_k of normal
+video, at most 500 of all modes, so what may be there is known apart from the light. u_k is the median distance
+between looks of mode k that are at least one block of 10 s apart.
 
 A light that was never seen. Two questions are asked apart from each other:
 
@@ -41,9 +41,9 @@ from numpy.typing import NDArray
 
 from oddframe.data.windows import Chunk
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.exemplars import Reservoir, k_centre, nearest
+from oddframe.models.exemplars import Neighbours, Reservoir, k_centre, nearest
 from oddframe.models.fitted import FittedDetector, State
-from oddframe.models.light import Balance, Modes, find_modes, looks_of
+from oddframe.models.light import Balance, Modes, find_modes, looks_of, middle
 from oddframe.models.options import configure
 from oddframe.models.states import check_state
 from oddframe.models.timing import Ticks
@@ -167,10 +167,11 @@ class Scene(FittedDetector):
         backgrounds = np.stack([_background(thumbnails[owner == mode]) for mode in range(count)])
         differing = np.stack([_differing(t, backgrounds[k])[0] for t, k in zip(thumbnails, owner, strict=True)])
         spreads = np.stack([_spread(differing[owner == mode]) for mode in range(count)])
-        flat = differing.reshape(len(rows), -1)
+        flat = (differing / spreads[owner]).reshape(len(rows), -1)
         scale = np.array([self._scale(flat[owner == k], rows[owner == k, 0]) for k in range(count)], np.float32)
         looks = flat[k_centre(flat, self.config.looks, self._seed)]
         self._learned = _Learned(backgrounds, spreads, scale, looks)
+        self._neighbours = Neighbours(looks)
         del self._sample, self._videos
         self.begin_video()
 
@@ -182,8 +183,8 @@ class Scene(FittedDetector):
             others = flat[blocks != block]
             if len(others):
                 found.append(nearest(flat[some[blocks[some] == block]], others))
-        least = LEAST * float(np.sqrt(flat.shape[1]))
-        return max(float(np.median(np.concatenate(found))), least / 10) if found else least
+        whole = float(np.sqrt(flat.shape[1]))  # the length of one s in all cells
+        return max(float(np.median(np.concatenate(found))), whole / 10) if found else whole
 
     def mode_of(self, chunk: Chunk) -> NDArray[np.int64]:
         """(B,) mode of each scored frame, in order of brightness from 0; -1 for a light that was never learned.
@@ -202,8 +203,9 @@ class Scene(FittedDetector):
             self._last = time
             light = self._judge_light(looks_of(thumbnail[None, ..., 0], thumbnail[None, ..., 1:])[0], since)
             differing, spread, scale = self._judge_place(thumbnail, since)
-            cells = np.abs(differing / spread).max(axis=2)
-            look = float(nearest(differing.reshape(1, -1), self._learned.looks)[0])
+            standing = np.asarray(differing / spread, np.float32)
+            cells = np.abs(standing).max(axis=2)
+            look = float(self._neighbours.distances(standing.reshape(1, -1))[0])
             rows.append((look / scale, float(cells.max()), light))
             maps.append(cells)
         values = np.array(rows, np.float64).reshape(-1, 3)
@@ -273,6 +275,7 @@ class Scene(FittedDetector):
         shapes |= {"modes.centre": (None, 3), "modes.spread": (None, 3), "modes.reach": (None,)}
         check_state("scene", state, shapes)
         self._learned = _Learned(*(state[name] for name in ("background", "spread", "scale", "looks")))
+        self._neighbours = Neighbours(self._learned.looks)
         self._modes = Modes(*(state[f"modes.{name}"] for name in ("centre", "spread", "reach")))
         self.begin_video()
 
@@ -300,4 +303,4 @@ def _spread(differing: Array) -> Array:
 
 def _misfit(differing: Array, spread: Array) -> float:
     """Whether a background is another one: the median of |x| / s over the cells, in the worst channel."""
-    return float(np.median(np.abs(differing / spread), axis=(0, 1)).max())
+    return float(middle(np.abs(differing / spread).reshape(-1, 3)).max())
