@@ -51,7 +51,7 @@ Array = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 
 WIDTHS = {"speed": SPEED, "velocity": VELOCITY, "objects": OBJECT}
-PLACE = np.array([1 / 3, 1 / 6], np.float32)  # row, column
+PLACE = {name: np.array([1 / 3, 1 / 6], np.float32) for name in WIDTHS}  # weights of row and column
 TINY = np.float32(0.001)
 MEAN = 3  # reference intervals
 FEWEST = 10  # frames with a predecessor, to learn from
@@ -86,7 +86,8 @@ class _Density:
 
     PARTS = "exemplars", "scale", "level"
 
-    def __init__(self, exemplars: Array, scale: Array, level: Array) -> None:
+    def __init__(self, name: str, exemplars: Array, scale: Array, level: Array) -> None:
+        self._place = PLACE[name]
         self.exemplars, self.scale, self.level = exemplars, scale, level
         self._neighbours = Neighbours(exemplars) if len(exemplars) else None
 
@@ -94,7 +95,7 @@ class _Density:
         """Equation (2). Where nothing ever moved, the distance to no motion at all."""
         if self._neighbours is None:
             return np.linalg.norm(rows / self.scale, axis=1).astype(np.float32)
-        return self._neighbours.distances(np.concatenate([place * PLACE, rows / self.scale], axis=1))
+        return self._neighbours.distances(np.concatenate([place * self._place, rows / self.scale], axis=1))
 
 
 class Monitors(FittedDetector):
@@ -187,20 +188,20 @@ class Monitors(FittedDetector):
                 f"give at least {FEWEST}, better some minutes of normal video"
             )
         for name, (checked, chosen) in ((name, pair[::-1]) for name, pair in self._rows.items()):
-            self._densities[name] = self._density(chosen.rows(), checked.rows())
+            self._densities[name] = self._density(name, chosen.rows(), checked.rows())
         self._normal = self._dwell.finish()
         del self._rows, self._dwell
         self.begin_video()
 
-    def _density(self, rows: Array, checked: Array) -> _Density:
+    def _density(self, name: str, rows: Array, checked: Array) -> _Density:
         width = rows.shape[1] - 2
         scale, exemplars = np.ones(width, np.float32), np.zeros((0, 2 + width), np.float32)
         level = np.array([0, 1], np.float32)
         if len(rows):
             scale = rows[:, 2:].std(axis=0) + TINY
-            space = np.concatenate([rows[:, :2] * PLACE, rows[:, 2:] / scale], axis=1)
+            space = np.concatenate([rows[:, :2] * PLACE[name], rows[:, 2:] / scale], axis=1)
             exemplars = space[k_centre(space, self.config.exemplars, self._seed)]
-        density = _Density(exemplars, scale, level)
+        density = _Density(name, exemplars, scale, level)
         if len(checked):
             found = density.distances(checked[:, :2], checked[:, 2:])
             density.level = np.array([found.mean(), found.std() + TINY], np.float32)
@@ -297,6 +298,6 @@ class Monitors(FittedDetector):
         check_state("monitors", state, shapes)
         self._reference = float(state["interval"][0])
         for name in WIDTHS:
-            self._densities[name] = _Density(*(state[f"{name}.{part}"] for part in _Density.PARTS))
+            self._densities[name] = _Density(name, *(state[f"{name}.{part}"] for part in _Density.PARTS))
         self._normal = Normal(*(state[f"dwell.{part}"] for part in ("background", "threshold", "mean", "deviation")))
         self.begin_video()
