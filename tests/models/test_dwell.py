@@ -80,6 +80,18 @@ def test_memory_of_learning_is_bounded_and_its_sample_is_the_seeds(monkeypatch: 
         learner = Learner(seed)
         for n in range(3000):
             learner.push(n * TICK, GRID)
-        assert sum(len(frames) for _, frames in learner._blocks) <= 600
-        held.append([frames[0][0] for _, frames in learner._blocks])
+        assert sum(map(len, learner._blocks.values())) <= 600
+        held.append(list(learner._blocks))
     assert held[0] == held[1] != held[2]
+
+
+def test_stretches_shorter_than_five_seconds_do_not_make_everything_dwell() -> None:
+    learner, rng = Learner(0), np.random.default_rng(3)
+    for video in range(60):  # of two seconds each; in a third of them somebody is there all the time
+        learner.begin_video()
+        for n in range(10):
+            grid = with_object(GRID) if video % 3 == 0 else GRID
+            learner.push(n * TICK, (grid + rng.normal(0, 0.5, GRID.shape)).astype(np.float32))
+    there = np.zeros(GRID.shape, np.float32)
+    there[4:6, 5:7] = 1
+    assert learner.finish().unusual(there).max() < 6 < learned(2).unusual(there).max()

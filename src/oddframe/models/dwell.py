@@ -12,11 +12,13 @@ the one that fits it best. Where none fits, because more than half of the cells 
 unknown, and the frame tells nothing: no cell is foreground. Frames are looked at five times a second. D counts
 seconds, so a cell that was not watched for five seconds yet has a low one.
 
-Memory of learning is bounded: a random sample of blocks of at most 30 s is kept, 12,000 frames in all.
+Memory of learning is bounded: a random sample of blocks of at most 30 s is kept, 12,000 frames in all. Stretches that
+are learned should last ten seconds or more; m and s are rough where they are shorter than five.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from dataclasses import dataclass
 
@@ -84,34 +86,37 @@ class Learner:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._blocks: list[tuple[int, list[tuple[float, float, NDArray[np.uint16]]]]] = []
-        self._count = 0
-        self._open = False
+        self._blocks: dict[int, list[tuple[float, float, NDArray[np.uint16]]]] = {}
+        self._first_to_go: list[tuple[int, int]] = []  # a heap: minus priority, and number of each block
+        self._open: list[tuple[float, float, NDArray[np.uint16]]] | None = None
+        self._begun = self._held = 0
         self._ticks = Ticks()
 
     def begin_video(self) -> None:
-        self._open, self._ticks = False, Ticks()
+        self._open, self._ticks = None, Ticks()
 
     def push(self, time: float, grid: Array) -> None:
         """The next frame: (h, w) mean greys of its cells."""
         since = self._ticks.push(time)
         if since is None:
             return
-        if not self._open or len(self._blocks[-1][1]) == BLOCK:
-            self._begin_block()
-        self._blocks[-1][1].append((time, since, np.rint(grid * FINE).astype(np.uint16)))
+        if self._open is None or len(self._open) == BLOCK:
+            self._open = self._begin_block()
+        self._open.append((time, since, np.rint(grid * FINE).astype(np.uint16)))
+        self._held += 1
 
-    def _begin_block(self) -> None:
-        """A new block; the one of lowest priority goes where there are too many frames."""
-        if sum(len(frames) for _, frames in self._blocks) > KEPT - BLOCK:
-            self._blocks.remove(max(self._blocks, key=lambda block: block[0]))
-        self._blocks.append((int(hash64(self._seed, self._count)), []))
-        self._count += 1
-        self._open = True
+    def _begin_block(self) -> list[tuple[float, float, NDArray[np.uint16]]]:
+        """A new block, after those of highest priority number went where there is no room for it."""
+        while self._held > KEPT - BLOCK:
+            self._held -= len(self._blocks.pop(heapq.heappop(self._first_to_go)[1]))
+        number, self._begun = self._begun, self._begun + 1
+        heapq.heappush(self._first_to_go, (-int(hash64(self._seed, number)), number))
+        self._blocks[number] = []
+        return self._blocks[number]
 
     def finish(self) -> Normal:
         """What the blocks say; at least one frame was pushed."""
-        fine = np.stack([grid for _, frames in self._blocks for _, _, grid in frames])
+        fine = np.stack([grid for frames in self._blocks.values() for _, _, grid in frames])
         grids = fine.astype(np.float32) / np.float32(FINE)
         _, owner = find_modes(looks_of(grids))
         learned = [_background(grids[owner == mode]) for mode in range(int(owner.max()) + 1)]
@@ -121,18 +126,26 @@ class Learner:
         return Normal(background, threshold, *self._moments(normal, grids))
 
     def _moments(self, normal: Normal, grids: Array) -> tuple[Array, Array]:
-        """Blurred mean and standard deviation of D; after 5 s of each block where enough frames are that late."""
-        late, every, number = [], [], 0
-        for _, frames in self._blocks:
+        """Blurred mean and standard deviation of D over the frames that were watched for 5 s.
+
+        Where blocks are too short for that, frames after one second take part, with the share of the time so far. It
+        is larger than D, so that little video does not make alarms.
+        """
+        late, early, number = [], [], 0
+        for frames in self._blocks.values():
             stay = Stay()
             for time, since, _ in frames:
-                share = stay.push(time, normal.foreground(grids[number]), since)
-                every.append(share)
-                if time >= frames[0][0] + SECONDS:
+                share, watched = stay.push(time, normal.foreground(grids[number]), since), time - frames[0][0]
+                if watched >= SECONDS:
                     late.append(share)
+                elif watched >= 1:
+                    early.append(share * np.float32(SECONDS / watched))
                 number += 1
-        chosen = np.stack(late if 3 * len(late) >= len(every) else every)
-        first, second = (_blur(part.mean(axis=0)) for part in (chosen, chosen**2))
+        chosen = late if 3 * len(late) >= len(late) + len(early) else late + early
+        if not chosen:
+            return np.zeros_like(normal.mean), np.zeros_like(normal.mean)
+        shares = np.stack(chosen)
+        first, second = (_blur(part.mean(axis=0)) for part in (shares, shares**2))
         return first, np.sqrt(np.maximum(second - first**2, 0))
 
 

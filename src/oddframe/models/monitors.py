@@ -7,7 +7,7 @@ Video Anomaly Detection" (2022), densities of velocity and their sum; Gonzalez (
 2016), flow.
 
     d  a descriptor of a cell or object: `oddframe.models.motion`, equations (5) to (7)
-    e  = (row / 3, column / 6, d / (sd + 0.001))              sd: of d over normal video                         (1)
+    e  = (row / 1.5, column / 3, d / (sd + 0.001))            sd: of d over normal video                         (1)
     score of a cell = distance of e to the nearest of 2,000 exemplars; of a cell without motion 0                (2)
     score of an object = the same, given to all cells that belong to it                                         (3)
     component = max over cells of the 3x3 mean of the scores' mean over three reference intervals                (4)
@@ -20,6 +20,8 @@ Departures:
   shorter between two bins.
 - Everything is a displacement within one reference interval, the median interval of the first video that was learned. A
   video at another frame rate has the same speeds, and the mean over three frames is a mean over as much time.
+- Place counts twice as much as in the first trial of (1), row / 3 and column / 6: on streets and on training video
+  that was played backwards the sum of components is better by 0.02, and objects by 0.01 to 0.05.
 - The mean over time is taken of the scores of cells, before the maximum.
 
 A frame without a predecessor has no motion: the first one after `begin_video`, and one after a pause.
@@ -51,7 +53,7 @@ Array = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 
 WIDTHS = {"speed": SPEED, "velocity": VELOCITY, "objects": OBJECT}
-PLACE = {name: np.array([1 / 3, 1 / 6], np.float32) for name in WIDTHS}  # weights of row and column
+PLACE = np.array([2 / 3, 1 / 3], np.float32)  # weights of row and column
 TINY = np.float32(0.001)
 MEAN = 3  # reference intervals
 FEWEST = 10  # frames with a predecessor, to learn from
@@ -86,8 +88,7 @@ class _Density:
 
     PARTS = "exemplars", "scale", "level"
 
-    def __init__(self, name: str, exemplars: Array, scale: Array, level: Array) -> None:
-        self._place = PLACE[name]
+    def __init__(self, exemplars: Array, scale: Array, level: Array) -> None:
         self.exemplars, self.scale, self.level = exemplars, scale, level
         self._neighbours = Neighbours(exemplars) if len(exemplars) else None
 
@@ -95,7 +96,7 @@ class _Density:
         """Equation (2). Where nothing ever moved, the distance to no motion at all."""
         if self._neighbours is None:
             return np.linalg.norm(rows / self.scale, axis=1).astype(np.float32)
-        return self._neighbours.distances(np.concatenate([place * self._place, rows / self.scale], axis=1))
+        return self._neighbours.distances(np.concatenate([place * PLACE, rows / self.scale], axis=1))
 
 
 class Monitors(FittedDetector):
@@ -188,20 +189,20 @@ class Monitors(FittedDetector):
                 f"give at least {FEWEST}, better some minutes of normal video"
             )
         for name, (checked, chosen) in ((name, pair[::-1]) for name, pair in self._rows.items()):
-            self._densities[name] = self._density(name, chosen.rows(), checked.rows())
+            self._densities[name] = self._density(chosen.rows(), checked.rows())
         self._normal = self._dwell.finish()
         del self._rows, self._dwell
         self.begin_video()
 
-    def _density(self, name: str, rows: Array, checked: Array) -> _Density:
+    def _density(self, rows: Array, checked: Array) -> _Density:
         width = rows.shape[1] - 2
         scale, exemplars = np.ones(width, np.float32), np.zeros((0, 2 + width), np.float32)
         level = np.array([0, 1], np.float32)
         if len(rows):
             scale = rows[:, 2:].std(axis=0) + TINY
-            space = np.concatenate([rows[:, :2] * PLACE[name], rows[:, 2:] / scale], axis=1)
+            space = np.concatenate([rows[:, :2] * PLACE, rows[:, 2:] / scale], axis=1)
             exemplars = space[k_centre(space, self.config.exemplars, self._seed)]
-        density = _Density(name, exemplars, scale, level)
+        density = _Density(exemplars, scale, level)
         if len(checked):
             found = density.distances(checked[:, :2], checked[:, 2:])
             density.level = np.array([found.mean(), found.std() + TINY], np.float32)
@@ -298,6 +299,6 @@ class Monitors(FittedDetector):
         check_state("monitors", state, shapes)
         self._reference = float(state["interval"][0])
         for name in WIDTHS:
-            self._densities[name] = _Density(name, *(state[f"{name}.{part}"] for part in _Density.PARTS))
+            self._densities[name] = _Density(*(state[f"{name}.{part}"] for part in _Density.PARTS))
         self._normal = Normal(*(state[f"dwell.{part}"] for part in ("background", "threshold", "mean", "deviation")))
         self.begin_video()
