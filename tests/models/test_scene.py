@@ -101,6 +101,12 @@ def test_a_step_of_exposure_raises_no_local_component(
     assert found["place"].max() < 1.5 * usual["place"] and found["look"].max() < 1.5 * usual["look"]
 
 
+def test_an_object_that_comes_with_a_step_of_exposure_is_still_strange(day: Scene, usual: dict[str, float]) -> None:
+    frames = film(lambda t: GROUND if t < 3 else with_object(GROUND) * 0.85 + 8, 8)
+    found = scored(day, frames)
+    assert found["place"][15:].min() > 3 * usual["place"] and found["look"][15:].min() > 2 * usual["look"]
+
+
 def test_flicker_raises_no_component(day: Scene, usual: dict[str, float]) -> None:
     found = scored(day, film(lambda t: GROUND * (1 + 0.1 * np.sin(20 * t)), 20))
     assert found["place"].max() < 1.5 * usual["place"] and found["look"].max() < 1.5 * usual["look"]
