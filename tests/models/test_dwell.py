@@ -1,0 +1,97 @@
+"""Dwell on grids of cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oddframe.models.dwell import Learner, Normal, Stay
+from oddframe.models.timing import TICK
+
+GRID = np.random.default_rng(0).uniform(40, 180, (12, 16)).astype(np.float32)
+
+
+def learned(seconds: float = 40, seed: int = 0, lights: tuple[float, ...] = (1.0,)) -> Normal:
+    """Of a place where nothing ever stays."""
+    learner, rng = Learner(seed), np.random.default_rng(1)
+    for light in lights:
+        learner.begin_video()
+        for n in range(round(seconds / TICK)):
+            learner.push(n * TICK, (GRID * light + rng.normal(0, 0.5, GRID.shape)).astype(np.float32))
+    return learner.finish()
+
+
+def with_object(grid: np.ndarray, value: float = 60) -> np.ndarray:
+    seen = grid.copy()
+    seen[4:6, 5:7] += value
+    return seen
+
+
+def test_stay_is_the_share_of_the_last_five_seconds() -> None:
+    stay, there = Stay(), np.ones((1, 1), bool)
+    found = [float(stay.push(n * TICK, there if n < 50 else ~there, TICK if n else 0.0)[0, 0]) for n in range(80)]
+    assert found[:26:5] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert found[40] == pytest.approx(1) and found[61] == pytest.approx(0.52) and found[79] == 0
+
+
+def test_foreground_is_where_something_is() -> None:
+    normal = learned()
+    np.testing.assert_allclose(normal.background[0], GRID, atol=0.3)
+    expected = np.zeros(GRID.shape, bool)
+    expected[4:6, 5:7] = True
+    np.testing.assert_array_equal(normal.foreground(with_object(GRID)), expected)
+    np.testing.assert_array_equal(normal.foreground(with_object(GRID) * np.float32(0.8) + 5), expected)
+
+
+def test_every_light_that_was_learned_has_its_background() -> None:
+    dark = GRID[::-1] / GRID  # another pattern at another brightness
+    learner = Learner(0)
+    for video, grid in enumerate((GRID, 20 * dark)):
+        learner.begin_video()
+        for n in range(60):
+            learner.push(
+                n * TICK, (grid + np.random.default_rng((video, n)).normal(0, 0.3, GRID.shape)).astype(np.float32)
+            )
+    normal = learner.finish()
+    assert len(normal.background) == 2
+    for grid in (GRID, (20 * dark).astype(np.float32)):
+        assert not normal.foreground(grid).any() and normal.foreground(with_object(grid)).sum() == 4
+
+
+def test_a_light_that_was_never_learned_tells_nothing() -> None:
+    assert not learned().foreground(np.ascontiguousarray(with_object(250 - GRID))).any()
+
+
+def test_what_stays_where_nobody_stays_is_many_deviations_and_where_somebody_often_stays_few() -> None:
+    learner, there = Learner(0), np.zeros(GRID.shape, bool)
+    there[4:6, 5:7] = True
+    rng = np.random.default_rng(2)
+    for n in range(600):
+        grid = with_object(GRID) if n % 150 < 60 else GRID
+        learner.push(n * TICK, (grid + rng.normal(0, 0.5, GRID.shape)).astype(np.float32))
+    usual = learner.finish().unusual(there.astype(np.float32)).max()
+    assert learned().unusual(there.astype(np.float32)).max() > 15 > 3 * usual
+
+
+def test_memory_of_learning_is_bounded_and_its_sample_is_the_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oddframe.models.dwell.KEPT", 600)
+    held = []
+    for seed in (0, 0, 1):
+        learner = Learner(seed)
+        for n in range(3000):
+            learner.push(n * TICK, GRID)
+        assert sum(map(len, learner._blocks.values())) <= 600
+        held.append(list(learner._blocks))
+    assert held[0] == held[1] != held[2]
+
+
+def test_stretches_shorter_than_five_seconds_do_not_make_everything_dwell() -> None:
+    learner, rng = Learner(0), np.random.default_rng(3)
+    for video in range(60):  # of two seconds each; in a third of them somebody is there all the time
+        learner.begin_video()
+        for n in range(10):
+            grid = with_object(GRID) if video % 3 == 0 else GRID
+            learner.push(n * TICK, (grid + rng.normal(0, 0.5, GRID.shape)).astype(np.float32))
+    there = np.zeros(GRID.shape, np.float32)
+    there[4:6, 5:7] = 1
+    assert learner.finish().unusual(there).max() < 6 < learned(2).unusual(there).max()
