@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.folder import read_folder
-from oddframe.data.windows import Chunk, stream_chunks
-from oddframe.data.world import TEST_KINDS, render_world
+from oddframe.datasets.folder import read_folder
+from oddframe.datasets.windows import Chunk, stream_chunks
+from oddframe.street import TEST_KINDS, render_world
 from oddframe.evaluation.auc import macro_auc, micro_auc, roc_auc
 from oddframe.models.fitted import FittedDetector
 from oddframe.models.monitors import Monitors

@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from oddframe.data.windows import Chunk, stream_chunks
+from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.models import monitors
 from oddframe.models.exemplars import Neighbours
 from oddframe.models.fitted import FittedDetector

@@ -19,11 +19,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from oddframe.data.folder import read_folder
-from oddframe.data.pseudo import Paster
-from oddframe.data.sequences import sequences_from_world
-from oddframe.data.windows import Chunk
-from oddframe.data.world import render_world
+from oddframe.datasets.folder import read_folder
+from oddframe.datasets.pseudo import Paster
+from oddframe.datasets.sequences import sequences_from_world
+from oddframe.datasets.windows import Chunk
+from oddframe.street import render_world
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.patches import Patches
 from oddframe.runtime.backbone import open_backbone

@@ -19,7 +19,7 @@ import av
 import cv2
 import numpy as np
 
-from oddframe.data.windows import Chunk, stream_chunks
+from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import macro_auc, micro_auc
 from oddframe.models.patches import Patches

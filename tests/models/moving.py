@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.windows import Chunk, stream_chunks
+from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.models.fitted import FittedDetector
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
 from oddframe.video.decode import Frame

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddframe.data.hashing import hash64
+from oddframe.datasets.hashing import hash64
 from oddframe.models.exemplars import Reservoir, k_centre, nearest
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oddframe.data.pseudo import Paster
-from oddframe.data.sequences import sequences_from_world
-from oddframe.data.windows import Chunk
-from oddframe.data.world import World
+from oddframe.datasets.pseudo import Paster
+from oddframe.datasets.sequences import sequences_from_world
+from oddframe.datasets.windows import Chunk
+from oddframe.street import World
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.patches import Patches, k_centre, nearest, search_matrix

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.hashing import hash64
+from oddframe.datasets.hashing import hash64
 from oddframe.models.light import Balance, find_modes, looks_of
 from oddframe.models.timing import Ticks
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.hashing import hash64
+from oddframe.datasets.hashing import hash64
 
 PRODUCT_VALUES = 4_000_000  # of one block of the matrix of distances: 16 MB
 

@@ -38,7 +38,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.windows import Chunk
+from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError, RecipeError
 from oddframe.models.dwell import Learner, Normal, Stay
 from oddframe.models.exemplars import Neighbours, Reservoir, k_centre

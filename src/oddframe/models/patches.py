@@ -33,8 +33,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.hashing import hash64
-from oddframe.data.windows import Chunk
+from oddframe.datasets.hashing import hash64
+from oddframe.datasets.windows import Chunk
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.models.backbone import Network, check_blocks, grid, stride
 from oddframe.models.fitted import FittedDetector, State

@@ -39,7 +39,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.data.windows import Chunk
+from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError, RecipeError
 from oddframe.models.exemplars import Neighbours, Reservoir, k_centre, nearest
 from oddframe.models.fitted import FittedDetector, State
