@@ -5,6 +5,7 @@
     calibration.json    thresholds from held-out normal video (see `oddframe.scoring.calibrate`)
     CARD.md             the same for people
     extractors/NAME/    the networks whose features a weakly supervised detector reads
+    backbone.onnx       the frozen network that a fitted detector looks through
 
 Nothing in it is a pickle, so a bundle from a stranger cannot run code.
 """
@@ -24,17 +25,19 @@ from pydantic import TypeAdapter, ValidationError
 import oddframe
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import BundleError
-from oddframe.models.registry import create, entry
+from oddframe.models.registry import create_for, entry
 from oddframe.recipes import Recipe, parse_recipe
 from oddframe.types import BagSignature, Signature
 
 # What only reading and writing weights need is imported there: exported detectors are scored without torch.
 if TYPE_CHECKING:
+    from oddframe.models.fitted import FittedDetector
     from oddframe.models.learner import Learner
 
 FORMAT = 2  # 1 had no typed record of the training data; it is still read
 WEIGHTS, META, CALIBRATION, CARD = "model.safetensors", "bundle.json", "calibration.json", "CARD.md"
 EXTRACTORS = "extractors"
+BACKBONE = "backbone.onnx"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class TrainingData:
         heldout_videos: names of labelled videos that were held out whole.
         heldout_seconds: normal video held out for the threshold.
         frame_rate: frames/s of the training videos (their median); None where it is not known.
+        frame_size: (height, width) of the first training video, which a fitted detector is made for.
         labels: path or name of the labels of a weakly supervised detector.
         features: backbone -> the features that were read.
         checkpoint: file name of a checkpoint that was trained elsewhere and imported.
@@ -109,6 +113,7 @@ class TrainingData:
     heldout_videos: tuple[str, ...] = ()
     heldout_seconds: float = 0.0
     frame_rate: float | None = None
+    frame_size: tuple[int, int] | None = None
     labels: str | None = None
     features: Mapping[str, FeatureOrigin] = field(default_factory=dict)
     checkpoint: str | None = None
@@ -199,7 +204,7 @@ class Bundle:
     path: Path
     id: str
     recipe: Recipe
-    detector: Learner
+    detector: Learner | FittedDetector
     history: Mapping[str, Any]
     data: TrainingData
 
@@ -216,6 +221,11 @@ class Bundle:
         return self.detector.flops_per_frame() / 1e9
 
     @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return self.detector.parameter_count()
+
+    @property
     def settled(self) -> bool:
         return False
 
@@ -227,15 +237,11 @@ class Bundle:
 
 
 def save_bundle(
-    path: Path, detector: Learner, recipe: Recipe, history: Mapping[str, Any], data: TrainingData
+    path: Path, detector: Learner | FittedDetector, recipe: Recipe, history: Mapping[str, Any], data: TrainingData
 ) -> Bundle:
     """Write weights, then `bundle.json` that makes the folder a bundle; each appears whole or not at all."""
-    import torch
-    from safetensors.torch import save_file
-
-    weights = {name: value.detach().cpu().contiguous() for name, value in detector.state_dict().items()}
     with replacing(path / WEIGHTS) as temporary:
-        save_file(weights, temporary)
+        detector.save_weights(temporary)
         identity = hashlib.sha256(temporary.read_bytes())
     identity.update(recipe.model_dump_json().encode())
     name = identity.hexdigest()[:12]
@@ -243,7 +249,7 @@ def save_bundle(
     meta = {
         "format": FORMAT,
         "id": name,
-        "versions": {"oddframe": oddframe.__version__, "torch": torch.__version__},
+        "versions": {"oddframe": oddframe.__version__},
         "recipe": recipe.model_dump(mode="json"),
         **detector.describe(),
         "data": asdict(data),
@@ -261,8 +267,6 @@ def load_bundle(path: str | Path) -> Bundle:
     Raises:
         BundleError: not a bundle, made by a newer oddframe, or its weights do not fit its recipe.
     """
-    from safetensors.torch import load_file
-
     path = Path(path)
     if not path.is_dir():
         raise BundleError(f"{path}: there is no such bundle; `oddframe fit VIDEOS --out {path}` makes one")
@@ -281,8 +285,9 @@ def load_bundle(path: str | Path) -> Bundle:
                 f"{path}: made by oddframe {meta['versions']['oddframe']}, newer than this one; upgrade oddframe"
             )
         recipe = parse_recipe(meta["recipe"], str(path / META))
-        detector = create(recipe.model, recipe.preset, **recipe.options)
-        detector.load_state_dict(load_file(path / WEIGHTS))
-        return Bundle(path, meta["id"], recipe, detector.eval(), meta["history"], TrainingData.parse(meta["data"]))
+        data = TrainingData.parse(meta["data"])
+        detector = create_for(recipe.model, recipe.preset, recipe.options, data.frame_size)
+        detector.load_weights(path / WEIGHTS)
+        return Bundle(path, meta["id"], recipe, detector, meta["history"], data)
     except (ValueError, KeyError, TypeError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
         raise BundleError(f"{path}: damaged bundle: {str(error).splitlines()[0]}; train or copy it again") from error

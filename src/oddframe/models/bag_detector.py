@@ -18,6 +18,7 @@ from torch import Tensor
 
 from oddframe.errors import RecipeError
 from oddframe.features.extractor import SNIPPET
+from oddframe.models.fitted import FittedDetector
 from oddframe.models.learner import Learner
 from oddframe.types import BagSignature
 
@@ -90,7 +91,7 @@ class BagDetector(Learner):
         """
 
 
-def bag_detector(system: Learner) -> BagDetector:
+def bag_detector(system: Learner | FittedDetector) -> BagDetector:
     """The system as a weakly supervised detector.
 
     Raises:

@@ -11,13 +11,13 @@ m_ck and s_ck are mean and standard deviation on normal video that the part had 
 time-warped motion from normal video of this camera (`oddframe.workflow.self_check`); one at chance counts nothing.
 
 In a light that was never learned, a component is judged against itself: m and s follow it with a time constant of one
-minute, and s is at least the largest that was learned. So an unknown light is one event of component `light`, and not an
-endless alarm of all the others.
+minute, and s is at least the largest that was learned. So an unknown light is one event of component `light`, and not
+an endless alarm of all the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -74,6 +74,7 @@ class Camera(FittedDetector):
 
     def __init__(self, parts: Mapping[str, FittedDetector], window: Window) -> None:
         self.parts, self.window = dict(parts), window
+        self.blocks = parts["patches"].blocks if "patches" in parts else None
         self.components = {name: text for part in parts.values() for name, text in part.components.items()}
         self.combination = Combination({name: 1.0 for name in self.components if name != LIGHT})
         self.map_grid = next(part.map_grid for part in parts.values())
@@ -82,8 +83,8 @@ class Camera(FittedDetector):
         self.begin_video()
 
     @classmethod
-    def for_video(cls, info: VideoInfo, *, network: Network | None = None, **options: Any) -> Self:
-        """Options are those of `CameraConfig`; `network` is that of `patches`.
+    def for_video(cls, info: VideoInfo, **options: Any) -> Self:
+        """Options are those of `CameraConfig`.
 
         Raises:
             RecipeError: an unknown option or an impossible value.
@@ -97,16 +98,23 @@ class Camera(FittedDetector):
         config = CameraConfig(**options)
         parts: dict[str, FittedDetector] = {}
         for name in config.parts:
-            own = dict(getattr(config, name))
-            if name == "patches":
-                own["network"] = network
-            parts[name] = PARTS[name].for_video(info, **own)
+            parts[name] = PARTS[name].for_video(info, **getattr(config, name))
         if "patches" in parts:
             window = parts["patches"].window
         else:
             width = max(round(HEIGHT * info.width / info.height / MULTIPLE), 1) * MULTIPLE
             window = Window(offsets=(0,), size=(HEIGHT, width), colour="rgb")
         return cls(parts, window)
+
+    @property
+    def network(self) -> Network | None:
+        """The frozen network of `patches`."""
+        return self.parts["patches"].network if "patches" in self.parts else None
+
+    @network.setter
+    def network(self, network: Network | None) -> None:
+        if "patches" in self.parts:
+            self.parts["patches"].network = network
 
     def begin_learning(self, seed: int) -> None:
         self.levels = self.map_levels = None
@@ -139,9 +147,7 @@ class Camera(FittedDetector):
         maps = {name: found.map for name, found in errors.items() if found.map is not None}
         return np.stack(values, axis=1), maps
 
-    def set_levels(
-        self, modes: NDArray[np.int64], values: NDArray[np.float64], peaks: NDArray[np.float64]
-    ) -> None:
+    def set_levels(self, modes: NDArray[np.int64], values: NDArray[np.float64], peaks: NDArray[np.float64]) -> None:
         """Find m and s on normal video that was not learned from.
 
         Args:
@@ -234,8 +240,3 @@ def _level(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def peaks_of(maps: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
     """(B, parts) maxima of the maps that `Camera.measure` gives."""
     return np.stack([own.max(axis=(1, 2)).astype(np.float64) for own in maps.values()], axis=1)
-
-
-def parts_without_backbone(parts: Sequence[str]) -> tuple[str, ...]:
-    """The parts that need no frozen network."""
-    return tuple(part for part in parts if part != "patches")

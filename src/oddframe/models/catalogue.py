@@ -53,6 +53,38 @@ class ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
+    "camera": ModelEntry(
+        location="oddframe.models.camera:Camera",
+        title="What is there, how it moves, and how the place usually looks; the default",
+        paper="patches, monitors and scene together; see their entries",
+        licence="Apache-2.0; the frozen network's weights: Apache-2.0",
+        kind="fitted",
+        presets=("paper",),
+    ),
+    "patches": ModelEntry(
+        location="oddframe.models.patches:Patches",
+        title="Nearest neighbour of frozen, whitened patch features",
+        paper="Roth et al., PatchCore, CVPR 2022, arXiv:2106.08265; Defard et al., PaDiM, 2020, arXiv:2011.08785",
+        licence="Apache-2.0; the frozen network's weights: Apache-2.0",
+        kind="fitted",
+        presets=("paper",),
+    ),
+    "monitors": ModelEntry(
+        location="oddframe.models.monitors:Monitors",
+        title="Densities of motion at every place: speed, velocity, objects, dwell",
+        paper="Adam et al., PAMI 2008; Ramachandra and Jones, WACV 2020; Reiss and Hoshen, 2022",
+        licence="Apache-2.0",
+        kind="fitted",
+        presets=("paper",),
+    ),
+    "scene": ModelEntry(
+        location="oddframe.models.scene:Scene",
+        title="How the place usually looks, in each light that the camera knows",
+        paper="Torralba, Fergus, Freeman, Tiny images, PAMI 2008",
+        licence="Apache-2.0",
+        kind="fitted",
+        presets=("paper",),
+    ),
     "sdmae": ModelEntry(
         location="oddframe.models.sdmae:SDMAE",
         title="Self-distilled masked auto-encoder",

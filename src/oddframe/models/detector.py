@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from oddframe.errors import RecipeError
+from oddframe.models.fitted import FittedDetector
 from oddframe.models.learner import Learner
 from oddframe.types import Masking, Signature, Window
 
@@ -148,15 +149,15 @@ class Detector(Learner):
         return self.signature.look_ahead
 
 
-def one_class(system: Learner, wanted: str) -> Detector:
+def one_class(system: Learner | FittedDetector, wanted: str) -> Detector:
     """The system as a one-class detector.
 
     Args:
         wanted: what only such a detector can do, as the message begins.
 
     Raises:
-        RecipeError: it is a weakly supervised one.
+        RecipeError: it is a weakly supervised or a fitted one.
     """
     if not isinstance(system, Detector):
-        raise RecipeError(f"{wanted} is for one-class detectors; {type(system).__name__} learns from labelled videos")
+        raise RecipeError(f"{wanted} is for one-class detectors with a network; {type(system).__name__} is none")
     return system

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from oddframe.datasets.windows import Chunk
+from oddframe.models.backbone import Network
 from oddframe.types import ChunkErrors, Combination, Signature, VideoInfo, Window
 
 State = dict[str, NDArray[Any]]
@@ -29,13 +34,16 @@ class FittedDetector(ABC):
         components: name of each component of a frame's score -> what it tells, in words that complete "unusual in ...".
         combination: how the components make the score of a frame by default.
         map_grid: (h, w) of its anomaly map, or None.
+        blocks: of the frozen network that it looks through (see `oddframe.models.backbone`); None where it needs none.
+        network: that network; to be set before learning and scoring where `blocks` is not None.
     """
 
     window: Window
     components: Mapping[str, str]
     combination: Combination
     map_grid: tuple[int, int] | None = None
-    presets: ClassVar[tuple[str, ...]] = ("paper",)
+    blocks: tuple[int, ...] | None = None
+    network: Network | None = None
 
     @classmethod
     @abstractmethod
@@ -85,6 +93,46 @@ class FittedDetector(ABC):
         Raises:
             BundleError: an array is missing or has another shape.
         """
+
+    def parameter_count(self) -> int:
+        """How many numbers it keeps."""
+        return sum(value.size for value in self.state().values())
+
+    def save_weights(self, path: Path) -> None:
+        """Write its state as a safetensors file."""
+        save_file({name: np.ascontiguousarray(value) for name, value in self.state().items()}, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Read what `save_weights` wrote.
+
+        Raises:
+            BundleError: the state is of another detector.
+        """
+        self.load_state(load_file(path))
+
+    def describe(self) -> dict[str, Any]:
+        """What it looks at, as plain values for JSON."""
+        return {"window": asdict(self.window), "look_ahead": self.signature.look_ahead}
+
+    @property
+    def sees(self) -> str:
+        """What it looks at, for people."""
+        height, width = self.window.size
+        return f"every frame at {height}x{width}, and what was kept of the frames before"
+
+    @property
+    def latency(self) -> str:
+        """What it must have seen before it can score a frame, for people."""
+        return self.signature.latency
+
+    @property
+    def portable(self) -> bool:
+        """Whether another runtime may score in its place; its own parts stay NumPy."""
+        return False
+
+    def flops_per_frame(self) -> float:
+        """Floating-point operations that are not counted: most of the work is no matrix product."""
+        return 0.0
 
     @property
     def signature(self) -> Signature:

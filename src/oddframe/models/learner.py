@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, Self
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -48,6 +50,23 @@ class Learner(nn.Module, ABC):
         Raises:
             BundleError: keys are missing or shapes differ; the message names the first of them.
         """
+
+    def parameter_count(self) -> int:
+        """How many numbers it learns."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def save_weights(self, path: Path) -> None:
+        """Write its state dict as a safetensors file."""
+        save_file({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Read what `save_weights` wrote, and go into eval mode.
+
+        Raises:
+            RuntimeError: the weights are of another network.
+        """
+        self.load_state_dict(load_file(path))
+        self.eval()
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

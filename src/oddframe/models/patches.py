@@ -110,7 +110,7 @@ class Patches(FittedDetector):
     def __init__(self, size: tuple[int, int], config: PatchesConfig, network: Network | None = None) -> None:
         """With frames of `size` (height, width), in multiples of 16."""
         check_size("patches", size, MULTIPLE)
-        self.config, self.network = config, network
+        self.config, self.network, self.blocks = config, network, config.blocks
         self.window = Window(offsets=(0,), size=size, colour="rgb", resize="bilinear")
         self.map_grid = grid(size, config.blocks)
         rows, columns = np.indices(self.map_grid).reshape(2, -1)

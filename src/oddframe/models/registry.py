@@ -5,14 +5,17 @@ A plug-in adds its own with an entry point in the group "oddframe.models" that p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import MODELS, ModelEntry
+from oddframe.types import VideoInfo
 
 if TYPE_CHECKING:
+    from oddframe.models.fitted import FittedDetector
     from oddframe.models.learner import Learner
 
 
@@ -39,6 +42,35 @@ def system(name: str) -> type[Learner]:
     module, class_name = entry(name).location.split(":")
     found: type[Learner] = getattr(import_module(module), class_name)
     return found
+
+
+def create_for(
+    name: str, preset: str, options: Mapping[str, Any], frame_size: tuple[int, int] | None = None
+) -> Learner | FittedDetector:
+    """A new, untrained system of any kind.
+
+    Args:
+        frame_size: (height, width) of the camera's video, which a fitted detector is made for.
+
+    Raises:
+        RecipeError: unknown model, preset or option.
+    """
+    if entry(name).kind != "fitted":
+        return create(name, preset, **options)
+    if frame_size is None:
+        raise RecipeError(f"{name} is made for one camera, and the size of its frames is not known")
+    return create_fitted(name, VideoInfo("", "", frame_size[1], frame_size[0], None), options)
+
+
+def create_fitted(name: str, info: VideoInfo, options: Mapping[str, Any]) -> FittedDetector:
+    """A new fitted detector for a camera whose video is like `info`.
+
+    Raises:
+        RecipeError: unknown model or option.
+    """
+    module, class_name = entry(name).location.split(":")
+    made: FittedDetector = getattr(import_module(module), class_name).for_video(info, **options)
+    return made
 
 
 def create(name: str, preset: str = "paper", **options: Any) -> Learner:

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import oddframe
-from oddframe.bundle import EXTRACTORS, Bundle, TrainedDetector
+from oddframe.bundle import BACKBONE, EXTRACTORS, Bundle, TrainedDetector
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.features.catalogue import load_extractor
 from oddframe.features.extract import BATCH
 from oddframe.features.snippets import SnippetSampling
+from oddframe.models.fitted import FittedDetector
+from oddframe.runtime.backbone import open_backbone
 from oddframe.runtime.exported import Exported
+from oddframe.runtime.fitted import FittedRuntime
 from oddframe.runtime.runtime import Runtime, RuntimeOptions
 from oddframe.runtime.session_runtime import GraphRuntime, bag_network
 from oddframe.runtime.sessions import open_session
@@ -68,6 +71,8 @@ def open_runtime(trained: TrainedDetector, options: RuntimeOptions) -> Runtime:
         device, batch = options.device, options.batch
         return GraphRuntime(exported.runtime, exported.network, signature, exported.precision, device, batch)
     bundle, precision = trained.original(), options.precision or "fp32"
+    if isinstance(bundle.detector, FittedDetector):
+        return _open_fitted(bundle.path, bundle.detector, options)
     if options.runtime in (None, "torch"):
         # torch is imported for bundles alone: exported detectors do without it.
         from oddframe.models.detector import one_class
@@ -78,6 +83,18 @@ def open_runtime(trained: TrainedDetector, options: RuntimeOptions) -> Runtime:
         raise InputError(INT8.format(bundle.path, options.runtime))
     assert options.runtime == "onnx" or options.runtime == "openvino", "auto is chosen before"
     return GraphRuntime(options.runtime, graph_file(bundle), signature, precision, options.device, options.batch)
+
+
+def _open_fitted(folder: Path, detector: FittedDetector, options: RuntimeOptions) -> FittedRuntime:
+    """A fitted detector with its network, which lies beside its weights."""
+    if detector.blocks is None:
+        return FittedRuntime(detector, "torch", "fp32")
+    network = open_backbone(
+        detector.blocks, None if options.runtime == "auto" else options.runtime, options.precision or "fp32",
+        folder / BACKBONE,
+    )  # fmt: skip
+    detector.network = network
+    return FittedRuntime(detector, network.runtime, network.precision)
 
 
 def window_signature(trained: TrainedDetector) -> Signature:

@@ -88,6 +88,7 @@ class VideoReader:
         colour: Colour = "bgr",
         resize: Resize = "bilinear",
         threads: int = 1,
+        start: float = 0.0,
     ) -> None:
         """Open `source` and decode its first frame.
 
@@ -96,6 +97,8 @@ class VideoReader:
             colour: channels of the frames: 3, or 1 for "gray".
             resize: interpolation; all three average over what they shrink.
             threads: of the decoder; 0 lets FFmpeg choose.
+            start: seconds; frames before are left out, and those read are numbered from 0. A file is entered at a key
+                frame, so that hours before `start` cost nothing.
 
         Raises:
             VideoError: see `probe`.
@@ -114,6 +117,7 @@ class VideoReader:
                 f"{source.path}: not one frame can be decoded" + (f" ({'; '.join(damage)})" if damage else "")
             )
         picture = self._first[0]
+        self._start = start
         self._turn = _Turn.of(picture)
         width, height = picture.width, picture.height
         if self._turn.transpose:
@@ -150,7 +154,11 @@ class VideoReader:
     def _frames(self, first: Picture) -> Generator[Frame]:
         count = 0
         try:
+            if self._start > 0:
+                self._pictures.seek(self._start)
             for picture, time in chain([first], self._stream):
+                if time < self._start - 1e-9:
+                    continue
                 yield Frame(count, time, self._image(picture))
                 count += 1
             self.info = replace(self.info, frames=count, damage=self._pictures.damage(count))

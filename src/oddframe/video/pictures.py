@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import av
@@ -54,6 +55,16 @@ class FilePictures:
                     self.flawed += picture.is_corrupt
                     yield picture, self.clock(picture.dts if self.by_dts else picture.pts)
 
+    def seek(self, seconds: float) -> None:
+        """Go on with the last key frame at or before `seconds`; call it once the first picture is decoded.
+
+        What lies before is not held against the header as damage.
+        """
+        assert self.clock.origin is not None, "the first picture tells where the stream begins"
+        self.container.seek(self.clock.origin + round(seconds / float(self.clock.base)), stream=self.stream)
+        self.clock.last = -self.clock.step
+        self.promised = None
+
     def _packets(self) -> Iterator[av.Packet | None]:
         """The stream's packets; None, which flushes the decoder, stands for the end."""
         try:
@@ -91,9 +102,15 @@ class ArrayPictures:
         self.frames, self.fps, self.promised = video.frames, video.fps, len(video.frames)
 
     def decode(self) -> Generator[Picture]:
-        layout = "rgb24" if self.frames.ndim == 4 else "gray"
-        for position, image in enumerate(self.frames):
-            yield av.VideoFrame.from_ndarray(np.ascontiguousarray(image), layout), position / self.fps
+        layout, self.position = "rgb24" if self.frames.ndim == 4 else "gray", 0
+        while self.position < len(self.frames):
+            image, position = np.ascontiguousarray(self.frames[self.position]), self.position
+            self.position += 1
+            yield av.VideoFrame.from_ndarray(image, layout), position / self.fps
+
+    def seek(self, seconds: float) -> None:
+        """Go on with the frame at `seconds`."""
+        self.position = max(0, ceil(seconds * self.fps - 1e-6))
 
     def damage(self, decoded: int) -> tuple[str, ...]:
         return ()
@@ -113,12 +130,19 @@ class FolderPictures:
         self.unreadable: list[str] = []
 
     def decode(self) -> Generator[Picture]:
-        for position, path in enumerate(self.files):
+        self.position = 0
+        while self.position < len(self.files):
+            path, position = self.files[self.position], self.position
+            self.position += 1
             image = self._read(path)
             if image is None:
                 self.unreadable.append(path.name)
             else:
                 yield av.VideoFrame.from_ndarray(image, self.format), position / self.fps
+
+    def seek(self, seconds: float) -> None:
+        """Go on with the image at `seconds`."""
+        self.position = max(0, ceil(seconds * self.fps - 1e-6))
 
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
         # Read by NumPy, because cv2.imread cannot open every path on every system.

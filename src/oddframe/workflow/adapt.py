@@ -67,7 +67,7 @@ def adapt(
             "train one that can: oddframe fit VIDEOS --recipe mpn-meta-small"
         )
     detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "adapting to a camera")
-    detector.load_state_dict(bundle.detector.state_dict())
+    detector.load_state_dict(one_class(bundle.detector, "adapting to a camera").state_dict())
 
     sources = find_videos(video)
     if len(sources) > 1:

@@ -11,14 +11,13 @@ from oddframe.scoring.calibrate import Calibration
 def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
     """Write the bundle's CARD.md."""
     about, recipe, detector = entry(bundle.recipe.model), bundle.recipe, bundle.detector
-    parameters = sum(p.numel() for p in detector.parameters())
     lines = [
         f"# {about.title}",
         "",
         f"- System: `{recipe.model}`, preset `{recipe.preset}`, recipe `{recipe.name}`",
         f"- Paper: {about.paper}",
-        f"- Parameters: {parameters:,}",
-        f"- Cost: {bundle.gflop:.3g} GFLOP per scored frame",
+        f"- Parameters: {bundle.parameters:,}",
+        *([f"- Cost: {bundle.gflop:.3g} GFLOP per scored frame"] if bundle.gflop else []),
         f"- Input: {detector.sees}",
         f"- Look-ahead: {detector.latency}",
         f"- Bundle: {bundle.id}",

@@ -34,6 +34,7 @@ from oddframe.video.sources import find_videos
 from oddframe.workflow.begin import check_out, check_recipe, note_recipe, training_plan
 from oddframe.workflow.card import write_card
 from oddframe.workflow.fit_bags import fit_bags
+from oddframe.workflow.fit_fitted import fit_fitted
 from oddframe.workflow.run import Run
 
 CacheProgress = Callable[[int, int], None]
@@ -84,7 +85,13 @@ def fit(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or f"{model}-small", changes)
     plan = training_plan(recipe, budget, tensorboard)
     check_out(out, resume)
-    if entry(recipe.model).kind == "bags":
+    kind = entry(recipe.model).kind
+    if kind == "fitted":
+        check_recipe(recipe, out, resume)
+        return fit_fitted(
+            videos, recipe, out, alarms_per_hour=alarms_per_hour, quantile=quantile
+        )
+    if kind == "bags":
         return fit_bags(
             str(videos), features, recipe, plan, out,
             alarms_per_hour=alarms_per_hour, quantile=quantile,
