@@ -50,7 +50,7 @@ def main() -> None:
             shutil.rmtree(folder / "camera")
         start = time.perf_counter()
         run = fit(folder / "training", recipe=arguments.recipe, out=folder / "run", budget=arguments.budget)
-        steps = run.bundle.history["records"][-1]["step"]
+        steps = run.history["records"][-1]["step"]
         print(f"{arguments.recipe}, {arguments.cameras} cameras, {steps} steps, {time.perf_counter() - start:.0f} s")
         columns = ["as it is", "calibrated", *(f"{shots} shots" for shots in SHOTS)]
         print("street  " + "  ".join(f"{column:>10}" for column in columns) + "   seconds to adapt")

@@ -39,7 +39,7 @@ def main() -> None:
                 budget=arguments.budget,
                 changes=[f"training.seed={arguments.seed}"],
             )
-        steps = f"{run.bundle.history['records'][-1]['step']:,} of {run.bundle.recipe.training.batch_size}"
+        steps = f"{run.history['records'][-1]['step']:,} of {run.bundle.recipe.training.batch_size}"
         rows = evaluate_run(run, f"folder:{arguments.ped2 / 'testing'}", out=arguments.out / f"{recipe}-scores").rows
         for own, plain in zip(rows[::2], rows[1::2], strict=True):
             figures = [own.result.micro_auc, own.result.macro_auc, plain.result.micro_auc, plain.result.macro_auc]

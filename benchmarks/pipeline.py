@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from oddframe.bundle import save_bundle
+from oddframe.bundle import TrainingData, save_bundle
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.runtime.runtime import RuntimeOptions
@@ -33,7 +33,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         recipe = load_recipe("sdmae-avenue")
-        run = Run(save_bundle(here / "run", create(recipe.model, **recipe.options), recipe, {}, {"checkpoint": "none"}))
+        run = Run(
+            save_bundle(
+                here / "run", create(recipe.model, **recipe.options), recipe, {}, TrainingData(checkpoint="none")
+            )
+        )
         noise = np.random.default_rng(0)
         run.calibrate([(np.arange(3000) / 25, {n: noise.random(3000) for n in run.signature.reported})])
         if arguments.video is None:

@@ -87,8 +87,8 @@ def main() -> None:
             )
             row = [auc(scores, street / "testing", kinds) for kinds in (None, KINDS) for scores in (own, plain)]
             rows[recipe].append(row)
-            seconds = sum(sum(parts.values()) for parts in run.bundle.history["seconds"].values())
-            steps = run.bundle.history["records"][-1]["step"]
+            seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())
+            steps = run.history["records"][-1]["step"]
             figures = "    ".join(f"{ours:.4f}    {theirs:.4f}" for ours, theirs in (row[:2], row[2:]))
             print(f"{recipe:<17} {seed:>4} {figures}    {steps:>6} {seconds:>6.0f}", flush=True)
             if arguments.kinds:

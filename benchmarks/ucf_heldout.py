@@ -55,11 +55,11 @@ def main() -> None:
             budget=arguments.budget,
             quantile=0.9,
         )
-        detector, known = run.bundle.detector, run.bundle.data
+        detector, known = run.detector, run.bundle.data
         assert isinstance(detector, BagDetector)
-        label = {video["name"]: video["label"] for video in known["videos"]}
+        label = {video.name: video.label for video in known.videos}
         x = {name: collection.load(name, ["c3d"])["c3d"].features for name in label}
-        heldout = known["heldout"]
+        heldout = known.heldout_videos
         learnt = [name for name in label if name not in set(heldout)]
         bags = np.stack([x[name] for name in heldout])
         with torch.inference_mode():

@@ -77,13 +77,13 @@ def main() -> None:
                 budget=arguments.budget, resume=True,
             )  # fmt: skip
             rows = dict(evaluate_bags(run, f"ucf-crime:{data}", features, leave_out=True).rows)
-            seconds = sum(sum(parts.values()) for parts in run.bundle.history["seconds"].values())
-            for component in run.bundle.detector.components:
+            seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())
+            for component in run.detector.components:
                 result = rows.pop(component)
                 found.setdefault(f"{recipe} {component}", []).append(result)
                 line(f"{recipe} {component}", str(seed), result, f"{seconds:.0f}")
             references = rows
-            heldout[seed] = run.bundle.data["heldout"]
+            heldout[seed] = run.bundle.data.heldout_videos
     print()
     for name, results in found.items():
         for what in ("auc", "anomalous_auc"):

@@ -20,7 +20,6 @@ from oddframe.models.catalogue import MODELS
 from oddframe.models.detector import Batch, Detector
 from oddframe.models.registry import create, system
 from oddframe.models.stage import Stage
-from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.stream import collect, score_frames
 from oddframe.training.loop import train
@@ -296,4 +295,4 @@ def test_two_devices_learn_what_one_learns_with_the_whole_batch(
 def test_the_catalogue_counts_what_a_counter_counts(name: str) -> None:
     with torch.device("meta"):
         detector = create(name, MODELS[name].presets[0])
-    assert flops_per_frame(detector) / 1e9 == pytest.approx(MODELS[name].gflop, rel=5e-3)
+    assert detector.flops_per_frame() / 1e9 == pytest.approx(MODELS[name].gflop, rel=5e-3)

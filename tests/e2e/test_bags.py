@@ -91,7 +91,7 @@ def test_a_student_learns_to_say_when(student: Path, world: Path, ask: Ask) -> N
 def test_what_the_bundle_says_of_itself(student: Path) -> None:
     meta = json.loads((student / "bundle.json").read_text(encoding="utf-8"))
     assert meta["backbones"] == DIMS and meta["required"] == ["seen"]
-    assert len(meta["data"]["heldout"]) == 10 and meta["recipe"]["options"]["student"] == "seen"
+    assert len(meta["data"]["heldout_videos"]) == 10 and meta["recipe"]["options"]["student"] == "seen"
     card = (student / "CARD.md").read_text(encoding="utf-8")
     assert "40 labelled videos, 20 with an anomaly, 10 held out" in card and "seen + heard features" in card
     assert (student / "calibration.json").is_file()

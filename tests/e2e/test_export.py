@@ -65,7 +65,7 @@ def test_it_scores_without_torch_what_the_bundle_scores(
     assert done.returncode == 0, done.stderr
     got = load_scores(tmp_path / "out" / "scores" / "01.npz")
     (wanted,) = load_run(run).score(video)
-    assert got.bundle.startswith(f"{load_run(run).trained.id}-onnx-fp32")
+    assert got.bundle.startswith(f"{load_run(run).bundle.id}-onnx-fp32")
     assert np.array_equal(got.frame, wanted.frame) and np.array_equal(got.time, wanted.time)
     for name, values in wanted.components.items():
         np.testing.assert_allclose(got.components[name], values, rtol=1e-4, err_msg=name)

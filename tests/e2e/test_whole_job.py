@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import oddframe
+from oddframe import OutputOptions
 from oddframe.scoring.files import load_scores
 
 TINY = "options={size: [32, 64], patch: 8, encoder_width: 16, decoder_width: 16, heads: 2, learning_rate: 0.003}"
@@ -82,7 +83,7 @@ def test_scores_in_memory_equal_those_in_files(street: Path, trained: Path, tmp_
     run = oddframe.load_run(trained)
     video = street / "testing" / "videos" / "02.mp4"
     memory = run.score(video)
-    files = run.score(video, tmp_path / "out", overlay=False)
+    files = run.score(video, tmp_path / "out", outputs=OutputOptions(overlay=False))
     assert len(memory) == 1 and memory.events() == files.events()
     np.testing.assert_allclose(memory.videos[0].score, files.videos[0].score, rtol=1e-5)
     assert memory.videos[0].map is not None and memory.videos[0].map.shape == files.videos[0].map.shape

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oddframe.atomic import write_text
 from oddframe.bundle import TrainedDetector
@@ -28,6 +28,9 @@ from oddframe.video.sources import Videos, VideoSource, find_sources
 from oddframe.workflow.card import write_card
 from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.scores import Scores, Skipped
+
+if TYPE_CHECKING:
+    from oddframe.models.learner import Learner  # imports torch, which exported detectors do without
 
 
 class Run:
@@ -57,6 +60,24 @@ class Run:
     def path(self) -> Path:
         """The folder of the bundle, or of what was exported."""
         return self.bundle.path
+
+    @property
+    def detector(self) -> Learner:
+        """The network, in eval mode on the CPU.
+
+        Raises:
+            BundleError: this is an exported detector.
+        """
+        return self.bundle.original().detector
+
+    @property
+    def history(self) -> Mapping[str, Any]:
+        """What training left (see `oddframe.training.checkpoint.TrainingHistory`), as plain values.
+
+        Raises:
+            BundleError: this is an exported detector.
+        """
+        return self.bundle.original().history
 
     @property
     def signature(self) -> Signature:
