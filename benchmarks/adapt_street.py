@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from oddframe.settings import TrainingOptions
 from oddframe.street import render_world
 from oddframe.workflow.adapt import adapt
 from oddframe.workflow.evaluate import evaluate_run
@@ -49,7 +50,8 @@ def main() -> None:
                 video.rename(target)
             shutil.rmtree(folder / "camera")
         start = time.perf_counter()
-        run = fit(folder / "training", recipe=arguments.recipe, out=folder / "run", budget=arguments.budget)
+        training = TrainingOptions(budget=arguments.budget)
+        run = fit(folder / "training", recipe=arguments.recipe, out=folder / "run", training=training)
         steps = run.bundle.history["records"][-1]["step"]
         print(f"{arguments.recipe}, {arguments.cameras} cameras, {steps} steps, {time.perf_counter() - start:.0f} s")
         columns = ["as it is", "calibrated", *(f"{shots} shots" for shots in SHOTS)]

@@ -31,8 +31,8 @@ from oddframe.runtime.sessions import Target
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import take_chunks
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.smooth import Smoothing
 from oddframe.scoring.stream import score_video
+from oddframe.settings import Smoothing
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos

@@ -18,6 +18,7 @@ import numpy as np
 
 from oddframe.datasets.folder import read_folder
 from oddframe.evaluation.auc import roc_auc
+from oddframe.settings import TrainingOptions
 from oddframe.street import TEST_KINDS, render_world
 from oddframe.workflow.fit import fit
 
@@ -30,7 +31,7 @@ def aucs(folder: Path, seed: int, budget: str) -> dict[str, float]:
         recipe="sdmae-small",
         out=folder / "run",
         changes=[f"training.seed={seed}"],
-        budget=budget,
+        training=TrainingOptions(budget=budget),
     )
     labelled = read_folder(folder / "street" / "testing")
     labels = {video.source.name: video.labels for video in labelled.videos}

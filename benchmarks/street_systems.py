@@ -25,6 +25,7 @@ from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.registry import system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
+from oddframe.settings import TrainingOptions
 from oddframe.street import TEST_KINDS, render_world
 from oddframe.types import FrameScores
 from oddframe.workflow.demo import KINDS
@@ -78,8 +79,7 @@ def main() -> None:
                 recipe=recipe,
                 out=folder / recipe,
                 changes=[f"training.seed={seed}"],
-                budget=arguments.budget,
-                resume=True,
+                training=TrainingOptions(budget=arguments.budget, resume=True),
             )
             own = run.score([video.source for video in labelled.videos]).videos
             plain = baseline_scores(

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from oddframe.runtime.runtime import RuntimeOptions
+    from oddframe.settings import ThresholdOptions, TrainingOptions
     from oddframe.workflow.adapt import adapt
     from oddframe.workflow.fit import fit
     from oddframe.workflow.run import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["Run", "RuntimeOptions", "__version__", "adapt", "fit", "load_run"]
+__all__ = ["Run", "RuntimeOptions", "ThresholdOptions", "TrainingOptions", "__version__", "adapt", "fit", "load_run"]
 _HOMES = {
-    "RuntimeOptions": "runtime.runtime", "Run": "workflow.run", "adapt": "workflow.adapt", "fit": "workflow.fit",
-    "load_run": "workflow.run",
+    "RuntimeOptions": "runtime.runtime", "Run": "workflow.run", "ThresholdOptions": "settings",
+    "TrainingOptions": "settings", "adapt": "workflow.adapt", "fit": "workflow.fit", "load_run": "workflow.run",
 }  # fmt: skip
 
 

@@ -68,8 +68,9 @@ def student(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     specs = [f"{name}=crops:{world / name}" for name in DIMS]
     changes = [word for word in SETTINGS[1::2] if "=" in word]
     oddframe.fit(
-        world / "train.csv", recipe="dakd-small", out=out, features=specs, changes=changes, budget="60epochs",
-        quantile=0.9,
+        world / "train.csv", recipe="dakd-small", out=out, changes=changes,
+        threshold=oddframe.ThresholdOptions(quantile=0.9),
+        training=oddframe.TrainingOptions(budget="60epochs", features=specs),
     )  # fmt: skip
     return out
 

@@ -22,7 +22,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, street: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ODDFRAME_CACHE", str(folder / "cache"))
         (folder / "plain.yaml").write_text("summary: x\nmodel: frame_difference\noptions: {size: [16, 32]}\n")
-        oddframe.fit(street / "training" / "videos", recipe=str(folder / "plain.yaml"), out=folder / "run", workers=1)
+        oddframe.fit(
+            street / "training" / "videos",
+            recipe=str(folder / "plain.yaml"),
+            out=folder / "run",
+            training=oddframe.TrainingOptions(workers=1),
+        )
     return folder / "run"
 
 

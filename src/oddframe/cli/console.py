@@ -1,26 +1,31 @@
-"""What the commands share of talking to people: progress bars, tables, skipped files."""
+"""What the commands share of talking to people: options, tables, skipped files."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from oddframe.progress import progress_bars as progress_bars
 
 if TYPE_CHECKING:
     from oddframe.scoring.choose_runtime import Candidate
     from oddframe.workflow.scored import Skipped
 
 SKIPPED_STATUS = 3
-PLAIN_SECONDS = 10
 
+AlarmsOption = Annotated[
+    float | None, typer.Option(help="Accepted false alarms per hour of normal video [default: 1].")
+]
+QuantileOption = Annotated[
+    float | None,
+    typer.Option(help="Instead, the quantile (0 to 1) of the held-out scores to take as threshold."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 RuntimeOption = Annotated[
@@ -31,35 +36,6 @@ PrecisionOption = Annotated[
 ]
 BatchOption = Annotated[int | None, typer.Option(help="Frames per forward pass; changes the speed only.")]
 WorkersOption = Annotated[int, typer.Option(min=1, help="Videos scored side by side, by processes of their own.")]
-
-
-class Bars:
-    """Progress on standard error: bars on a terminal, a plain line every ten seconds elsewhere."""
-
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
-        self.tasks: dict[str, TaskID] = {}
-        self.last = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Say that `done` of `total` steps of `what` are made."""
-        if self.console.is_terminal:
-            if what not in self.tasks:
-                self.tasks[what] = self.bars.add_task(what, total=total)
-            self.bars.update(self.tasks[what], completed=done, total=total)
-        elif time.monotonic() - self.last > PLAIN_SECONDS:
-            self.last = time.monotonic()
-            print(f"{what}: {done}" + (f" of {total}" if total else ""), file=sys.stderr, flush=True)
-
-
-@contextmanager
-def progress_bars() -> Iterator[Bars]:
-    """Bars that are gone from the screen when the block ends."""
-    bars = Bars()
-    with bars.bars:
-        yield bars
 
 
 def print_json(value: Any) -> None:

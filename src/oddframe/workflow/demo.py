@@ -12,6 +12,7 @@ from oddframe.datasets.folder import read_folder
 from oddframe.errors import InputError
 from oddframe.report.plots import demo_picture
 from oddframe.scoring.jobs import ScoreProgress
+from oddframe.settings import TrainingOptions
 from oddframe.street import render_world
 from oddframe.types import Event
 from oddframe.workflow.evaluate import Evaluation, evaluate_run
@@ -97,9 +98,7 @@ def demo(
         recipe=recipe,
         out=out / "run",
         changes=[f"training.seed={seed}"],
-        budget=budget,
-        progress=train_progress,
-        cache_progress=report("decoding"),
+        training=TrainingOptions(budget=budget, progress=train_progress),
     )
     labelled = read_folder(street / "testing")
     labels = {video.source.name: video.labels for video in labelled.videos}

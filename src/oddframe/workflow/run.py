@@ -20,7 +20,6 @@ from oddframe.scoring.choose_runtime import choose_runtime
 from oddframe.scoring.combine import Components, Levels, ScoreRule, measure_levels
 from oddframe.scoring.jobs import Job, ScoreProgress, score_here, score_in_processes
 from oddframe.scoring.origin import Origin
-from oddframe.scoring.smooth import Smoothing
 from oddframe.types import FrameScores, Signature
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.scored import Scores, Skipped, write_outputs
@@ -81,7 +80,7 @@ class Run:
         scoring, combination = self.trained.recipe.scoring, self.trained.outline.combination
         if scoring.weights is not None:
             combination = replace(combination, weights=scoring.weights)
-        return ScoreRule(combination, Smoothing(**scoring.smoothing.model_dump()), levels)
+        return ScoreRule(combination, scoring.smoothing, levels)
 
     def calibration(
         self,
