@@ -69,7 +69,7 @@ def evaluate_bags(
         InputError: unusable data, features of another kind, or test videos without features.
     """
     detector = run.bundle.detector
-    assert isinstance(detector, BagDetector), "the caller has looked"
+    assert isinstance(detector, BagDetector), "the caller looks at the kind of the model"
     weak = open_weak(data)
     if not weak.test:
         raise InputError(f"{data}: has no test videos to evaluate on")
