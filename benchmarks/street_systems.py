@@ -26,7 +26,7 @@ from oddframe.models.registry import system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
 from oddframe.settings import TrainingOptions
-from oddframe.street import TEST_KINDS, render_world
+from oddframe.street import TEST_KINDS, World, render_world
 from oddframe.types import FrameScores
 from oddframe.workflow.demo import KINDS
 from oddframe.workflow.evaluate import baseline_scores
@@ -71,7 +71,7 @@ def main() -> None:
         folder = arguments.out / str(seed)
         street = folder / "street"
         if not street.exists():
-            render_world(street, videos=8, test_videos=8, seconds=24, seed=seed)
+            render_world(street, World(seed), videos=8, test_videos=8, seconds=24)
         labelled = read_folder(street / "testing")
         for recipe in arguments.recipes:
             run = fit(

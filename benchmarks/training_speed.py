@@ -35,7 +35,7 @@ from oddframe.models.layers.patches import patchify
 from oddframe.models.sdmae import SDMAE, motion_weights, weighted_error
 from oddframe.recipes import Recipe, load_recipe
 from oddframe.settings import TrainingOptions, TrainingPlan
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 from oddframe.training.loop import train
 from oddframe.types import Window
 from oddframe.video.cache import build_cache
@@ -182,7 +182,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        render_world(here / "street", videos=4, test_videos=0, seconds=20, size=(360, 640), fps=FPS)
+        render_world(here / "street", World(size=(360, 640), fps=FPS), videos=4, test_videos=0, seconds=20)
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; 4 H.264 files of 640x360")
         for name in arguments.recipes:
             compare(load_recipe(name), name, here / "street" / "training" / "videos", here, arguments)

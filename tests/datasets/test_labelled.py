@@ -43,14 +43,7 @@ def test_a_known_reader_with_a_wrong_path_says_so() -> None:
 
 def test_intervals_are_clipped_to_the_video() -> None:
     intervals = [Interval(1, 3), Interval(4, 10), Interval(2, 2), Interval(7, 9)]
-    assert labels_from_intervals(intervals, 6).tolist() == [
-        0,
-        1,
-        1,
-        0,
-        1,
-        1,
-    ]
+    assert labels_from_intervals(intervals, 6).tolist() == [0, 1, 1, 0, 1, 1]
     assert labels_from_intervals([], 2).tolist() == [0, 0]
 
 

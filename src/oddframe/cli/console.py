@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SKIPPED_STATUS = 3
 
 AlarmsOption = Annotated[
-    float | None, typer.Option(help="Accepted false alarms per hour of normal video [default: 1].")
+    float | None, typer.Option(help="Accepted false alarms per hour of normal video.", show_default="1")
 ]
 QuantileOption = Annotated[
     float | None,

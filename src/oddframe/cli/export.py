@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oddframe.cli.console import JsonOption, print_json, progress_bars
+from oddframe.cli.console import JsonOption, print_json
 
 
 def export(
@@ -32,10 +32,7 @@ def export(
     target, wanted = parse_target(to), parse_precision(precision)
     trained = load_run(run)
     out = Path(f"{run}-{target}-{wanted}") if out is None else out
-    with progress_bars() as bars:
-        made = convert(
-            trained, target, out, precision=wanted, videos=video, data=data, allow=allow, progress=bars
-        ).trained
+    made = convert(trained, target, out, precision=wanted, videos=video, data=data, allow=allow).trained
     parity: dict[str, Any] = dict(made.parity)  # type: ignore[union-attr]  # `export` gives an exported one
     if as_json:
         print_json({"path": str(out), "runtime": target, "precision": wanted, "parity": parity})

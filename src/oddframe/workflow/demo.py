@@ -13,9 +13,9 @@ from oddframe.errors import InputError
 from oddframe.report.plots import demo_picture
 from oddframe.scoring.jobs import ScoreProgress
 from oddframe.settings import TrainingOptions
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 from oddframe.types import Event
-from oddframe.workflow.evaluate import Evaluation, evaluate_run
+from oddframe.workflow.evaluate import EvaluateOptions, Evaluation, evaluate_run
 from oddframe.workflow.fit import fit
 
 TRAINING_VIDEOS, TEST_VIDEOS, SECONDS = 8, 6, 24.0
@@ -86,10 +86,10 @@ def demo(
     street = out / "street"
     render_world(
         street,
+        World(seed),
         videos=TRAINING_VIDEOS,
         test_videos=TEST_VIDEOS,
         seconds=SECONDS,
-        seed=seed,
         kinds=KINDS,
         progress=report("rendering"),
     )
@@ -103,7 +103,7 @@ def demo(
     labelled = read_folder(street / "testing")
     labels = {video.source.name: video.labels for video in labelled.videos}
     scored = run.score([video.source for video in labelled.videos], out / "scores", labels=labels, progress=progress)
-    evaluation = evaluate_run(run, labelled, ["honest"], out=out / "scores")
+    evaluation = evaluate_run(run, labelled, EvaluateOptions(["honest"]), out=out / "scores")
     events = scored.events()
     planted = find_planted(street / "testing" / "events.csv", events)
     picture = out / "picture.png"

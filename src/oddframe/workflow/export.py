@@ -21,6 +21,7 @@ from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import one_class
+from oddframe.progress import progress_bars
 from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.exported import NETWORK, Exported
 from oddframe.runtime.onnx_graph import write_graph
@@ -31,7 +32,6 @@ from oddframe.runtime.session_runtime import GraphRuntime
 from oddframe.runtime.sessions import Target, write_openvino
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
-from oddframe.scoring.jobs import ScoreProgress
 from oddframe.street import render_world
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.run import HELDOUT, Run
@@ -49,7 +49,6 @@ def export(
     videos: str | Path | Sequence[VideoSource] | None = None,
     data: str | None = None,
     allow: bool = False,
-    progress: ScoreProgress | None = None,
 ) -> Run:
     """Convert a detector, compare it with the original on real frames, and keep it if they agree.
 
@@ -89,7 +88,7 @@ def export(
         convert = _convert_bags if bags else _convert_windows
         made, parity = convert(trained, to, precision, found, folder, Path(scratch))
         if data is not None and parity.finite:
-            parity = replace(parity, auc=_aucs(trained, Run(made), data, progress))
+            parity = replace(parity, auc=_aucs(trained, Run(made), data))
         fault = parity.fault(precision)
         if fault is not None and not (allow and parity.finite):
             way_out = "; --allow keeps it all the same" if parity.finite else ""
@@ -197,14 +196,15 @@ def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int,
     return found
 
 
-def _aucs(trained: Run, exported: Run, data: str, progress: ScoreProgress | None) -> tuple[float, float]:
+def _aucs(trained: Run, exported: Run, data: str) -> tuple[float, float]:
     """Micro AUC of the bundle and of what was exported of it, under protocol `honest`."""
     labelled, rule = open_labelled(data), trained.rule
     labels = {video.source.name: video.labels for video in labelled.videos}
     sources = [video.source for video in labelled.videos]
     found = []
     for one in (trained, exported):
-        scores, skipped, _ = one.score_all(sources, None, RuntimeOptions(device="cpu"), progress=progress, rule=rule)
+        with progress_bars() as bars:
+            scores, skipped, _ = one.score_all(sources, None, RuntimeOptions(device="cpu"), progress=bars, rule=rule)
         if skipped:
             raise InputError(f"{skipped[0][1]}; a test set must be whole for its figures to mean anything")
         found.append(evaluate(scores, labels, get_protocol("honest"), rule).micro_auc)
