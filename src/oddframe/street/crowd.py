@@ -85,7 +85,7 @@ def _across(lane: Lane, rng: np.random.Generator) -> float:
 
 
 class _Walk(NamedTuple):
-    """Somebody's way: when they enter (seconds), how far from the camera (metres), +1 or -1 along x, metres a second."""
+    """When somebody enters (seconds), how far from the camera (metres), +1 or -1 along x, and metres a second."""
 
     start: float
     y: float
