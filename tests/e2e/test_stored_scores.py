@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import oddframe
+from oddframe.errors import RecipeError
+from oddframe.recipes import load_recipe
 
 Ask = Callable[..., Any]
 
@@ -126,10 +128,19 @@ def test_options_of_scoring_are_refused_for_stored_scores(run: Path, street: Pat
         ("--workers", 1),
     ):
         answer = ask("evaluate", tmp_path, "--data", data, *words)
-        says = f"{tmp_path}: is stored scores; {words[0]} is for a run that scores frames, leave it out"
+        says = f"{tmp_path}: is a folder of stored scores; {words[0]} is for a run that scores frames, leave it out"
         assert (answer.status, answer.err) == (2, f"oddframe: {says}\n")
     answer = ask("evaluate", tmp_path, "--data", data, "--features", "store")
-    assert (answer.status, answer.err) == (2, f"oddframe: {tmp_path}: is stored scores; --features {FOR_BAGS}\n")
+    assert (answer.status, answer.err) == (
+        2,
+        f"oddframe: {tmp_path}: is a folder of stored scores; --features {FOR_BAGS}\n",
+    )
+
+
+def test_changes_to_a_recipe_that_is_taken_as_it_is_are_refused(street: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("mnad-small")
+    with pytest.raises(RecipeError, match="changes go with a recipe's name or file"):
+        oddframe.fit(street / "training" / "videos", recipe=recipe, changes=["training.seed=1"], out=tmp_path / "run")
 
 
 def test_one_table_has_one_form(run: Path, street: Path, ask: Ask) -> None:

@@ -184,6 +184,16 @@ def test_resuming_with_other_settings_is_refused(
         train(Toy(), ToySet(samples), None, plan, tmp_path, replace(CPU, resume=True))
 
 
+def test_a_checkpoint_names_the_settings_in_the_form_that_older_ones_have(tmp_path: Path) -> None:
+    train(Toy(), ToySet(32), None, replace(PLAN, budget="4steps", holdout=0.3), tmp_path, CPU)
+    saved = load_checkpoint(tmp_path)
+    assert saved is not None and saved.signature == {
+        "batch_size": 8, "precision": "fp32", "seed": 0, "schedule": "constant", "warmup": 0.0,
+        "budget": {"amount": 4.0, "unit": "steps"}, "grad_clip": None,
+        "samples": 32, "stages": [["all", 3], ["decoder", 2]],
+    }  # fmt: skip
+
+
 def test_resuming_with_another_detector_is_refused(tmp_path: Path) -> None:
     train(Toy(), ToySet(32), None, PLAN, tmp_path, CPU)
     with pytest.raises(BundleError, match=r"another detector.*encoder\.1"):

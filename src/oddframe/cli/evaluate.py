@@ -19,7 +19,7 @@ Kind = Literal["frames", "bags", "scores"]
 KINDS: dict[Kind, str] = {
     "frames": "a run that scores frames",
     "bags": "a run that learnt from labelled videos (dakd, mil)",
-    "scores": "stored scores",
+    "scores": "a folder of stored scores",
 }
 """What RUN may be. `evaluate` finds it out; nobody has to say it."""
 

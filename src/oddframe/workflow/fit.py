@@ -64,11 +64,17 @@ def fit(
 
     Raises:
         InputError: there is no usable video, or `out` holds another run.
-        RecipeError: the model, the recipe or an option is unknown, or a value is impossible.
+        RecipeError: the model, the recipe or an option is unknown, a value is impossible, or there are changes to a
+            `Recipe` that is taken as it is.
         CalibrationError: the held-out video cannot support the threshold asked for; found before training starts.
     """
     out = Path(out)
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or f"{model}-small", changes)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe or f"{model}-small", changes)
+    elif changes:
+        raise RecipeError(
+            "changes go with a recipe's name or file; a Recipe is taken as it is: load_recipe(NAME, changes)"
+        )
     check_out(out, training.resume)
     if issubclass(system(recipe.model), BagDetector):
         return fit_bags(str(videos), recipe, out, threshold, training)
