@@ -72,9 +72,7 @@ def fit(
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe or f"{model}-small", changes)
     elif changes:
-        raise RecipeError(
-            "changes go with a recipe's name or file; a Recipe is taken as it is: load_recipe(NAME, changes)"
-        )
+        raise RecipeError("changes go with a recipe's name or file; a `Recipe` is taken as it is")
     check_out(out, training.resume)
     if issubclass(system(recipe.model), BagDetector):
         return fit_bags(str(videos), recipe, out, threshold, training)
