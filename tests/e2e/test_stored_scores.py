@@ -131,10 +131,8 @@ def test_options_of_scoring_are_refused_for_stored_scores(run: Path, street: Pat
         says = f"{tmp_path}: is a folder of stored scores; {words[0]} is for a run that scores frames, leave it out"
         assert (answer.status, answer.err) == (2, f"oddframe: {says}\n")
     answer = ask("evaluate", tmp_path, "--data", data, "--features", "store")
-    assert (answer.status, answer.err) == (
-        2,
-        f"oddframe: {tmp_path}: is a folder of stored scores; --features {FOR_BAGS}\n",
-    )
+    says = f"{tmp_path}: is a folder of stored scores; --features {FOR_BAGS}"
+    assert (answer.status, answer.err) == (2, f"oddframe: {says}\n")
 
 
 def test_changes_to_a_recipe_that_is_taken_as_it_is_are_refused(street: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import one_class
 from oddframe.models.reference import read_checkpoint
 from oddframe.models.registry import create, system
-from oddframe.progress import progress_bars
+from oddframe.progress import shown
 from oddframe.recipes import Recipe, load_recipe
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
@@ -73,25 +74,24 @@ def fit(
         recipe = load_recipe(recipe or f"{model}-small", changes)
     elif changes:
         raise RecipeError("changes go with a recipe's name or file; a `Recipe` is taken as it is")
+    plan = replace(recipe.training, budget=training.budget or recipe.training.budget)
     check_out(out, training.resume)
     if issubclass(system(recipe.model), BagDetector):
-        return fit_bags(str(videos), recipe, out, threshold, training)
+        return fit_bags(str(videos), recipe, plan, out, threshold, training)
     if training.features:
         raise InputError(
             f"{recipe.model} learns from the frames of normal video, not from features; leave --features out, or "
             "choose a system that learns from labelled videos: --model dakd"
         )
     check_recipe(recipe, out, training.resume)
-    plan = recipe.training
     torch.manual_seed(plan.seed)
     detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "learning from frames")
     window = detector.window
 
     sources = find_videos(videos)
-    with progress_bars(training.progress) as bars:
-        cached, skipped = build_cache(
-            sources, window, default_cache_root(), training.workers, lambda done, total: bars("decoding", done, total)
-        )
+    with shown(training.progress) as show:
+        decoded = None if show is None else partial(show, "decoding")
+        cached, skipped = build_cache(sources, window, default_cache_root(), training.workers, decoded)
     if not cached:
         raise InputError(f"{videos}: not one video can be used; the first: {skipped[0][1]}")
     gap = window.look_ahead + window.look_back
@@ -106,7 +106,7 @@ def fit(
         detector,
         ClipSet(cached, window, learnt, paster),
         ClipSet(cached, window, heldout, paster),
-        replace(plan, budget=training.budget or plan.budget),
+        plan,
         out,
         training,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,19 @@ from oddframe.recipes import Recipe
 from oddframe.scoring.bags import torch_network
 from oddframe.scoring.calibrate import supported_rate
 from oddframe.scoring.features import frames_of, score_bag
-from oddframe.settings import ThresholdOptions, TrainingOptions
+from oddframe.settings import ThresholdOptions, TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
 from oddframe.workflow.begin import check_recipe, note_recipe
 from oddframe.workflow.run import Run
 
 
-def fit_bags(labels: str, recipe: Recipe, out: Path, threshold: ThresholdOptions, training: TrainingOptions) -> Run:
+def fit_bags(
+    labels: str, recipe: Recipe, plan: TrainingPlan, out: Path, threshold: ThresholdOptions, training: TrainingOptions
+) -> Run:
     """Train a weakly supervised system, calibrate it on held-out normal videos, and leave a bundle in `out`.
 
-    Everything that can be wrong with labels and features is found before training starts. See `oddframe.fit`.
+    `plan` is the recipe's, with the budget of this call. Everything that can be wrong with labels and features is found
+    before training starts. See `oddframe.fit`.
     """
     if not training.features:
         raise InputError(
@@ -48,7 +51,6 @@ def fit_bags(labels: str, recipe: Recipe, out: Path, threshold: ThresholdOptions
     collection = Collection(training.features)
     recipe = fill_in(recipe, collection)
     check_recipe(recipe, out, training.resume)
-    plan = recipe.training
     torch.manual_seed(plan.seed)
     detector = create(recipe.model, recipe.preset, **recipe.options)
     assert isinstance(detector, BagDetector), "asked for by its class"
@@ -72,7 +74,7 @@ def fit_bags(labels: str, recipe: Recipe, out: Path, threshold: ThresholdOptions
     }
 
     note_recipe(recipe, out)
-    history = train(detector, learnt, measured, replace(plan, budget=training.budget or plan.budget), out, training)
+    history = train(detector, learnt, measured, plan, out, training)
     for name, extractor in extractors.items():
         extractor.save(out / EXTRACTORS / name)
     data = {
