@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption, JsonOption, print_json, progress_bars
+from oddframe.cli.console import DeviceOption, JsonOption, print_json
+from oddframe.progress import progress_bars
 
 
 def benchmark(

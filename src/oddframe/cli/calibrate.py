@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import AlarmsOption, DeviceOption, QuantileOption, exit_with, progress_bars
+from oddframe.cli.console import AlarmsOption, DeviceOption, QuantileOption, exit_with
+from oddframe.progress import progress_bars
 
 
 def calibrate(

@@ -11,8 +11,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from oddframe.progress import progress_bars as progress_bars
-
 if TYPE_CHECKING:
     from oddframe.scoring.choose_runtime import Candidate
     from oddframe.workflow.scored import Skipped

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import SKIPPED_STATUS, JsonOption, exit_with, print_json, print_table, progress_bars
+from oddframe.cli.console import SKIPPED_STATUS, JsonOption, exit_with, print_json, print_table
+from oddframe.progress import progress_bars
 
 app = typer.Typer(help="Look at data, or make some.", no_args_is_help=True)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from oddframe.cli.console import JsonOption, print_json, print_table, progress_bars
+from oddframe.cli.console import JsonOption, print_json, print_table
 from oddframe.errors import InputError
+from oddframe.progress import progress_bars
 
 if TYPE_CHECKING:
     from oddframe.workflow.details import Details

@@ -18,9 +18,9 @@ from oddframe.cli.console import (
     exit_with,
     print_json,
     print_table,
-    progress_bars,
     tell_candidate,
 )
+from oddframe.progress import progress_bars
 
 
 def score(
