@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from oddframe.bundle import META
+from oddframe.settings import TrainingOptions
 from oddframe.workflow.evaluate import evaluate_run
 from oddframe.workflow.fit import fit
 from oddframe.workflow.run import load_run
@@ -36,7 +37,7 @@ def main() -> None:
                 arguments.ped2 / "training" / "videos",
                 recipe=recipe,
                 out=folder,
-                budget=arguments.budget,
+                training=TrainingOptions(budget=arguments.budget),
                 changes=[f"training.seed={arguments.seed}"],
             )
         steps = f"{run.history['records'][-1]['step']:,} of {run.bundle.recipe.training.batch_size}"

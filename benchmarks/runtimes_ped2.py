@@ -32,7 +32,7 @@ from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import take_chunks
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.scorer import WindowScorer
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import FrameScores
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.run import load_run

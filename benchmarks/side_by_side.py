@@ -19,7 +19,7 @@ from oddframe.bundle import TrainingData, save_bundle
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.runtime.runtime import RuntimeOptions
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 from oddframe.video.sources import find_videos
 from oddframe.workflow.run import Run
 
@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         render_world(
-            here / "street", videos=arguments.videos, test_videos=0, seconds=arguments.seconds, size=(360, 640)
+            here / "street", World(size=(360, 640)), videos=arguments.videos, test_videos=0, seconds=arguments.seconds
         )
         sources = find_videos(here / "street")
         for name in ("sdmae-small", "mnad-small", "memae-small"):

@@ -25,7 +25,8 @@ from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.registry import system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
-from oddframe.street import TEST_KINDS, render_world
+from oddframe.settings import TrainingOptions
+from oddframe.street import TEST_KINDS, World, render_world
 from oddframe.types import FrameScores
 from oddframe.workflow.demo import KINDS
 from oddframe.workflow.evaluate import baseline_scores
@@ -70,7 +71,7 @@ def main() -> None:
         folder = arguments.out / str(seed)
         street = folder / "street"
         if not street.exists():
-            render_world(street, videos=8, test_videos=8, seconds=24, seed=seed)
+            render_world(street, World(seed), videos=8, test_videos=8, seconds=24)
         labelled = read_folder(street / "testing")
         for recipe in arguments.recipes:
             run = fit(
@@ -78,8 +79,7 @@ def main() -> None:
                 recipe=recipe,
                 out=folder / recipe,
                 changes=[f"training.seed={seed}"],
-                budget=arguments.budget,
-                resume=True,
+                training=TrainingOptions(budget=arguments.budget, resume=True),
             )
             own = run.score([video.source for video in labelled.videos]).videos
             plain = baseline_scores(

@@ -16,6 +16,7 @@ import statistics
 from pathlib import Path
 
 from oddframe.features.store import Opening
+from oddframe.settings import TrainingOptions
 from oddframe.workflow.evaluate_bags import evaluate_bags
 from oddframe.workflow.features import extract_features
 from oddframe.workflow.fit import fit
@@ -67,7 +68,8 @@ def main() -> None:
             features = [stores[name] for name in names]
             dims = ", ".join(f"{name}: {DIMS[name]}" for name in names)
             run = fit(
-                str(arguments.clips / "train.csv"), recipe=recipe, out=out, features=features, resume=True,
+                str(arguments.clips / "train.csv"), recipe=recipe, out=out,
+                training=TrainingOptions(features=features, resume=True),
                 changes=[f"training.seed={seed}", f"options.backbones={{{dims}}}", *changes],
             )  # fmt: skip
             rows = evaluate_bags(run, str(arguments.clips / "test.csv"), features).rows

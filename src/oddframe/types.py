@@ -1,4 +1,4 @@
-"""The few value types that every room of oddframe speaks. Plain, frozen, documented shapes; no behaviour but lookup.
+"""The few value types that every room of oddframe speaks. Plain, frozen, documented shapes; hardly any behaviour.
 
 Shape letters: N frames of a video, B frames of a batch, T frames of a window, H x W pixels, C channels.
 """
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from oddframe.errors import InputError
 
 Colour = Literal["bgr", "rgb", "gray"]
 Resize = Literal["bilinear", "area", "bicubic"]
@@ -76,6 +78,32 @@ class Window:
         if self.missing != "drop":
             return range(length)
         return range(self.look_back, max(self.look_back, length - self.look_ahead))
+
+
+@dataclass(frozen=True, order=True)
+class Interval:
+    """Consecutive frames, half-open as in Python: `start` belongs to it, `stop` does not. Frames are counted from 0.
+
+    Raises:
+        InputError: not 0 <= start <= stop.
+    """
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.stop:
+            raise InputError(f"frames {self.start} to {self.stop} are not an interval")
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def runs(flags: ArrayLike) -> list[Interval]:
+    """Every unbroken run of true values in (N,) flags, in order."""
+    padded = np.concatenate(([False], np.asarray(flags, dtype=bool), [False]))
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return [Interval(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 @dataclass(frozen=True)

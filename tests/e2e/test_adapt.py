@@ -69,7 +69,13 @@ def trained(street: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory)
     out = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ODDFRAME_CACHE", str(cache))
-        run = oddframe.fit(street, recipe="mpn-meta-small", out=out, changes=TINY, budget="10steps", workers=1)
+        run = oddframe.fit(
+            street,
+            recipe="mpn-meta-small",
+            out=out,
+            changes=TINY,
+            training=oddframe.TrainingOptions(budget="10steps", workers=1),
+        )
     stages = [record["stage"] for record in run.history["records"]]
     assert set(stages) == {"pretrain", "meta"}
     return out
@@ -132,9 +138,16 @@ def test_steps_and_repeatability(trained: Path, camera: Path, tmp_path: Path) ->
 def test_the_threshold_asked_for(trained: Path, camera: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(trained)
     with pytest.raises(CalibrationError, match="cannot support 1 alarm per hour"):
-        oddframe.adapt(run, camera, shots=1, alarms_per_hour=1, out=tmp_path / "none")
+        oddframe.adapt(
+            run, camera, shots=1, threshold=oddframe.ThresholdOptions(alarms_per_hour=1), out=tmp_path / "none"
+        )
     assert not (tmp_path / "none").exists()
-    assert oddframe.adapt(run, camera, shots=1, quantile=0.9, out=tmp_path / "new").calibration().quantile == 0.9
+    assert (
+        oddframe.adapt(run, camera, shots=1, threshold=oddframe.ThresholdOptions(quantile=0.9), out=tmp_path / "new")
+        .calibration()
+        .quantile
+        == 0.9
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,12 +34,14 @@ main()
 @pytest.fixture(scope="module")
 def run(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that has learnt for a few steps; its map filter is what the exported one has to bring along."""
+    from oddframe.settings import ThresholdOptions, TrainingOptions
     from oddframe.workflow.fit import fit
 
     out = tmp_path_factory.mktemp("fit") / "run"
     changes = ["options.size=[32, 64]", "options.width=4", "options.map_filter=[3, 5, 5]"]
-    fit(street / "training" / "videos", recipe="mnad-small", changes=changes, budget="20steps", out=out, quantile=0.9,
-        progress=False)  # fmt: skip
+    training = TrainingOptions(budget="20steps", progress=False)
+    fit(street / "training" / "videos", recipe="mnad-small", changes=changes, out=out,
+        threshold=ThresholdOptions(quantile=0.9), training=training)  # fmt: skip
     return out
 
 

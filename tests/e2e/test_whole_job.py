@@ -28,7 +28,12 @@ def trained(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("ODDFRAME_CACHE", str(tmp_path_factory.mktemp("cache")))
         out = tmp_path_factory.mktemp("runs") / "run"
         changes = [FIT[1], FIT[3], FIT[5]]
-        run = oddframe.fit(street / "training" / "videos", out=out, changes=changes, budget="12steps")
+        run = oddframe.fit(
+            street / "training" / "videos",
+            out=out,
+            changes=changes,
+            training=oddframe.TrainingOptions(budget="12steps"),
+        )
         assert not run.skipped and run.path == out
     return out
 

@@ -132,7 +132,7 @@ from oddframe.features.snippets import SnippetSampling
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.features import FeatureScorer
 from oddframe.scoring.scorer import ScoreStore
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import Combination
 from oddframe.video.sources import find_videos
 

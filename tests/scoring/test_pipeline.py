@@ -20,7 +20,7 @@ from oddframe.scoring.choose_runtime import Candidate, choose_runtime
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
 from oddframe.scoring.parallel import ScoringJob, score_in_processes
 from oddframe.scoring.stream import PostProcessor, collect, join, score_frames
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[VideoSource]:
     folder = tmp_path_factory.mktemp("street")
-    render_world(folder, videos=3, test_videos=0, seconds=3, size=(72, 128))
+    render_world(folder, World(size=(72, 128)), videos=3, test_videos=0, seconds=3)
     return find_videos(folder / "training" / "videos")
 
 

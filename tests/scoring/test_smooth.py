@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
 from oddframe.errors import InputError
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import smooth
+from oddframe.settings import Smoothing
 
 AVENUE = Smoothing("code", 37, 11.0)
 SHANGHAI = Smoothing("code", 899, 282.0)

@@ -15,8 +15,8 @@ from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.sdmae import SDMAE
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.smooth import Smoothing
 from oddframe.scoring.stream import collect, score_frames
+from oddframe.settings import Smoothing
 from oddframe.types import Combination
 from oddframe.video.decode import Frame
 

@@ -16,37 +16,10 @@ Centred and causal divide by the weights that lie inside the video: a constant s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.errors import InputError
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """A temporal filter; see the head of this module.
-
-    Raises:
-        InputError: fewer than one tap, an even number of them where the filter has a centre, or sigma not positive.
-    """
-
-    kind: Literal["none", "code", "held", "centred", "causal"] = "causal"
-    taps: int = 37
-    sigma: float = 11.0
-
-    def __post_init__(self) -> None:
-        if self.taps < 1 or not self.sigma > 0:
-            raise InputError(f"smoothing needs taps >= 1 and sigma > 0, not taps {self.taps} and sigma {self.sigma}")
-        if self.kind in ("code", "held", "centred") and self.taps % 2 == 0:
-            raise InputError(f"{self.kind} smoothing needs an odd number of taps, not {self.taps}")
-
-    @property
-    def causal(self) -> bool:
-        """Whether a smoothed score depends on no later frame."""
-        return self.kind in ("none", "causal")
+from oddframe.settings import Smoothing as Smoothing  # part of a recipe, and so of a lower floor
 
 
 def smooth(score: NDArray[np.float64], how: Smoothing) -> NDArray[np.float64]:

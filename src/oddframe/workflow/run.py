@@ -22,7 +22,6 @@ from oddframe.scoring.open_scorer import open_scorer, score_identity, window_sig
 from oddframe.scoring.origin import Origin
 from oddframe.scoring.parallel import Outcome, ScoringJob, score_in_processes
 from oddframe.scoring.scorer import VideoScorer
-from oddframe.scoring.smooth import Smoothing
 from oddframe.types import FrameScores, Signature
 from oddframe.video.sources import Videos, VideoSource, find_sources
 from oddframe.workflow.card import write_card
@@ -103,7 +102,7 @@ class Run:
         scoring, combination = self.bundle.recipe.scoring, self.bundle.outline.combination
         if scoring.weights is not None:
             combination = replace(combination, weights=scoring.weights)
-        return ScoreRule(combination, Smoothing(**scoring.smoothing.model_dump()), levels)
+        return ScoreRule(combination, scoring.smoothing, levels)
 
     def calibration(
         self,
