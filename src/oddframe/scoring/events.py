@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,7 @@ Explain = Callable[[Mapping[str, NDArray[np.float64]], int], Mapping[str, float]
 """Components (M,) and the row of a peak -> what `Event.why` says of it."""
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A frame with its time stamp in seconds and its score."""
 
     frame: int
@@ -33,8 +32,7 @@ class Mark:
     score: float
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of frames above the threshold: its first frame, its highest (the first such), and its last."""
 
     first: Mark
@@ -45,6 +43,13 @@ class Span:
     def seconds(self) -> float:
         """From the first frame to the last."""
         return self.last.time - self.first.time
+
+
+class _Run(NamedTuple):
+    """A run that goes on: its first frame, and whether it is an alarm already."""
+
+    first: Mark
+    alarm: bool
 
 
 class SpanFinder:
@@ -69,7 +74,7 @@ class SpanFinder:
             raise InputError(f"the low threshold {low:g} lies above the threshold {threshold:g}")
         self.threshold, self.low, self.merge_s, self.min_s = threshold, low, merge_s, min_s
         self.current: Span | None = None
-        self._run: tuple[Mark, bool] | None = None  # first frame of the run that goes on, and whether it is an alarm
+        self._run: _Run | None = None
 
     def push(self, frame: NDArray[np.int64], time: NDArray[np.float64], score: NDArray[np.float64]) -> list[Span]:
         """Take the next M frames: (M,) numbers, seconds that never decrease, scores; the spans that ended, in order."""
@@ -81,24 +86,25 @@ class SpanFinder:
             return Mark(int(frame[row]), float(time[row]), float(score[row]))
 
         def end_before(second: float) -> None:
-            """End the current span if what happens from `second` on lies too far away from it."""
+            """End the current span if what begins at `second` lies too far away from it."""
             if self.current is not None and second - self.current.last.time > self.merge_s:
                 ended.extend(self._end())
 
-        going_on, self._run = self._run, None
-        for first, last, alarm in self._runs(score, going_on is not None):
-            if first == 0 and going_on is not None:
-                start, alarm = going_on[0], alarm or going_on[1]
-            else:
-                start = mark(first)
+        first, last, alarm = self._runs(score)
+        before = self._run if len(first) and first[0] == 0 else None  # of which the first run is the rest
+        if before is not None:
+            alarm[0] |= before.alarm
+        if len(last) and last[-1] == len(score) - 1:
+            self._run = _Run(before.first if before and len(first) == 1 else mark(first[-1]), bool(alarm[-1]))
+        else:
+            self._run = None
+        for number, (start_row, end_row) in enumerate(self._merged(first[alarm], last[alarm], time)):
+            start = before.first if before and start_row == 0 else mark(start_row)
+            if number or before is None or not before.alarm:
                 end_before(start.time)
-            if alarm:
-                peak = mark(first + int(np.argmax(score[first : last + 1])))
-                self._extend(start, peak, mark(last))
-            if last == len(score) - 1:
-                self._run = (start, alarm)
-        if self._run is None:
-            end_before(float(time[-1]))
+            self._extend(start, mark(start_row + int(np.argmax(score[start_row : end_row + 1]))), mark(end_row))
+        if self._run is None or not self._run.alarm:
+            end_before(float(time[-1]) if self._run is None else self._run.first.time)
         return ended
 
     def flush(self) -> list[Span]:
@@ -106,17 +112,22 @@ class SpanFinder:
         self._run = None
         return self._end()
 
-    def _runs(self, score: NDArray[np.float64], going_on: bool) -> list[tuple[int, int, bool]]:
-        """First row, last row, and alarm of every run in a piece that matters: the alarms, and those at its edges."""
+    def _runs(self, score: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """First and last row of every run in a piece, and whether it is an alarm."""
         inside = np.concatenate(([False], score >= self.low, [False]))
         edges = np.flatnonzero(inside[1:] != inside[:-1])
         first, last = edges[0::2], edges[1::2] - 1
         reached = np.concatenate(([0], np.cumsum(score >= self.threshold)))
-        alarm = reached[last + 1] > reached[first]
-        matters = alarm | (last == len(score) - 1)
-        if going_on:
-            matters |= first == 0
-        return list(zip(first[matters].tolist(), last[matters].tolist(), alarm[matters].tolist(), strict=True))
+        return first, last, reached[last + 1] > reached[first]
+
+    def _merged(
+        self, first: NDArray[np.int64], last: NDArray[np.int64], time: NDArray[np.float64]
+    ) -> list[tuple[int, int]]:
+        """First and last row of the alarms of a piece, those that are close together as one."""
+        if not len(first):
+            return []
+        apart = time[first[1:]] - time[last[:-1]] > self.merge_s
+        return list(zip(first[np.r_[True, apart]].tolist(), last[np.r_[apart, True]].tolist(), strict=True))
 
     def _extend(self, start: Mark, peak: Mark, last: Mark) -> None:
         if self.current is None:
