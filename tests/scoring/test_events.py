@@ -200,8 +200,8 @@ def at_once(
 
 
 levels = st.sampled_from([0.0, 0.2, 0.4, 0.5, 0.6, 0.9, 1.0, 1.5])
-gaps = st.sampled_from([0.0, 0.1, 0.1, 0.1, 0.3, 2.0])
-seconds = st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5, 1.0])
+gaps = st.sampled_from([0.0, 0.125, 0.125, 0.125, 0.375, 2.0])  # sums of them are exact
+seconds = st.sampled_from([0.0, 0.125, 0.25, 0.375, 0.5, 1.0])
 videos = st.lists(st.tuples(levels, gaps), max_size=40)
 cuts = st.lists(st.integers(0, 40), max_size=12)
 
@@ -309,6 +309,28 @@ def test_a_run_that_may_yet_become_an_alarm_keeps_an_event_open() -> None:
     assert steps[:7] == [[("opened", 0, 0)], [], [], [], [], [], [("updated", 0, 6)]]
     steps = lives([1, 0, 0.6, 0.6, 0.6, 0.6, 0.4], merge_s=0.25)
     assert steps == [[("opened", 0, 0)], [], [], [], [], [], [("closed", 0, 0)], []]
+
+
+def test_an_event_closes_when_a_run_begins_too_late_to_merge() -> None:
+    assert lives([1, 0, 0, 0.6, 0.6], merge_s=0.25) == [[("opened", 0, 0)], [], [], [("closed", 0, 0)], [], []]
+
+
+def test_a_run_that_became_no_alarm_does_not_join_the_alarms_around_it() -> None:
+    whole = make_scores([1, 0, 0.6, 0.6, 0, 0, 0, 0, 1])
+    for cut in range(9):
+        finder, ended = SpanFinder(1.0, 0.5, merge_s=0.25), []
+        for rows in (slice(cut), slice(cut, None)):
+            ended += finder.push(whole.frame[rows], whole.time[rows], whole.score[rows])
+        assert [(s.first.frame, s.last.frame) for s in ended + finder.flush()] == [(8, 8), (16, 16)]
+
+
+def test_a_gap_of_exactly_the_given_seconds_merges() -> None:
+    time, score = np.arange(5) * 0.25, np.array([1.0, 0, 0, 1, 0])
+    assert spans(time, score, 1, 1, merge_s=0.75).tolist() == [[0, 3]]
+    for cut in range(5):
+        finder = SpanFinder(1, 1, merge_s=0.75)
+        parts = [finder.push(np.arange(5)[rows], time[rows], score[rows]) for rows in (slice(cut), slice(cut, None))]
+        assert [span.last.frame for part in [*parts, finder.flush()] for span in part] == [3]
 
 
 def test_a_short_event_never_opens_and_a_longer_one_opens_when_it_has_lasted() -> None:

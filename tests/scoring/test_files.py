@@ -176,9 +176,7 @@ def test_a_stored_score_that_is_no_number_asks_for_another_scoring(tmp_path: Pat
         arrays = dict(stored)
     arrays["score"][2] = np.nan
     np.savez(path, **arrays)
-    with pytest.raises(
-        InputError, match=r"cam\.npz: not .*score is nan at frame 5.*; score the video again"
-    ):
+    with pytest.raises(InputError, match=r"cam\.npz: not .*score is nan at frame 5.*; score the video again"):
         load_scores(path)
     arrays["score"] = arrays["score"][:-1]
     np.savez(path, **arrays)
