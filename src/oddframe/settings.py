@@ -62,6 +62,14 @@ class Smoothing:
         """Whether a smoothed score depends on no later frame."""
         return self.kind in ("none", "causal")
 
+    @property
+    def look_ahead(self) -> int:
+        """Frames after a frame that must be scored before its smoothed score is final.
+
+        The first (taps - 1) / 2 frames of a "held" filter wait longer: until the filter lies whole inside the video.
+        """
+        return 0 if self.causal else self.taps // 2
+
 
 @dataclass(frozen=True)
 class PseudoAnomalies:
