@@ -18,9 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from oddframe.street import render_world
+from oddframe.settings import TrainingOptions
+from oddframe.street import World, render_world
 from oddframe.workflow.adapt import adapt
-from oddframe.workflow.evaluate import evaluate_run
+from oddframe.workflow.evaluate import EvaluateOptions, evaluate_run
 from oddframe.workflow.fit import fit
 from oddframe.workflow.run import Run, load_run
 
@@ -29,7 +30,7 @@ FIRST_NEW = 1000  # seeds of the new streets begin here
 
 
 def auc(run: Run, street: Path) -> float:
-    return evaluate_run(run, f"folder:{street / 'testing'}", ["honest"]).rows[0].result.micro_auc
+    return evaluate_run(run, f"folder:{street / 'testing'}", EvaluateOptions(["honest"])).rows[0].result.micro_auc
 
 
 def main() -> None:
@@ -42,22 +43,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for seed in range(arguments.cameras):
-            render_world(folder / "camera", videos=2, test_videos=0, seconds=24, seed=seed)
+            render_world(folder / "camera", World(seed), videos=2, test_videos=0, seconds=24)
             for video in (folder / "camera" / "training" / "videos").iterdir():
                 target = folder / "training" / f"{seed}-{video.name}"
                 target.parent.mkdir(exist_ok=True)
                 video.rename(target)
             shutil.rmtree(folder / "camera")
         start = time.perf_counter()
-        run = fit(folder / "training", recipe=arguments.recipe, out=folder / "run", budget=arguments.budget)
-        steps = run.bundle.history["records"][-1]["step"]
+        training = TrainingOptions(budget=arguments.budget)
+        run = fit(folder / "training", recipe=arguments.recipe, out=folder / "run", training=training)
+        steps = run.history["records"][-1]["step"]
         print(f"{arguments.recipe}, {arguments.cameras} cameras, {steps} steps, {time.perf_counter() - start:.0f} s")
         columns = ["as it is", "calibrated", *(f"{shots} shots" for shots in SHOTS)]
         print("street  " + "  ".join(f"{column:>10}" for column in columns) + "   seconds to adapt")
         rows: list[list[float]] = []
         for number in range(arguments.streets):
             street = folder / f"new{number}"
-            render_world(street, videos=1, test_videos=6, seconds=24, seed=FIRST_NEW + number)
+            render_world(street, World(FIRST_NEW + number), videos=1, test_videos=6, seconds=24)
             normal = next((street / "training" / "videos").iterdir())
             shutil.copytree(run.path, folder / f"calibrated{number}")
             calibrated = load_run(folder / f"calibrated{number}")

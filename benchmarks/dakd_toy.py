@@ -30,8 +30,8 @@ from oddframe.datasets.bags import BagSet
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.dakd import DAKD
 from oddframe.models.layers.mil_ranking import spread
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan
 
 SEGMENTS, LATENT, RAISED, SIGNAL = 32, 16, 2.5, 1.1
 DIMS = {"one": 128, "two": 128, "three": 64}
@@ -87,7 +87,7 @@ def learn(toy: Toy, seed: int, epochs: int, preset: str = "paper", **options: An
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         plan = TrainingPlan(batch_size=60, seed=seed)
-        train(detector, data, None, plan, Path(folder), accelerator="cpu", progress=False)
+        train(detector, data, None, plan, Path(folder), TrainingOptions(accelerator="cpu", progress=False))
     return detector, any("deviate" in str(one.message) for one in caught)
 
 

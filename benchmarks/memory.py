@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from oddframe.bundle import save_bundle
+from oddframe.bundle import TrainingData, save_bundle
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.video.encode import VideoWriter
@@ -28,7 +28,7 @@ import sys
 from oddframe.workflow.run import load_run
 from oddframe.benchmark.memory import peak_mib
 run = load_run(sys.argv[1])
-run.score(sys.argv[2], sys.argv[3], overlay=sys.argv[4] == "--overlay", calibration=run.calibration())
+run.score(sys.argv[2], sys.argv[3], outputs=oddframe.OutputOptions(overlay=sys.argv[4] == "--overlay"))
 print(peak_mib())
 """
 
@@ -47,9 +47,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         recipe = load_recipe("sdmae-small", TINY)
-        run = Run(save_bundle(here / "run", create(recipe.model, **recipe.options), recipe, {}, {"checkpoint": "none"}))
+        run = Run(
+            save_bundle(
+                here / "run", create(recipe.model, **recipe.options), recipe, {}, TrainingData(checkpoint="none")
+            )
+        )
         time = np.arange(3000) / FPS
-        run.calibrate([(time, dict.fromkeys(run.bundle.detector.reported, np.random.default_rng(1).random(3000)))])
+        run.calibrate([(time, dict.fromkeys(run.detector.reported, np.random.default_rng(1).random(3000)))])
         peaks = {}
         for name, minutes in (("2 minutes", 2), ("2 hours", 120)):
             video = here / f"{minutes}.mp4"

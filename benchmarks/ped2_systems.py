@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from oddframe.bundle import META
+from oddframe.settings import TrainingOptions
 from oddframe.workflow.evaluate import evaluate_run
 from oddframe.workflow.fit import fit
 from oddframe.workflow.run import load_run
@@ -36,10 +37,10 @@ def main() -> None:
                 arguments.ped2 / "training" / "videos",
                 recipe=recipe,
                 out=folder,
-                budget=arguments.budget,
+                training=TrainingOptions(budget=arguments.budget),
                 changes=[f"training.seed={arguments.seed}"],
             )
-        steps = f"{run.bundle.history['records'][-1]['step']:,} of {run.bundle.recipe.training.batch_size}"
+        steps = f"{run.history['records'][-1]['step']:,} of {run.bundle.recipe.training.batch_size}"
         rows = evaluate_run(run, f"folder:{arguments.ped2 / 'testing'}", out=arguments.out / f"{recipe}-scores").rows
         for own, plain in zip(rows[::2], rows[1::2], strict=True):
             figures = [own.result.micro_auc, own.result.macro_auc, plain.result.micro_auc, plain.result.macro_auc]

@@ -15,7 +15,8 @@ import numpy as np
 
 from oddframe.evaluation.auc import roc_auc
 from oddframe.scoring.files import load_scores
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import smooth
+from oddframe.settings import Smoothing
 
 
 def main() -> None:

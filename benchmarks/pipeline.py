@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from oddframe.bundle import save_bundle
+from oddframe.bundle import TrainingData, save_bundle
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.runtime.runtime import RuntimeOptions
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 from oddframe.video.sources import find_videos
 from oddframe.workflow.bench import bench
 from oddframe.workflow.run import Run
@@ -33,11 +33,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         recipe = load_recipe("sdmae-avenue")
-        run = Run(save_bundle(here / "run", create(recipe.model, **recipe.options), recipe, {}, {"checkpoint": "none"}))
+        run = Run(
+            save_bundle(
+                here / "run", create(recipe.model, **recipe.options), recipe, {}, TrainingData(checkpoint="none")
+            )
+        )
         noise = np.random.default_rng(0)
         run.calibrate([(np.arange(3000) / 25, {n: noise.random(3000) for n in run.signature.reported})])
         if arguments.video is None:
-            render_world(here / "street", videos=1, test_videos=0, seconds=arguments.frames / 12.5, size=(360, 640))
+            world = World(size=(360, 640))
+            render_world(here / "street", world, videos=1, test_videos=0, seconds=arguments.frames / 12.5)
         sources = find_videos(arguments.video or here / "street")
         for options in (RuntimeOptions(), RuntimeOptions("openvino", "bf16")):
             r = bench(run, sources, frames=arguments.frames, rounds=arguments.rounds, options=options)

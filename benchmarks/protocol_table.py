@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from oddframe.scoring.origin import score_folder
-from oddframe.workflow.evaluate import BASELINE, evaluate_stored
+from oddframe.workflow.evaluate import BASELINE, EvaluateOptions, evaluate_stored
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     folder = score_folder(arguments.scores)
     if folder is None:
         parser.error(f"{arguments.scores}: no score files there")
-    evaluation = evaluate_stored(folder, arguments.data, every=True)
+    evaluation = evaluate_stored(folder, arguments.data, EvaluateOptions(every=True))
     by_protocol: dict[str, dict[str, float]] = {}
     for row in evaluation.rows:
         kind = BASELINE if row.system == BASELINE else "own"

@@ -29,8 +29,8 @@ from oddframe.models.bag_detector import BagDetector
 from oddframe.models.detector import Detector
 from oddframe.models.registry import create
 from oddframe.models.sdmae import SDMAE
-from oddframe.runtime.cost import flops_per_frame, matrix_rate
-from oddframe.runtime.onnx_graph import write_graph
+from oddframe.runtime.cost import matrix_rate
+from oddframe.runtime.onnx_graph import write_window_graph
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import CPU_BATCH, Precision
 from oddframe.runtime.session_runtime import GraphRuntime, bag_network
@@ -68,7 +68,7 @@ def main() -> None:
             else:
                 assert isinstance(detector, Detector)
                 passes = window_passes(detector, here, arguments.int8)
-            report(name, passes, flops_per_frame(detector), arguments.rounds)
+            report(name, passes, detector.flops_per_frame(), arguments.rounds)
 
 
 def window_passes(detector: Detector, here: Path, int8: bool) -> dict[tuple[str, str], Pass]:
@@ -103,7 +103,7 @@ def window_passes(detector: Detector, here: Path, int8: bool) -> dict[tuple[str,
         eager = TorchRuntime(detector, "cpu", precision)
         add("torch", precision, eager.score, eager.batch)
     graph = here / f"{type(detector).__name__}.onnx"
-    write_graph(detector, graph)
+    write_window_graph(detector, graph)
     quantised = graph.with_name(f"{graph.stem}-int8.onnx")
     if int8:
         quantise(graph, quantised, detector.signature, chunks(CPU_BATCH))
@@ -124,7 +124,7 @@ def bag_passes(detector: BagDetector, graph: Path) -> dict[tuple[str, str], Pass
         name: generator.normal(size=(BAGS, detector.segments, detector.backbones[name])).astype(np.float32)
         for name in detector.required
     }
-    write_graph(detector, graph)
+    write_window_graph(detector, graph)
     networks = {("torch", "fp32"): torch_network(detector)}
     for target, precision in GRAPHS:
         networks[target, precision] = bag_network(open_session(target, graph, precision), detector.signature)

@@ -22,7 +22,7 @@ from oddframe.datasets.readers import open_labelled
 from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
 from oddframe.models.detector import one_class
-from oddframe.runtime.onnx_graph import write_graph
+from oddframe.runtime.onnx_graph import write_window_graph
 from oddframe.runtime.parity import compare
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import Precision, Runtime
@@ -31,10 +31,9 @@ from oddframe.runtime.sessions import Target
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import take_chunks
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.smooth import Smoothing
-from oddframe.scoring.stream import score_video
+from oddframe.scoring.scorer import WindowScorer
+from oddframe.settings import Smoothing
 from oddframe.types import FrameScores
-from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.run import load_run
 
@@ -56,10 +55,10 @@ def main() -> None:
     rows = []
     for path in arguments.runs:
         run = load_run(path)
-        detector, rule = one_class(run.bundle.detector, "this"), run.rule
+        detector, rule = one_class(run.detector, "this"), run.rule
         with tempfile.TemporaryDirectory() as folder:
             graph, quantised = Path(folder) / "graph.onnx", Path(folder) / "int8.onnx"
-            write_graph(detector, graph)
+            write_window_graph(detector, graph)
             reference = TorchRuntime(detector, "cpu")
             if arguments.int8:
                 clips = find_videos(arguments.ped2 / "training")[:CALIBRATED]
@@ -85,11 +84,8 @@ def main() -> None:
 
 def scores(runtime: Runtime, sources: Sequence[VideoSource], rule: ScoreRule) -> list[FrameScores]:
     """All test clips by one runtime."""
-    window, found = runtime.signature.window, []
-    for source in sources:
-        with VideoReader(source, window.size, window.colour, window.resize) as reader:
-            found.append(score_video(runtime, reader, source.name, rule))
-    return found
+    scorer = WindowScorer(runtime, rule)
+    return [scorer.score(source) for source in sources]
 
 
 if __name__ == "__main__":

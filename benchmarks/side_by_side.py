@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from oddframe.bundle import save_bundle
+from oddframe.bundle import TrainingData, save_bundle
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.runtime.runtime import RuntimeOptions
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 from oddframe.video.sources import find_videos
 from oddframe.workflow.run import Run
 
@@ -34,22 +34,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         render_world(
-            here / "street", videos=arguments.videos, test_videos=0, seconds=arguments.seconds, size=(360, 640)
+            here / "street", World(size=(360, 640)), videos=arguments.videos, test_videos=0, seconds=arguments.seconds
         )
         sources = find_videos(here / "street")
         for name in ("sdmae-small", "mnad-small", "memae-small"):
             recipe = load_recipe(name)
             detector = create(recipe.model, recipe.preset, **recipe.options)
-            run = Run(save_bundle(here / name, detector, recipe, {}, {"checkpoint": "none"}))
+            run = Run(save_bundle(here / name, detector, recipe, {}, TrainingData(checkpoint="none")))
             noise = np.random.default_rng(0)
             run.calibrate([(np.arange(3000) / 25, {n: noise.random(3000) for n in run.signature.reported})])
             for options in (RuntimeOptions(), RuntimeOptions("openvino", "bf16")):
-                run.score_all(sources[:1], None, options)  # the graph is made, and everything is warm
+                run.score(sources[:1], options=options, progress=False)  # the graph is made, and everything is warm
                 taken: dict[int, list[float]] = {1: [], arguments.workers: []}
                 for _ in range(arguments.rounds):
                     for workers, times in taken.items():
                         began = time.perf_counter()
-                        scores, _, _ = run.score_all(sources, None, options, workers=workers)
+                        scores = run.score(sources, options=options, workers=workers, progress=False)
                         times.append(time.perf_counter() - began)
                 one, several = (statistics.median(times) for times in taken.values())
                 count, kind = sum(len(one.frame) for one in scores), options.label or "torch-fp32"

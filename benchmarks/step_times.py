@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,8 @@ from oddframe.datasets.clips import ClipSet
 from oddframe.models.detector import one_class
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
+from oddframe.settings import TrainingOptions
 from oddframe.training.loop import train
-from oddframe.workflow.begin import training_plan
 from oddframe.workflow.fit import make_paster
 
 
@@ -42,9 +42,9 @@ def main() -> None:
     size, rng = detector.window.size, np.random.default_rng(0)
     videos = [Noise(rng.integers(0, 255, (60, *size, 3), dtype=np.uint8)) for _ in range(4)]
     data = ClipSet(videos, detector.window, None, make_paster(recipe.pseudo, size, 0))
-    plan = training_plan(recipe, f"{arguments.steps}steps", False)
+    plan = replace(recipe.training, budget=f"{arguments.steps}steps")
     with tempfile.TemporaryDirectory() as folder:
-        history = train(detector, data, None, plan, Path(folder), accelerator="cpu", progress=False)
+        history = train(detector, data, None, plan, Path(folder), TrainingOptions(accelerator="cpu", progress=False))
     for stage in history.seconds:
         lines = [line for line in history.records if line["stage"] == stage]
         took = 1000 * np.diff([line["time"] for line in lines]) / np.diff([line["step"] for line in lines])

@@ -18,19 +18,20 @@ import numpy as np
 
 from oddframe.datasets.folder import read_folder
 from oddframe.evaluation.auc import roc_auc
-from oddframe.street import TEST_KINDS, render_world
+from oddframe.settings import TrainingOptions
+from oddframe.street import TEST_KINDS, World, render_world
 from oddframe.workflow.fit import fit
 
 
 def aucs(folder: Path, seed: int, budget: str) -> dict[str, float]:
     """Kind -> AUC on one street; "all" for all anomalous frames together."""
-    render_world(folder / "street", videos=8, test_videos=12, seconds=24, seed=seed)
+    render_world(folder / "street", World(seed), videos=8, test_videos=12, seconds=24)
     run = fit(
         folder / "street" / "training" / "videos",
         recipe="sdmae-small",
         out=folder / "run",
         changes=[f"training.seed={seed}"],
-        budget=budget,
+        training=TrainingOptions(budget=budget),
     )
     labelled = read_folder(folder / "street" / "testing")
     labels = {video.source.name: video.labels for video in labelled.videos}

@@ -25,7 +25,8 @@ from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.registry import system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
-from oddframe.street import TEST_KINDS, render_world
+from oddframe.settings import TrainingOptions
+from oddframe.street import TEST_KINDS, World, render_world
 from oddframe.types import FrameScores
 from oddframe.workflow.demo import KINDS
 from oddframe.workflow.evaluate import baseline_scores
@@ -70,7 +71,7 @@ def main() -> None:
         folder = arguments.out / str(seed)
         street = folder / "street"
         if not street.exists():
-            render_world(street, videos=8, test_videos=8, seconds=24, seed=seed)
+            render_world(street, World(seed), videos=8, test_videos=8, seconds=24)
         labelled = read_folder(street / "testing")
         for recipe in arguments.recipes:
             run = fit(
@@ -78,8 +79,7 @@ def main() -> None:
                 recipe=recipe,
                 out=folder / recipe,
                 changes=[f"training.seed={seed}"],
-                budget=arguments.budget,
-                resume=True,
+                training=TrainingOptions(budget=arguments.budget, resume=True),
             )
             own = run.score([video.source for video in labelled.videos]).videos
             plain = baseline_scores(
@@ -87,8 +87,8 @@ def main() -> None:
             )
             row = [auc(scores, street / "testing", kinds) for kinds in (None, KINDS) for scores in (own, plain)]
             rows[recipe].append(row)
-            seconds = sum(sum(parts.values()) for parts in run.bundle.history["seconds"].values())
-            steps = run.bundle.history["records"][-1]["step"]
+            seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())
+            steps = run.history["records"][-1]["step"]
             figures = "    ".join(f"{ours:.4f}    {theirs:.4f}" for ours, theirs in (row[:2], row[2:]))
             print(f"{recipe:<17} {seed:>4} {figures}    {steps:>6} {seconds:>6.0f}", flush=True)
             if arguments.kinds:

@@ -16,9 +16,11 @@ import statistics
 from pathlib import Path
 
 from oddframe.features.store import Opening
+from oddframe.settings import TrainingOptions
 from oddframe.workflow.evaluate_bags import evaluate_bags
 from oddframe.workflow.features import extract_features
 from oddframe.workflow.fit import fit
+from oddframe.workflow.outputs import OutputOptions
 
 MOBILENET = "resize: [224, 224]\nmean: 128\nstd: 128\n"
 SQUEEZENET = "resize: [227, 227]\ncolour: bgr\nmean: [103.939, 116.779, 123.68]\nstd: 1\n"
@@ -66,11 +68,12 @@ def main() -> None:
             features = [stores[name] for name in names]
             dims = ", ".join(f"{name}: {DIMS[name]}" for name in names)
             run = fit(
-                str(arguments.clips / "train.csv"), recipe=recipe, out=out, features=features, resume=True,
+                str(arguments.clips / "train.csv"), recipe=recipe, out=out,
+                training=TrainingOptions(features=features, resume=True),
                 changes=[f"training.seed={seed}", f"options.backbones={{{dims}}}", *changes],
             )  # fmt: skip
             rows = evaluate_bags(run, str(arguments.clips / "test.csv"), features).rows
-            for component in run.bundle.detector.components:
+            for component in run.detector.components:
                 found.setdefault(f"{title}: {component}", []).append(rows[component].video_auc)
             if title == "DAKD, all" and seed == arguments.seeds[0]:
                 student = run
@@ -82,7 +85,7 @@ def main() -> None:
 
     with (arguments.clips / "test.csv").open(encoding="utf-8") as file:
         clip = arguments.clips / next(line.split(",")[0] for line in file if line.startswith("fight/"))
-    (scores,) = student.score(clip, arguments.out / "scored", force=True)
+    (scores,) = student.score(clip, arguments.out / "scored", outputs=OutputOptions(force=True))
     print(
         f"\n{clip.name} from its pixels: {len(scores.frame)} frames, highest score {scores.score.max():.3f} at "
         f"{scores.time[scores.score.argmax()]:.2f} s"

@@ -34,13 +34,12 @@ from oddframe.datasets.pseudo import Paster
 from oddframe.models.layers.patches import patchify
 from oddframe.models.sdmae import SDMAE, motion_weights, weighted_error
 from oddframe.recipes import Recipe, load_recipe
-from oddframe.street import render_world
+from oddframe.settings import TrainingOptions, TrainingPlan
+from oddframe.street import World, render_world
 from oddframe.training.loop import train
-from oddframe.training.stages import Budget, TrainingPlan
 from oddframe.types import Window
 from oddframe.video.cache import build_cache
 from oddframe.video.sources import find_videos
-from oddframe.workflow.begin import training_plan
 from oddframe.workflow.fit import make_paster
 
 FPS = 12.5
@@ -129,7 +128,7 @@ def our_seconds(model: SDMAE, stage: str, data: ClipSet, plan: TrainingPlan, out
     """Seconds of the loop of oddframe by part, waiting for the first batch and writing the last checkpoint included."""
     epochs = {f"{name}_epochs": int(name == stage) for name in STAGES}
     model.config = replace(model.config, **epochs)
-    history = train(model, data, None, plan, out, accelerator="cpu", progress=False)
+    history = train(model, data, None, plan, out, TrainingOptions(accelerator="cpu", progress=False))
     return history.seconds[stage]
 
 
@@ -145,7 +144,7 @@ def compare(recipe: Recipe, name: str, videos: Path, here: Path, arguments: argp
     paster = make_paster(recipe.pseudo, ours.window.size, 0)
     assert paster is not None
     data, steps, paths = ClipSet(cached, ours.window, None, paster), STEPS[name], [source.path for source in sources]
-    plan = replace(training_plan(recipe, None, False), batch_size=arguments.batch, budget=Budget(steps, "steps"))
+    plan = replace(recipe.training, batch_size=arguments.batch, budget=f"{steps}steps")
     kinds = {"straightforward": "fp32", "oddframe": "fp32", **({"oddframe bf16": "bf16"} if arguments.bf16 else {})}
     print(f"{name}  {ours.config.size[0]}x{ours.config.size[1]} patch {ours.config.patch}, batch {arguments.batch}, "
           f"{steps} steps a round; cache of {frames * len(paths)} frames built once in {decoding:.1f} s")  # fmt: skip
@@ -183,7 +182,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        render_world(here / "street", videos=4, test_videos=0, seconds=20, size=(360, 640), fps=FPS)
+        render_world(here / "street", World(size=(360, 640), fps=FPS), videos=4, test_videos=0, seconds=20)
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; 4 H.264 files of 640x360")
         for name in arguments.recipes:
             compare(load_recipe(name), name, here / "street" / "training" / "videos", here, arguments)

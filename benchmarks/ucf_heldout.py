@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from oddframe.evaluation.auc import roc_auc
 from oddframe.features.collection import Collection
 from oddframe.models.bag_detector import BagDetector
+from oddframe.settings import ThresholdOptions, TrainingOptions
 from oddframe.workflow.fit import fit
 
 RIDGE = 10.0
@@ -50,16 +51,15 @@ def main() -> None:
             str(arguments.data / "train.csv"),
             recipe=arguments.recipe,
             out=arguments.out / str(seed),
-            features=features,
             changes=[f"training.seed={seed}", f"training.holdout={arguments.holdout}", *arguments.changes],
-            budget=arguments.budget,
-            quantile=0.9,
+            threshold=ThresholdOptions(quantile=0.9),
+            training=TrainingOptions(budget=arguments.budget, features=features),
         )
-        detector, known = run.bundle.detector, run.bundle.data
+        detector, known = run.detector, run.bundle.data
         assert isinstance(detector, BagDetector)
-        label = {video["name"]: video["label"] for video in known["videos"]}
+        label = {video.name: video.label for video in known.videos}
         x = {name: collection.load(name, ["c3d"])["c3d"].features for name in label}
-        heldout = known["heldout"]
+        heldout = known.heldout_videos
         learnt = [name for name in label if name not in set(heldout)]
         bags = np.stack([x[name] for name in heldout])
         with torch.inference_mode():

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from oddframe.datasets.weak import open_weak
 from oddframe.evaluation.weak import WeakResult, evaluate_weak
+from oddframe.settings import TrainingOptions
 from oddframe.workflow.evaluate_bags import evaluate_bags
 from oddframe.workflow.fit import fit
 
@@ -73,17 +74,17 @@ def main() -> None:
             out = arguments.out / f"{recipe}-{seed}"
             changes = [f"training.seed={seed}"]
             run = fit(
-                str(data / "train.csv"), recipe=recipe, out=out, features=features, changes=changes,
-                budget=arguments.budget, resume=True,
+                str(data / "train.csv"), recipe=recipe, out=out, changes=changes,
+                training=TrainingOptions(budget=arguments.budget, features=features, resume=True),
             )  # fmt: skip
             rows = dict(evaluate_bags(run, f"ucf-crime:{data}", features, leave_out=True).rows)
-            seconds = sum(sum(parts.values()) for parts in run.bundle.history["seconds"].values())
-            for component in run.bundle.detector.components:
+            seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())
+            for component in run.detector.components:
                 result = rows.pop(component)
                 found.setdefault(f"{recipe} {component}", []).append(result)
                 line(f"{recipe} {component}", str(seed), result, f"{seconds:.0f}")
             references = rows
-            heldout[seed] = run.bundle.data["heldout"]
+            heldout[seed] = run.bundle.data.heldout_videos
     print()
     for name, results in found.items():
         for what in ("auc", "anomalous_auc"):

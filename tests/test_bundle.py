@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from oddframe.bundle import load_bundle, save_bundle
+from oddframe.bundle import TrainingData, load_bundle, save_bundle
 from oddframe.errors import BundleError
 from oddframe.models.reference import read_checkpoint
 from oddframe.models.registry import create
@@ -27,7 +27,11 @@ def recipe() -> Recipe:
 def folder(tmp_path: Path, recipe: Recipe) -> Path:
     torch.manual_seed(0)
     save_bundle(
-        tmp_path / "run", create(recipe.model, recipe.preset, **recipe.options), recipe, {}, {"checkpoint": "x"}
+        tmp_path / "run",
+        create(recipe.model, recipe.preset, **recipe.options),
+        recipe,
+        {},
+        TrainingData(checkpoint="x"),
     )
     return tmp_path / "run"
 
@@ -47,7 +51,7 @@ def test_the_id_changes_with_the_weights(folder: Path, recipe: Recipe) -> None:
     bundle = load_bundle(folder)
     with torch.no_grad():
         bundle.detector.cls_token += 1
-    assert save_bundle(folder, bundle.detector, recipe, {}, {}).id != bundle.id
+    assert save_bundle(folder, bundle.detector, recipe, {}, TrainingData()).id != bundle.id
 
 
 def test_what_is_no_bundle_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ MOST_LINES = 500
 
 # From the ground up. A module imports from its own floor and from those below it.
 FLOORS: list[set[str]] = [
-    {"types", "errors", "atomic", "processes", "extras", "tracing"},
+    {"types", "settings", "errors", "atomic", "processes", "progress", "extras", "tracing"},
     {"video"},
     {"datasets", "street"},
     {"models", "features", "recipes"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.registry import create, system
-from oddframe.recipes import load_recipe, recipe_names
-from oddframe.training.stages import TrainingPlan, parse_budget
+from oddframe.recipes import load_recipe, parse_recipe, recipe_names
+from oddframe.settings import PseudoAnomalies, Smoothing, TrainingPlan
 
 
 def test_the_recipes_of_the_issue_are_there() -> None:
@@ -29,9 +30,8 @@ def test_every_recipe_builds(name: str) -> None:
     detector = create(recipe.model, recipe.preset, **options)
     assert recipe.name == name and recipe.summary
     assert set(recipe.scoring.weights or detector.combination.weights) <= set(detector.reported)
-    TrainingPlan(batch_size=recipe.training.batch_size, schedule=recipe.training.schedule)
-    if recipe.training.budget:
-        parse_budget(recipe.training.budget)
+    parts = (recipe.pseudo, recipe.training, recipe.scoring.smoothing)
+    assert [type(part) for part in parts] == [PseudoAnomalies, TrainingPlan, Smoothing]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,17 @@ def test_published_settings(name: str, patch: int, size: tuple[int, int]) -> Non
 def test_changes_reach_the_recipe() -> None:
     recipe = load_recipe("sdmae-small", ["training.batch_size=4", "options.size=[40, 80]", "preset=code"])
     assert (recipe.training.batch_size, recipe.options["size"], recipe.preset) == (4, [40, 80], "code")
+
+
+def test_every_kind_of_smoothing_can_be_named() -> None:
+    recipe = load_recipe("sdmae-small", ["scoring.smoothing={kind: held, taps: 15, sigma: 2.0}"])
+    assert recipe.scoring.smoothing == Smoothing("held", 15, 2.0)
+
+
+def test_a_recipe_that_was_written_reads_as_the_same_recipe() -> None:
+    recipe = load_recipe("sdmae-small", ["training.grad_clip=1", "pseudo.scale=[1, 2]"])
+    again = parse_recipe(json.loads(recipe.model_dump_json()), "here")
+    assert again == recipe and again.model_dump_json() == recipe.model_dump_json()
 
 
 def test_numbers_may_be_written_as_people_write_them(tmp_path: Path) -> None:
@@ -77,6 +88,11 @@ def test_a_wrong_option_is_named(option: dict[str, object], message: str) -> Non
         ("training.bach_size=4", "did you mean training.batch_size"),
         ("batch_size=4", "did you mean training.batch_size"),
         ("training.batch_size=many", "training.batch_size: "),
+        ("training.batch_size=0", "training.batch_size is 0; it must be at least 1"),
+        ("scoring.smoothing.tap=3", "did you mean scoring.smoothing.taps"),
+        ("scoring.smoothing.kind=hold", "scoring.smoothing.kind: "),
+        ("pseudo.sauce=none", "did you mean pseudo.source"),
+        ("training.budget=long", "budget 'long': write a time"),
         ("training.batch_size", "write key=value"),
         ("model.x=1", "model has no keys below it"),
     ],

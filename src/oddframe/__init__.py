@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oddframe.models.detector import Detector
     from oddframe.runtime.runtime import RuntimeOptions
+    from oddframe.settings import ThresholdOptions, TrainingOptions
     from oddframe.types import Event, FrameScores, Window
     from oddframe.video.sources import ArrayVideo
     from oddframe.workflow.adapt import adapt
+    from oddframe.workflow.evaluate import EvaluateOptions
     from oddframe.workflow.evaluate import evaluate_run as evaluate
     from oddframe.workflow.export import export
     from oddframe.workflow.fit import fit
@@ -27,15 +29,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _HOMES = {
-    "ArrayVideo": "video.sources", "Detector": "models.detector", "Event": "types", "FrameScores": "types",
-    "OutputOptions": "workflow.outputs", "Run": "workflow.run", "RuntimeOptions": "runtime.runtime",
-    "Scores": "workflow.scores", "Window": "types", "adapt": "workflow.adapt", "evaluate": "workflow.evaluate",
+    "ArrayVideo": "video.sources", "Detector": "models.detector", "EvaluateOptions": "workflow.evaluate",
+    "Event": "types", "FrameScores": "types", "OutputOptions": "workflow.outputs", "Run": "workflow.run",
+    "RuntimeOptions": "runtime.runtime", "Scores": "workflow.scores", "ThresholdOptions": "settings",
+    "TrainingOptions": "settings", "Window": "types", "adapt": "workflow.adapt", "evaluate": "workflow.evaluate",
     "export": "workflow.export", "fit": "workflow.fit", "load_run": "workflow.run", "score": "workflow.run",
 }  # fmt: skip
 _NAMES = {"evaluate": "evaluate_run"}
 __all__ = [
-    "ArrayVideo", "Detector", "Event", "FrameScores", "OutputOptions", "Run", "RuntimeOptions", "Scores", "Window",
-    "__version__", "adapt", "evaluate", "export", "fit", "load_run", "score",
+    "ArrayVideo", "Detector", "EvaluateOptions", "Event", "FrameScores", "OutputOptions", "Run", "RuntimeOptions",
+    "Scores", "ThresholdOptions", "TrainingOptions", "Window", "__version__", "adapt", "evaluate", "export", "fit",
+    "load_run", "score",
 ]  # fmt: skip
 
 

@@ -1,16 +1,23 @@
-"""The few value types that every room of oddframe speaks. Plain, frozen, documented shapes; no behaviour but lookup.
+"""The few value types that every part of oddframe speaks: plain, frozen, with documented shapes.
+
+They have no behaviour but lookup, and `FrameScores` and `Event` check themselves when they are made.
 
 Shape letters: N frames of a video, B frames of a batch, T frames of a window, H x W pixels, C channels.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from oddframe.errors import InputError
 
 Colour = Literal["bgr", "rgb", "gray"]
 Resize = Literal["bilinear", "area", "bicubic"]
@@ -76,6 +83,32 @@ class Window:
         if self.missing != "drop":
             return range(length)
         return range(self.look_back, max(self.look_back, length - self.look_ahead))
+
+
+@dataclass(frozen=True, order=True)
+class Interval:
+    """Consecutive frames, half-open as in Python: `start` belongs to it, `stop` does not. Frames are counted from 0.
+
+    Raises:
+        InputError: not 0 <= start <= stop.
+    """
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.stop:
+            raise InputError(f"frames {self.start} to {self.stop} are not an interval")
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def runs(flags: ArrayLike) -> list[Interval]:
+    """Every unbroken run of true values in (N,) flags, in order."""
+    padded = np.concatenate(([False], np.asarray(flags, dtype=bool), [False]))
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return [Interval(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 @dataclass(frozen=True)
@@ -222,17 +255,20 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class FrameScores:
-    """The scores of one video, raw and smoothed; everything after scoring reads these.
+    """The scores of one video, or of consecutive frames of one: raw and smoothed. Everything after scoring reads these.
 
     Attributes:
         video: name of the video (unique within a run: file stem, or the path below the folder given).
         frame: (N,) int64 frame indices, 0-based, increasing.
-        time: (N,) float64 seconds, from the container's time stamps.
-        components: name -> (N,) float64 raw component, higher = more anomalous; never weighted or normalised.
-        score: (N,) float64, components weighted and smoothed as the bundle says.
+        time: (N,) float64 finite seconds from the container's time stamps, never decreasing.
+        components: name -> (N,) float64 finite raw component, higher = more anomalous; never weighted or normalised.
+        score: (N,) float64 finite, components weighted and smoothed as the bundle says.
         info: the video.
         bundle: id of the bundle that made them.
-        map: optional (N, h, w) float16 anomaly map at the detector's own grid.
+        map: optional (N, h, w) float16 anomaly map at the detector's own grid. Its values are not checked.
+
+    Raises:
+        InputError: a value is not as described here; the message names it and the video.
     """
 
     video: str
@@ -244,14 +280,49 @@ class FrameScores:
     bundle: str = ""
     map: NDArray[np.float16] | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        curves = {"time": self.time, "score": self.score}
+        curves |= {f"component {name}": values for name, values in self.components.items()}
+        if self.frame.ndim != 1 or self.frame.dtype.kind not in "iu":
+            raise self._wrong(f"frame must be a row of integers, not {self.frame.dtype} of shape {self.frame.shape}")
+        count = len(self.frame)
+        for name, values in curves.items():
+            if values.shape != (count,):
+                raise self._wrong(f"{name} has shape {values.shape} for {count} frames")
+            finite = np.isfinite(values)
+            if not finite.all():
+                row = int(np.argmin(finite))
+                raise self._wrong(f"{name} is {values[row]} at frame {self.frame[row]}; it must be a finite number")
+        if self.map is not None and (self.map.ndim != 3 or len(self.map) != count):
+            raise self._wrong(f"map has shape {self.map.shape} for {count} frames")
+        if count and (self.frame[0] < 0 or not (self.frame[1:] > self.frame[:-1]).all()):
+            raise self._wrong("frame numbers must start at 0 or later and increase")
+        if not (self.time[1:] >= self.time[:-1]).all():
+            row = int(np.argmax(self.time[1:] < self.time[:-1])) + 1
+            raise self._wrong(f"time goes back at frame {self.frame[row]}")
+
+    def _wrong(self, fault: str) -> InputError:
+        return InputError(f"{self.video}: these scores cannot be used: {fault}")
+
 
 @dataclass(frozen=True)
 class Event:
     """A stretch of video above the threshold.
 
-    Frames are 0-based and inclusive at both ends; seconds are time stamps of those frames; `score` is the smoothed
-    score at the peak; `box` is (left, top, right, bottom) in pixels of the displayed video, or None without a map.
-    `why` says how far each component at the peak lies above its mean on held-out normal video, in standard deviations.
+    Attributes:
+        video: name of the video or camera.
+        start_frame, peak_frame, end_frame: 0-based frame indices, in this order; the end is part of the event.
+        start_s, peak_s, end_s: finite time stamps of those frames in seconds, in this order.
+        score: the finite smoothed score at the peak.
+        box: (left, top, right, bottom) in pixels of the displayed video, right and bottom exclusive, or None without a
+            map.
+        why: how far each component at the peak lies above its mean on held-out normal video, in standard deviations.
+        bundle: id of the bundle that made the scores, or empty where it is not known.
+        id: 16 hexadecimal digits that name the event: a hash of bundle, video and start frame, none of which changes
+            while the event grows. An empty one is filled in.
+
+    Raises:
+        InputError: a value is not as described here; the message names it and the video.
     """
 
     video: str
@@ -264,3 +335,25 @@ class Event:
     score: float
     box: tuple[int, int, int, int] | None = None
     why: Mapping[str, float] = field(default_factory=dict)
+    bundle: str = ""
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        for unit, start, peak, end in (
+            ("frames", self.start_frame, self.peak_frame, self.end_frame),
+            ("seconds", self.start_s, self.peak_s, self.end_s),
+        ):
+            if not (start <= peak <= end and math.isfinite(start) and math.isfinite(end)):
+                raise self._wrong(f"start, peak and end must follow one another, not {start}, {peak}, {end} {unit}")
+        if not math.isfinite(self.score):
+            raise self._wrong(f"its score is {self.score}; it must be a finite number")
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if left > right or top > bottom:
+                raise self._wrong(f"its box must be (left, top, right, bottom), not {self.box}")
+        if not self.id:
+            name = json.dumps([self.bundle, self.video, self.start_frame])
+            object.__setattr__(self, "id", hashlib.sha256(name.encode()).hexdigest()[:16])
+
+    def _wrong(self, fault: str) -> InputError:
+        return InputError(f"{self.video}: the event at frame {self.start_frame} cannot be used: {fault}")

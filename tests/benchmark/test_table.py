@@ -14,7 +14,7 @@ from oddframe.benchmark.memory import peak_memory, peak_mib
 from oddframe.benchmark.table import Cost, Table, TableFigure, markdown_table
 from oddframe.evaluation.protocol import Protocol, evaluate
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo
 
 INFO = VideoInfo("a", "a", 8, 8, None, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from oddframe.errors import BundleError
 from oddframe.models.bag_detector import BagBatch, BagDetector
 from oddframe.models.catalogue import MODELS
 from oddframe.models.registry import create, system
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
 from oddframe.training.sampling import as_batch
-from oddframe.training.stages import TrainingPlan, parse_budget
 
 DIMS = {"seen": 6, "heard": 4}
 SMALL: dict[str, dict[str, object]] = {
@@ -39,7 +40,7 @@ VARIANTS: list[tuple[str, str, dict[str, object]]] = [
 # The student's negatives, and the bags that "sum" counts, are those of a device; all else is the same for any number.
 SPREADABLE = VARIANTS
 CASES = [*((name, preset, {}) for name in WEAK for preset in MODELS[name].presets), *VARIANTS]
-CPU: dict[str, Any] = {"accelerator": "cpu", "progress": False}
+CPU = TrainingOptions(accelerator="cpu", progress=False)
 Case = tuple[str, str, Mapping[str, object]]
 
 
@@ -175,12 +176,12 @@ class Ending:
 
 @pytest.mark.parametrize("at", [4, 11])
 def test_a_resumed_run_ends_with_the_same_bits(case: Case, at: int, tmp_path: Path) -> None:
-    plan = TrainingPlan(batch_size=8, budget=parse_budget("14steps"))
+    plan = TrainingPlan(batch_size=8, budget="14steps")
     whole, resumed, again = make(case), make(case), make(case)
-    train(whole, bags(), bags(16, first=24), plan, tmp_path / "whole", **CPU)
+    train(whole, bags(), bags(16, first=24), plan, tmp_path / "whole", CPU)
     with pytest.raises(KeyboardInterrupt):
-        train(resumed, Ending(bags(), at), bags(16, first=24), plan, tmp_path / "resumed", **CPU)
-    train(again, bags(), bags(16, first=24), plan, tmp_path / "resumed", resume=True, **CPU)
+        train(resumed, Ending(bags(), at), bags(16, first=24), plan, tmp_path / "resumed", CPU)
+    train(again, bags(), bags(16, first=24), plan, tmp_path / "resumed", replace(CPU, resume=True))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
@@ -190,9 +191,9 @@ def test_a_resumed_run_ends_with_the_same_bits(case: Case, at: int, tmp_path: Pa
 def test_two_devices_learn_what_one_learns_with_the_whole_batch(case: Case, tmp_path: Path) -> None:
     start, one, two = (make(case).double() for _ in range(3))
     data = bags(kind=np.float64)
-    plan = TrainingPlan(batch_size=8, budget=parse_budget("6steps"))
-    train(one, data, None, plan, tmp_path / "one", **CPU)
-    train(two, data, None, plan, tmp_path / "two", devices=2, **CPU)
+    plan = TrainingPlan(batch_size=8, budget="6steps")
+    train(one, data, None, plan, tmp_path / "one", CPU)
+    train(two, data, None, plan, tmp_path / "two", replace(CPU, devices=2))
     assert any((value - start.state_dict()[name]).abs().max() > 0 for name, value in one.state_dict().items())
     for name, value in one.state_dict().items():
         other = two.state_dict()[name]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +20,10 @@ from oddframe.models.catalogue import MODELS
 from oddframe.models.detector import Batch, Detector
 from oddframe.models.registry import create, system
 from oddframe.models.stage import Stage
-from oddframe.runtime.cost import flops_per_frame
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.stream import collect, score_frames
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan, parse_budget
 from oddframe.types import Window
 from oddframe.video.decode import Frame
 
@@ -53,7 +52,7 @@ ONE_CLASS = [name for name in MODELS if issubclass(system(name), Detector)]
 CASES = [*((name, preset, {}) for name in ONE_CLASS for preset in MODELS[name].presets), *VARIANTS]
 LEARNING = [case for case in CASES if case[0] not in ("frame_difference", "optical_flow")]
 LENGTH = 40  # frames of a test video
-CPU: dict[str, Any] = {"accelerator": "cpu", "progress": False}
+CPU = TrainingOptions(accelerator="cpu", progress=False)
 
 
 class Video:
@@ -260,12 +259,12 @@ class Interrupted:
 @pytest.mark.parametrize("case", LEARNING, ids=named)
 def test_a_resumed_run_ends_with_the_same_bits(case: tuple[str, str, Mapping[str, object]], tmp_path: Path) -> None:
     whole, resumed = make(case), make(case)
-    plan = TrainingPlan(batch_size=8, budget=parse_budget("14steps"), schedule="cosine")
-    train(whole, training_set(whole), None, plan, tmp_path / "whole", **CPU)
+    plan = TrainingPlan(batch_size=8, budget="14steps", schedule="cosine")
+    train(whole, training_set(whole), None, plan, tmp_path / "whole", CPU)
     with pytest.raises(KeyboardInterrupt):
-        train(resumed, Interrupted(training_set(resumed), 9), None, plan, tmp_path / "resumed", **CPU)
+        train(resumed, Interrupted(training_set(resumed), 9), None, plan, tmp_path / "resumed", CPU)
     again = make(case)
-    train(again, training_set(again), None, plan, tmp_path / "resumed", resume=True, **CPU)
+    train(again, training_set(again), None, plan, tmp_path / "resumed", replace(CPU, resume=True))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
@@ -277,9 +276,9 @@ def test_two_devices_learn_what_one_learns_with_the_whole_batch(
 ) -> None:
     # Adam divides by the size of a gradient: where that is rounding noise, so is the step. In float64 it stays small.
     start, one, two = (make(case).double() for _ in range(3))
-    plan = TrainingPlan(batch_size=8, budget=parse_budget("6steps"))
-    train(one, training_set(one), training_set(one), plan, tmp_path / "one", **CPU)
-    train(two, training_set(two), training_set(two), plan, tmp_path / "two", devices=2, **CPU)
+    plan = TrainingPlan(batch_size=8, budget="6steps")
+    train(one, training_set(one), training_set(one), plan, tmp_path / "one", CPU)
+    train(two, training_set(two), training_set(two), plan, tmp_path / "two", replace(CPU, devices=2))
     moved = {name: value - start.state_dict()[name] for name, value in one.state_dict().items()}
     assert any(change.abs().max() > 0 for change in moved.values())
     for name, value in one.state_dict().items():
@@ -296,4 +295,4 @@ def test_two_devices_learn_what_one_learns_with_the_whole_batch(
 def test_the_catalogue_counts_what_a_counter_counts(name: str) -> None:
     with torch.device("meta"):
         detector = create(name, MODELS[name].presets[0])
-    assert flops_per_frame(detector) / 1e9 == pytest.approx(MODELS[name].gflop, rel=5e-3)
+    assert detector.flops_per_frame() / 1e9 == pytest.approx(MODELS[name].gflop, rel=5e-3)

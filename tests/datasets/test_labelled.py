@@ -11,6 +11,7 @@ import pytest
 from oddframe.datasets.labelled import as_labels, labels_from_intervals
 from oddframe.datasets.readers import open_labelled
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
 
 @pytest.fixture
@@ -40,8 +41,9 @@ def test_a_known_reader_with_a_wrong_path_says_so() -> None:
         open_labelled("folder:does/not/exist")
 
 
-def test_intervals_are_inclusive_and_clipped() -> None:
-    assert labels_from_intervals([(1, 2), (4, 9), (-3, -1), (7, 8)], 6).tolist() == [0, 1, 1, 0, 1, 1]
+def test_intervals_are_clipped_to_the_video() -> None:
+    intervals = [Interval(1, 3), Interval(4, 10), Interval(2, 2), Interval(7, 9)]
+    assert labels_from_intervals(intervals, 6).tolist() == [0, 1, 1, 0, 1, 1]
     assert labels_from_intervals([], 2).tolist() == [0, 0]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import ObjectSequence, sequences_from_world
 from oddframe.errors import InputError
+from oddframe.settings import PseudoAnomalies
 
 SIZE = (80, 160)
 
@@ -41,7 +42,7 @@ def window(t: int) -> NDArray[np.int64]:
 @pytest.mark.parametrize("place", ["source", "random"])
 def test_an_absolute_frame_always_shows_the_same_object(sequences: list[ObjectSequence], place: str) -> None:
     frames = background(1).repeat(3, axis=0)  # the same picture at every time, to compare what is pasted
-    one, other = (Paster(sequences, SIZE, probability=1.0, place=place, seed=3) for _ in range(2))  # type: ignore[arg-type]
+    one, other = (Paster(sequences, SIZE, PseudoAnomalies(probability=1.0, place=place), seed=3) for _ in range(2))  # type: ignore[arg-type]
     for t in (200, 10, 55, 103):  # asked in another order below, and by other neighbours
         assert one.apply(2, frames, window(t), t, 0, key=9) is not None
     for t in (10, 103, 200):
@@ -60,13 +61,16 @@ def test_a_sample_is_clean_or_not_by_its_key_alone(sequences: list[ObjectSequenc
     assert hit[::-1] == [again.apply(1, frames, window(50), 50, 0, key) is not None for key in reversed(keys)]
     assert np.mean(hit) == pytest.approx(0.25, abs=0.05)
     assert (frames == before).all()
-    assert all(Paster(sequences, SIZE, probability=0.0).apply(0, frames, window(9), 9, 0, key) is None for key in keys)
+    assert all(
+        Paster(sequences, SIZE, PseudoAnomalies(probability=0.0)).apply(0, frames, window(9), 9, 0, key) is None
+        for key in keys
+    )
 
 
 def test_refresh_changes_the_objects_from_epoch_to_epoch(sequences: list[ObjectSequence]) -> None:
     frames = background()
     for refresh in (True, False):
-        paster = Paster(sequences, SIZE, probability=1.0, refresh=refresh)
+        paster = Paster(sequences, SIZE, PseudoAnomalies(probability=1.0, refresh=refresh))
         shown = [paster.apply(0, frames, window(t), t, epoch, 0) for epoch in (0, 1, 0) for t in (5, 60, 120)]
         masks = [change[1] for change in shown if change is not None]
         assert len(masks) == 9
@@ -77,7 +81,7 @@ def test_refresh_changes_the_objects_from_epoch_to_epoch(sequences: list[ObjectS
 @pytest.mark.parametrize("canvas", [SIZE, (160, 320), (45, 200)])
 def test_code_blend_is_the_formula_of_the_recipe(canvas: tuple[int, int]) -> None:
     sequence, frames = square([9] * 6, canvas), background()
-    change = Paster([sequence], SIZE, probability=1.0, max_area=0.1, min_area=0.0).apply(
+    change = Paster([sequence], SIZE, PseudoAnomalies(probability=1.0, max_area=0.1, min_area=0.0)).apply(
         0, frames, np.array([0, 2, 5]), 2, 0, 0
     )
     assert change is not None
@@ -95,7 +99,7 @@ def test_code_blend_is_the_formula_of_the_recipe(canvas: tuple[int, int]) -> Non
 
 def test_addition_saturates_where_the_code_wraps_around() -> None:
     frames = np.full((1, *SIZE, 3), 250, np.uint8)
-    change = Paster([square([9])], SIZE, probability=1.0, max_area=0.1, min_area=0.0).apply(
+    change = Paster([square([9])], SIZE, PseudoAnomalies(probability=1.0, max_area=0.1, min_area=0.0)).apply(
         0, frames, np.array([0]), 0, 0, 0
     )
     assert change is not None
@@ -105,7 +109,7 @@ def test_addition_saturates_where_the_code_wraps_around() -> None:
 
 def test_alpha_blend_keeps_colour_and_leaves_the_rest_alone() -> None:
     frames = background(1)
-    paster = Paster([square([9])], SIZE, probability=1.0, max_area=0.1, min_area=0.0, blend="alpha")
+    paster = Paster([square([9])], SIZE, PseudoAnomalies(probability=1.0, max_area=0.1, min_area=0.0, blend="alpha"))
     change = paster.apply(0, frames, np.array([0]), 0, 0, 0)
     assert change is not None
     assert (change[0][0, 20:29, 30:39] == (200, 120, 60)).all()
@@ -115,7 +119,7 @@ def test_alpha_blend_keeps_colour_and_leaves_the_rest_alone() -> None:
 
 @pytest.mark.parametrize("blend", ["code", "alpha"])
 def test_grey_frames_keep_one_channel(sequences: list[ObjectSequence], blend: str) -> None:
-    paster = Paster(sequences, SIZE, probability=1.0, blend=blend)  # type: ignore[arg-type]
+    paster = Paster(sequences, SIZE, PseudoAnomalies(probability=1.0, blend=blend))  # type: ignore[arg-type]
     frames = background(3, channels=1)
     change = paster.apply(0, frames, window(30), 30, 0, 0)
     assert change is not None
@@ -125,7 +129,7 @@ def test_grey_frames_keep_one_channel(sequences: list[ObjectSequence], blend: st
 def test_an_object_ends_where_it_gets_too_large_and_another_begins() -> None:
     growing, steady = square([6, 7, 8, 30, 6], source="a"), square([5] * 4, source="b")
     limit = 10 * 10 / (SIZE[0] * SIZE[1])
-    paster = Paster([growing, steady], SIZE, probability=1.0, min_area=0.0, max_area=limit)
+    paster = Paster([growing, steady], SIZE, PseudoAnomalies(probability=1.0, min_area=0.0, max_area=limit))
     sides = []
     for n in range(200):
         change = paster.apply(0, background(1), np.array([n]), n, 0, 0)
@@ -141,12 +145,12 @@ def test_an_object_ends_where_it_gets_too_large_and_another_begins() -> None:
 def test_sequences_of_no_use_are_refused_at_once() -> None:
     for sides in ([40, 5], [2, 5]):
         with pytest.raises(InputError, match="max_area"):
-            Paster([square(sides)], SIZE, max_area=0.008, min_area=0.001)
+            Paster([square(sides)], SIZE, PseudoAnomalies(max_area=0.008, min_area=0.001))
 
 
 @pytest.mark.parametrize("place", ["source", "random"])
 def test_the_scored_frame_always_shows_something_small(sequences: list[ObjectSequence], place: str) -> None:
-    paster = Paster(sequences, SIZE, probability=1.0, place=place)  # type: ignore[arg-type]
+    paster = Paster(sequences, SIZE, PseudoAnomalies(probability=1.0, place=place))  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
     for video, frame in rng.integers(0, 300, (200, 2)):
         change = paster.apply(int(video), background(1), np.array([frame]), int(frame), 0, 0)
@@ -156,7 +160,7 @@ def test_the_scored_frame_always_shows_something_small(sequences: list[ObjectSeq
 
 
 def test_apply_is_quick_enough_for_the_training_loop(sequences: list[ObjectSequence]) -> None:
-    paster, frames = Paster(sequences, SIZE, probability=1.0), background()
+    paster, frames = Paster(sequences, SIZE, PseudoAnomalies(probability=1.0)), background()
     for video in range(20):
         paster.apply(video, frames, window(400), 400, 0, 0)
     begun = time.process_time()
@@ -169,7 +173,9 @@ def test_grey_blending_leaves_grey_video_grey(sequences: list[ObjectSequence]) -
     frames = np.repeat(background(3, 1), 3, axis=3)
     pasted = 0
     for key in range(30):
-        changed = Paster(sequences, SIZE, 1.0, blend="grey", place="random").apply(0, frames, window(40), 40, 0, key)
+        changed = Paster(sequences, SIZE, PseudoAnomalies(probability=1.0, blend="grey", place="random")).apply(
+            0, frames, window(40), 40, 0, key
+        )
         assert changed is not None
         pasted += int((changed[0] != frames).any())
         assert (changed[0] == changed[0][..., :1]).all()
@@ -180,7 +186,9 @@ def test_scale_bounds_the_size_of_what_is_pasted() -> None:
     steady = square([16] * 200)
 
     def sides(scale: tuple[float, float]) -> NDArray[np.float64]:
-        paster = Paster([steady], SIZE, 1.0, 0.0, 1.0, place="random", scale=scale)
+        paster = Paster(
+            [steady], SIZE, PseudoAnomalies(probability=1.0, min_area=0.0, max_area=1.0, place="random", scale=scale)
+        )
         masks = [paster.apply(v, background(), window(5), 5, 0, 0) for v in range(60)]
         return np.sqrt([m[1].sum() / 255 for m in masks if m is not None])
 

@@ -12,6 +12,7 @@ from scipy.io import savemat
 from oddframe.datasets.readers import open_labelled
 from oddframe.datasets.repackaged import find_testing, read_gt, read_joined
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
 LENGTHS = {"01": 4, "02": 3}
 LABELS = [[0, 1, 1, 0], [1, 0, 1]]
@@ -86,7 +87,7 @@ def test_arrays_that_cannot_be_right(tmp_path: Path, values: object, says: str) 
 
 def test_intervals_of_a_mat_count_from_one_and_include_their_last(tmp_path: Path) -> None:
     file = tiny.intervals_mat(tmp_path / "x.mat", [[(2, 3)], [(1, 1), (3, 3)]])
-    assert read_gt(file) == [[(2, 3)], [(1, 1), (3, 3)]]
+    assert read_gt(file) == [[Interval(1, 3)], [Interval(0, 1), Interval(2, 3)]]
     labels, notes = read_joined(file, LENGTHS)
     assert (listed(labels), notes) == (LABELS, [])
 

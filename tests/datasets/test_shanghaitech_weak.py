@@ -9,6 +9,7 @@ import pytest
 
 from oddframe.datasets.weak import labels, open_weak
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_lists_and_masks(root: Path) -> None:
     found = open_weak(f"shanghaitech-weak:{root}")
     assert [(v.name, v.label, v.category, v.intervals, v.frames) for v in found.test] == [
         ("01_001", 0, "Normal", (), None),
-        ("01_0015", 1, "Anomaly", ((3, 5), (18, 20)), 20),
+        ("01_0015", 1, "Anomaly", (Interval(3, 5), Interval(18, 20)), 20),
     ]
     assert [(v.name, v.label, v.intervals) for v in found.train] == [("01_0014", 1, None), ("01_002", 0, ())]
     assert found.notes == (

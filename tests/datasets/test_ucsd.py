@@ -13,6 +13,7 @@ from oddframe.datasets.masks import read_masks
 from oddframe.datasets.readers import open_labelled
 from oddframe.datasets.ucsd import PUBLISHED, read_ranges, read_ucsd
 from oddframe.errors import InputError
+from oddframe.types import Interval
 from oddframe.video.decode import VideoReader
 
 LENGTHS = (180, 180, 150, 180, 150, 180, 180, 180, 120, 150, 180, 180)
@@ -97,7 +98,9 @@ def test_every_way_of_writing_ranges(tmp_path: Path) -> None:
         "% gt_frame = [1:9];\nT{end+1}.gt_frame = [60:152];\nT{end+1}.gt_frame = [5:90, 140:200];\n"
         "T{end+1}.gt_frame=[ 1 : 2 4 ];\nT{end+1}.gt_frame = [];\n"
     )
-    assert read_ranges(table) == [[(60, 152)], [(5, 90), (140, 200)], [(1, 2), (4, 4)], []]
+    assert read_ranges(table) == [
+        [Interval(59, 152)], [Interval(4, 90), Interval(139, 200)], [Interval(0, 2), Interval(3, 4)], [],
+    ]  # fmt: skip
 
 
 def test_ped1_stands_in_its_own_folder(tmp_path: Path, root: Path) -> None:

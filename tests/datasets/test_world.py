@@ -231,11 +231,10 @@ def test_the_folder_holds_what_its_tables_say(tmp_path: Path) -> None:
     calls = []
     out = render_world(
         tmp_path / "street",
+        World(seed=2, size=(63, 112)),
         videos=1,
         test_videos=2,
         seconds=6,
-        seed=2,
-        size=(63, 112),
         progress=lambda *c: calls.append(c),
     )
     assert calls[-1] == (225, 225) and len(calls) == 225
@@ -266,17 +265,21 @@ def test_the_folder_holds_what_its_tables_say(tmp_path: Path) -> None:
     assert not leftovers
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"videos": 0, "test_videos": 0}, {"seconds": 0.01}, {"size": (16, 320)}, {"videos": -1}, {"fps": 0.0}]
-)
-def test_impossible_worlds_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+@pytest.mark.parametrize("wrong", [{"videos": 0, "test_videos": 0}, {"seconds": 0.01}, {"videos": -1}])
+def test_impossible_videos_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         render_world(tmp_path / "no", **wrong)  # type: ignore[arg-type]
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.parametrize("wrong", [{"size": (16, 320)}, {"fps": 0.0}])
+def test_impossible_worlds_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="cannot render"):
+        World(**wrong)  # type: ignore[arg-type]
+
+
 def test_only_the_kinds_that_were_asked_for_are_planted(tmp_path: Path) -> None:
-    render_world(tmp_path / "out", videos=0, test_videos=2, seconds=10, size=(36, 64), kinds=("car", "cart"))
+    render_world(tmp_path / "out", World(size=(36, 64)), videos=0, test_videos=2, seconds=10, kinds=("car", "cart"))
     rows = (tmp_path / "out" / "testing" / "events.csv").read_text().splitlines()[1:]
     assert rows and {row.split(",")[1] for row in rows} <= {"car", "cart"}
     with pytest.raises(InputError, match="cannot plant dog; there are: cyclist"):

@@ -9,6 +9,7 @@ import pytest
 
 from oddframe.datasets.weak import open_weak
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
 RIOT = "v=S-7rRLrxnVQ__#1_label_B4-0-0"
 FURIOUS = "The.Fast.and.the.Furious.2001__#00-29-00_00-29-52_label_B2-G-0"
@@ -32,10 +33,15 @@ def root(tmp_path: Path) -> Path:
 def test_lists_and_annotation(root: Path) -> None:
     found = open_weak(f"xd-violence:{root}")
     assert [(v.name, v.label, v.category, v.intervals) for v in found.test] == [
-        (FURIOUS, 1, "Shooting+Explosion", ((310, 515), (790, 1045))),
+        (FURIOUS, 1, "Shooting+Explosion", (Interval(310, 515), Interval(790, 1045))),
         (AMELIE, 0, "Normal", ()),
-        (RIOT, 1, "Riot", ((0, 1517), (1970, 3038))),
-        (THREE, 1, "Explosion+Shooting+CarAccident", ((157, 180), (185, 244), (250, 360), (582, 810))),
+        (RIOT, 1, "Riot", (Interval(0, 1517), Interval(1970, 3038))),
+        (
+            THREE,
+            1,
+            "Explosion+Shooting+CarAccident",
+            (Interval(157, 180), Interval(185, 244), Interval(250, 360), Interval(582, 810)),
+        ),
     ]
     assert [(v.name, v.label, v.category, v.intervals) for v in found.train] == [
         (TRAIN[0], 1, "Fighting", None),

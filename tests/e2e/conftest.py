@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from oddframe.cli import main
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 
 
 class Answer(NamedTuple):
@@ -39,4 +39,5 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="session")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render_world(tmp_path_factory.mktemp("street"), videos=5, test_videos=2, seconds=5, seed=3, size=(72, 128))
+    world = World(seed=3, size=(72, 128))
+    return render_world(tmp_path_factory.mktemp("street"), world, videos=5, test_videos=2, seconds=5)

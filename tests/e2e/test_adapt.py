@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oddframe
-from oddframe.bundle import save_bundle
+from oddframe.bundle import TrainingData, save_bundle
 from oddframe.errors import CalibrationError, InputError
 from oddframe.models.detector import Batch
 from oddframe.models.registry import create
@@ -69,8 +69,14 @@ def trained(street: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory)
     out = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ODDFRAME_CACHE", str(cache))
-        run = oddframe.fit(street, recipe="mpn-meta-small", out=out, changes=TINY, budget="10steps", workers=1)
-    stages = [record["stage"] for record in run.bundle.history["records"]]
+        run = oddframe.fit(
+            street,
+            recipe="mpn-meta-small",
+            out=out,
+            changes=TINY,
+            training=oddframe.TrainingOptions(budget="10steps", workers=1),
+        )
+    stages = [record["stage"] for record in run.history["records"]]
     assert set(stages) == {"pretrain", "meta"}
     return out
 
@@ -84,19 +90,19 @@ def test_a_new_bundle_appears_and_the_old_one_stays(trained: Path, camera: Path,
 
     old, new = oddframe.load_run(trained), oddframe.load_run(tmp_path / "new")
     assert new.bundle.id != old.bundle.id and new.bundle.recipe == old.bundle.recipe
-    assert new.bundle.history == old.bundle.history and new.bundle.data["videos"] == old.bundle.data["videos"]
-    origin = new.bundle.data["adapted_from"]
-    assert (origin["bundle"], origin["video"], origin["shots"]) == (old.bundle.id, camera.stem, 3)
-    weights, adapted = old.bundle.detector.state_dict(), new.bundle.detector.state_dict()
+    assert new.history == old.history and new.bundle.data.videos == old.bundle.data.videos
+    origin = new.bundle.data.adapted_from
+    assert (origin.bundle, origin.video, origin.shots) == (old.bundle.id, camera.stem, 3)
+    weights, adapted = old.detector.state_dict(), new.detector.state_dict()
     changed = {name for name in weights if not torch.equal(weights[name], adapted[name])}
-    assert changed <= set(new.bundle.detector.theta()) and "ohead.0.weight" in changed
+    assert changed <= set(new.detector.theta()) and "ohead.0.weight" in changed
     assert f"Adapted from bundle {old.bundle.id} to the windows of `gate`" in (tmp_path / "new" / "CARD.md").read_text()
 
 
 def test_calibration_sees_no_frame_of_the_windows(trained: Path, camera: Path, tmp_path: Path) -> None:
     new = oddframe.adapt(oddframe.load_run(trained), camera, shots=2, out=tmp_path / "new")
-    support, rest = divide(80, 2, new.bundle.detector.window, "gate")
-    assert new.bundle.data["adapted_from"]["frames"] == support == [22, 62]
+    support, rest = divide(80, 2, new.detector.window, "gate")
+    assert list(new.bundle.data.adapted_from.frames) == support == [22, 62]
     pieces = new._heldout()
     for (time, components), block in zip(pieces, rest, strict=True):
         np.testing.assert_allclose(time, np.arange(block.start + 4, block.stop) / 25)
@@ -107,12 +113,12 @@ def test_calibration_sees_no_frame_of_the_windows(trained: Path, camera: Path, t
 
 def test_it_is_the_detectors_own_adaptation(trained: Path, camera: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(trained)
-    new = oddframe.adapt(run, camera, shots=2, out=tmp_path / "new").bundle.detector.state_dict()
+    new = oddframe.adapt(run, camera, shots=2, out=tmp_path / "new").detector.state_dict()
     with VideoReader(find_videos(camera)[0], (32, 64)) as reader:
         frames = torch.stack([torch.from_numpy(frame.image) for frame in reader])
     windows = torch.stack([frames[i - 4 : i + 1] for i in (22, 62)])
-    run.bundle.detector.adapt(Batch(windows[:, :4], windows[:, 4:], torch.arange(2)))
-    for name, value in run.bundle.detector.state_dict().items():
+    run.detector.adapt(Batch(windows[:, :4], windows[:, 4:], torch.arange(2)))
+    for name, value in run.detector.state_dict().items():
         torch.testing.assert_close(new[name], value)
 
 
@@ -123,8 +129,8 @@ def test_steps_and_repeatability(trained: Path, camera: Path, tmp_path: Path) ->
         for name, steps in (("once", None), ("again", None), ("thrice", 3))
     )
     assert once.bundle.id == again.bundle.id != thrice.bundle.id
-    assert thrice.bundle.detector.config.adapt_steps == 3 and "adapt_steps" not in run.bundle.recipe.options
-    weights = [r.bundle.detector.state_dict()["ohead.4.weight"] for r in (run, once, thrice)]
+    assert thrice.detector.config.adapt_steps == 3 and "adapt_steps" not in run.bundle.recipe.options
+    weights = [r.detector.state_dict()["ohead.4.weight"] for r in (run, once, thrice)]
     assert torch.dist(weights[0], weights[2]) > 1.5 * torch.dist(weights[0], weights[1]) > 0
     assert oddframe.adapt(oddframe.load_run(trained), camera, out=None).path == Path(f"{trained}-adapted")
 
@@ -132,9 +138,16 @@ def test_steps_and_repeatability(trained: Path, camera: Path, tmp_path: Path) ->
 def test_the_threshold_asked_for(trained: Path, camera: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(trained)
     with pytest.raises(CalibrationError, match="cannot support 1 alarm per hour"):
-        oddframe.adapt(run, camera, shots=1, alarms_per_hour=1, out=tmp_path / "none")
+        oddframe.adapt(
+            run, camera, shots=1, threshold=oddframe.ThresholdOptions(alarms_per_hour=1), out=tmp_path / "none"
+        )
     assert not (tmp_path / "none").exists()
-    assert oddframe.adapt(run, camera, shots=1, quantile=0.9, out=tmp_path / "new").calibration().quantile == 0.9
+    assert (
+        oddframe.adapt(run, camera, shots=1, threshold=oddframe.ThresholdOptions(quantile=0.9), out=tmp_path / "new")
+        .calibration()
+        .quantile
+        == 0.9
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +170,7 @@ def test_what_cannot_be_adapted_or_written_is_refused(
     trained: Path, street: Path, camera: Path, tmp_path: Path, ask: Ask
 ) -> None:
     recipe = load_recipe("mpn-small", TINY[:2])
-    plain = save_bundle(tmp_path / "plain", create("mpn", recipe.preset, **recipe.options), recipe, {}, {})
+    plain = save_bundle(tmp_path / "plain", create("mpn", recipe.preset, **recipe.options), recipe, {}, TrainingData())
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     (tmp_path / "broken.mp4").write_text("this is no video")

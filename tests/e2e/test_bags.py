@@ -68,10 +68,24 @@ def student(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     specs = [f"{name}=crops:{world / name}" for name in DIMS]
     changes = [word for word in SETTINGS[1::2] if "=" in word]
     oddframe.fit(
-        world / "train.csv", recipe="dakd-small", out=out, features=specs, changes=changes, budget="60epochs",
-        quantile=0.9,
+        world / "train.csv", recipe="dakd-small", out=out, changes=changes,
+        threshold=oddframe.ThresholdOptions(quantile=0.9),
+        training=oddframe.TrainingOptions(budget="60epochs", features=specs),
     )  # fmt: skip
     return out
+
+
+@pytest.mark.parametrize(
+    "words", [("--protocol", "honest"), ("--all-protocols",), ("--out", "x"), ("--device", "cpu"), ("--workers", 2)]
+)
+def test_options_of_frames_are_refused_for_labelled_videos(
+    student: Path, words: tuple[object, ...], world: Path, ask: Ask
+) -> None:
+    answer = ask("evaluate", student, "--data", world / "test.csv", *features(world), *words)
+    says = (
+        f"{student}: is a run that learnt from labelled videos (dakd, mil); {words[0]} is for a run that scores frames"
+    )
+    assert answer.status == 2 and answer.err.startswith(f"oddframe: {says}") and answer.err.count("\n") == 1
 
 
 def test_a_student_learns_to_say_when(student: Path, world: Path, ask: Ask) -> None:
@@ -82,6 +96,8 @@ def test_a_student_learns_to_say_when(student: Path, world: Path, ask: Ask) -> N
     assert rows["student"]["auc"] > 0.9 and rows["student"]["anomalous_auc"] > 0.85, rows["student"]
     assert rows["constant score"]["auc"] == 0.5 and rows["label of the video"]["anomalous_auc"] == 0.5
     assert rows["student"]["classes"]["Noise"]["videos"] == 8
+    markdown = ask("evaluate", student, "--data", world / "test.csv", *features(world), "--markdown")
+    assert markdown.out.startswith("| system | AUC | AP |")
     table = ask("evaluate", student, "--data", world / "test.csv", *features(world, ["seen"]), "--details")
     assert table.status == 0 and "student" in table.out and "teacher" not in table.out
     assert f"AUC of student: {rows['student']['auc']:.4f} [" in table.out
@@ -91,7 +107,7 @@ def test_a_student_learns_to_say_when(student: Path, world: Path, ask: Ask) -> N
 def test_what_the_bundle_says_of_itself(student: Path) -> None:
     meta = json.loads((student / "bundle.json").read_text(encoding="utf-8"))
     assert meta["backbones"] == DIMS and meta["required"] == ["seen"]
-    assert len(meta["data"]["heldout"]) == 10 and meta["recipe"]["options"]["student"] == "seen"
+    assert len(meta["data"]["heldout_videos"]) == 10 and meta["recipe"]["options"]["student"] == "seen"
     card = (student / "CARD.md").read_text(encoding="utf-8")
     assert "40 labelled videos, 20 with an anomaly, 10 held out" in card and "seen + heard features" in card
     assert (student / "calibration.json").is_file()

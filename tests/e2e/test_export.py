@@ -34,12 +34,14 @@ main()
 @pytest.fixture(scope="module")
 def run(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that has learnt for a few steps; its map filter is what the exported one has to bring along."""
+    from oddframe.settings import ThresholdOptions, TrainingOptions
     from oddframe.workflow.fit import fit
 
     out = tmp_path_factory.mktemp("fit") / "run"
     changes = ["options.size=[32, 64]", "options.width=4", "options.map_filter=[3, 5, 5]"]
-    fit(street / "training" / "videos", recipe="mnad-small", changes=changes, budget="20steps", out=out, quantile=0.9,
-        progress=False)  # fmt: skip
+    training = TrainingOptions(budget="20steps", progress=False)
+    fit(street / "training" / "videos", recipe="mnad-small", changes=changes, out=out,
+        threshold=ThresholdOptions(quantile=0.9), training=training)  # fmt: skip
     return out
 
 
@@ -65,7 +67,7 @@ def test_it_scores_without_torch_what_the_bundle_scores(
     assert done.returncode == 0, done.stderr
     got = load_scores(tmp_path / "out" / "scores" / "01.npz")
     (wanted,) = load_run(run).score(video)
-    assert got.bundle.startswith(f"{load_run(run).trained.id}-onnx-fp32")
+    assert got.bundle.startswith(f"{load_run(run).bundle.id}-onnx-fp32")
     assert np.array_equal(got.frame, wanted.frame) and np.array_equal(got.time, wanted.time)
     for name, values in wanted.components.items():
         np.testing.assert_allclose(got.components[name], values, rtol=1e-4, err_msg=name)

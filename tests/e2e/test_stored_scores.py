@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import oddframe
+from oddframe.errors import RecipeError
+from oddframe.recipes import load_recipe
 
 Ask = Callable[..., Any]
 
@@ -22,7 +24,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, street: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ODDFRAME_CACHE", str(folder / "cache"))
         (folder / "plain.yaml").write_text("summary: x\nmodel: frame_difference\noptions: {size: [16, 32]}\n")
-        oddframe.fit(street / "training" / "videos", recipe=str(folder / "plain.yaml"), out=folder / "run", workers=1)
+        oddframe.fit(
+            street / "training" / "videos",
+            recipe=str(folder / "plain.yaml"),
+            out=folder / "run",
+            training=oddframe.TrainingOptions(workers=1),
+        )
     return folder / "run"
 
 
@@ -96,3 +103,44 @@ def test_details_in_words(run: Path, street: Path, tmp_path: Path, ask: Ask) -> 
     assert "RBDC" not in answer.out, "a detector without maps says nothing of places"
     stored = ask("evaluate", tmp_path, "--data", data, "--details", "--json")
     assert json.loads(stored.out)["details"]["events"] is None
+
+
+FOR_BAGS = "is for a run that learnt from labelled videos (dakd, mil), leave it out"
+
+
+@pytest.mark.parametrize("words", [("--features", "store"), ("--rule", "exclusive"), ("--leave-out",)])
+def test_options_of_labelled_videos_are_refused_where_frames_are_scored(
+    run: Path, words: tuple[str, ...], street: Path, ask: Ask
+) -> None:
+    answer = ask("evaluate", run, "--data", f"folder:{street / 'testing'}", *words)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == f"oddframe: {run}: is a run that scores frames; {words[0]} {FOR_BAGS}\n"
+
+
+def test_options_of_scoring_are_refused_for_stored_scores(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
+    data = f"folder:{street / 'testing'}"
+    assert ask("score", run, street / "testing" / "videos", "--out", tmp_path, "--no-overlay").status == 0
+    for words in (
+        ("--out", "x"),
+        ("--runtime", "torch"),
+        ("--precision", "fp32"),
+        ("--device", "auto"),
+        ("--workers", 1),
+    ):
+        answer = ask("evaluate", tmp_path, "--data", data, *words)
+        says = f"{tmp_path}: is a folder of stored scores; {words[0]} is for a run that scores frames, leave it out"
+        assert (answer.status, answer.err) == (2, f"oddframe: {says}\n")
+    answer = ask("evaluate", tmp_path, "--data", data, "--features", "store")
+    says = f"{tmp_path}: is a folder of stored scores; --features {FOR_BAGS}"
+    assert (answer.status, answer.err) == (2, f"oddframe: {says}\n")
+
+
+def test_changes_to_a_recipe_that_is_taken_as_it_is_are_refused(street: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("mnad-small")
+    with pytest.raises(RecipeError, match="changes go with a recipe's name or file"):
+        oddframe.fit(street / "training" / "videos", recipe=recipe, changes=["training.seed=1"], out=tmp_path / "run")
+
+
+def test_one_table_has_one_form(run: Path, street: Path, ask: Ask) -> None:
+    answer = ask("evaluate", run, "--data", f"folder:{street / 'testing'}", "--json", "--markdown")
+    assert answer.status == 2 and "--json and --markdown are two forms of the same table" in answer.err

@@ -63,7 +63,7 @@ def test_fit_score_evaluate(
     scored = ask("score", run, street / "testing" / "videos", "--out", out, "--quantile", "0.8", "--no-overlay")
     assert scored.status == 0, scored.err
     components = list(load_scores(out / "scores" / "01.npz").components)
-    assert components == list(oddframe.load_run(run).bundle.detector.reported) == list(levels)
+    assert components == list(oddframe.load_run(run).detector.reported) == list(levels)
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     assert all(list(event["why"]) == components and event["box"] is not None for event in events)
 

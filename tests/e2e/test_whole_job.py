@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import oddframe
+from oddframe import OutputOptions
 from oddframe.scoring.files import load_scores
 
 TINY = "options={size: [32, 64], patch: 8, encoder_width: 16, decoder_width: 16, heads: 2, learning_rate: 0.003}"
@@ -27,7 +28,12 @@ def trained(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("ODDFRAME_CACHE", str(tmp_path_factory.mktemp("cache")))
         out = tmp_path_factory.mktemp("runs") / "run"
         changes = [FIT[1], FIT[3], FIT[5]]
-        run = oddframe.fit(street / "training" / "videos", out=out, changes=changes, budget="12steps")
+        run = oddframe.fit(
+            street / "training" / "videos",
+            out=out,
+            changes=changes,
+            training=oddframe.TrainingOptions(budget="12steps"),
+        )
         assert not run.skipped and run.path == out
     return out
 
@@ -82,7 +88,7 @@ def test_scores_in_memory_equal_those_in_files(street: Path, trained: Path, tmp_
     run = oddframe.load_run(trained)
     video = street / "testing" / "videos" / "02.mp4"
     memory = run.score(video)
-    files = run.score(video, tmp_path / "out", overlay=False)
+    files = run.score(video, tmp_path / "out", outputs=OutputOptions(overlay=False))
     assert len(memory) == 1 and memory.events() == files.events()
     np.testing.assert_allclose(memory.videos[0].score, files.videos[0].score, rtol=1e-5)
     assert memory.videos[0].map is not None and memory.videos[0].map.shape == files.videos[0].map.shape

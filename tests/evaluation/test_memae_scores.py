@@ -11,7 +11,7 @@ from oddframe.evaluation.protocol import Protocol, evaluate
 from oddframe.evaluation.protocols import get_protocol
 from oddframe.models.memae import MemAE
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import FrameScores, VideoInfo
 
 pytestmark = pytest.mark.realdata

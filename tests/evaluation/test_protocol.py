@@ -14,7 +14,8 @@ from oddframe.evaluation.auc import roc_auc
 from oddframe.evaluation.protocol import Protocol, evaluate
 from oddframe.evaluation.protocols import PROTOCOLS, get_protocol
 from oddframe.scoring.combine import ScoreRule, minmax
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import smooth
+from oddframe.settings import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo
 
 PLAIN = Smoothing("none")

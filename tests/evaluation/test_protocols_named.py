@@ -18,7 +18,8 @@ from oddframe.evaluation.explain import explain
 from oddframe.evaluation.protocol import GroundTruth, Protocol, curves, evaluate
 from oddframe.evaluation.protocols import GROUND_TRUTHS, HONEST, PROTOCOLS, get_protocol, known_data, protocols_for
 from oddframe.scoring.combine import ScoreRule, combine, measure_bounds, minmax
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import smooth
+from oddframe.settings import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"

@@ -17,11 +17,12 @@ from sklearn import metrics
 from oddframe.datasets.weak import WeakVideo, labels, open_weak
 from oddframe.errors import InputError
 from oddframe.evaluation.weak import CONSTANT, ORACLE, evaluate_weak, reference_rows
+from oddframe.types import Interval
 
 Curves = dict[str, np.ndarray]
 
-FIGHT = WeakVideo("fight", 1, "Fight", ((2, 4),))
-FIRE = WeakVideo("fire", 1, "Fire+Fight", ((0, 1), (3, 6)))
+FIGHT = WeakVideo("fight", 1, "Fight", (Interval(2, 4),))
+FIRE = WeakVideo("fire", 1, "Fire+Fight", (Interval(0, 1), Interval(3, 6)))
 CALM, EMPTY = WeakVideo("calm", 0, "Normal"), WeakVideo("empty", 0, "Normal")
 VIDEOS = [FIGHT, CALM, FIRE, EMPTY]
 
@@ -110,7 +111,7 @@ def test_reference_rows_by_hand() -> None:
 def test_the_oracle_on_sets_of_the_published_size(positives: int, frames: int, precision: float, auc: float) -> None:
     """Of the label of the video, AUC and AP depend on three counts alone; the third follows from either of the two."""
     anomalous = round(positives / precision)
-    videos = [WeakVideo("a", 1, "Any", ((0, positives),)), WeakVideo("n", 0, "Normal")]
+    videos = [WeakVideo("a", 1, "Any", (Interval(0, positives),)), WeakVideo("n", 0, "Normal")]
     rows = reference_rows({"a": anomalous, "n": frames - anomalous}, videos)
     assert rows[ORACLE].average_precision == pytest.approx(precision, abs=5e-5)
     assert rows[ORACLE].auc == pytest.approx(auc, abs=2e-4)
@@ -142,10 +143,10 @@ def test_one_class_leaves_metrics_undefined() -> None:
     assert all(map(math.isnan, (normal.auc, normal.average_precision, normal.anomalous_auc, normal.video_auc)))
     assert math.isnan(normal.pair_mean_auc)
     assert (normal.false_alarm_rate, normal.classes, normal.positives) == (0.5, {}, 0)
-    throughout = evaluate_weak({"a": np.array([0.2, 0.7])}, [WeakVideo("a", 1, "Fire", ((0, 2),))])
+    throughout = evaluate_weak({"a": np.array([0.2, 0.7])}, [WeakVideo("a", 1, "Fire", (Interval(0, 2),))])
     assert all(map(math.isnan, (throughout.auc, throughout.false_alarm_rate, throughout.classes["Fire"].auc)))
     with_normal = evaluate_weak(
-        {"a": np.array([0.2, 0.7]), "calm": np.array([0.5])}, [WeakVideo("a", 1, "Fire", ((0, 2),)), CALM]
+        {"a": np.array([0.2, 0.7]), "calm": np.array([0.5])}, [WeakVideo("a", 1, "Fire", (Interval(0, 2),)), CALM]
     )
     assert with_normal.classes["Fire"].auc == with_normal.auc == 0.5
     assert math.isnan(with_normal.classes["Fire"].auc_alone)
@@ -155,7 +156,7 @@ def test_plain_values() -> None:
     row = json.loads(json.dumps(evaluate_weak({"calm": np.array([0.2])}, [CALM]).to_dict(), allow_nan=False))
     assert (row["auc"], row["false_alarm_rate"], row["classes"]) == (None, 0.0, {})
     scores = {"a": np.array([0.2]), "calm": np.array([0.5])}
-    row = evaluate_weak(scores, [WeakVideo("a", 1, "Fire", ((0, 1),)), CALM]).to_dict()
+    row = evaluate_weak(scores, [WeakVideo("a", 1, "Fire", (Interval(0, 1),)), CALM]).to_dict()
     assert row["classes"]["Fire"] == {"videos": 1, "frames": 1, "positives": 1, "auc": 0.0, "auc_alone": None}
 
 
@@ -168,11 +169,11 @@ def test_video_labels_alone_allow_video_metrics() -> None:
     assert all(map(math.isnan, (found.auc, found.average_precision, found.anomalous_auc, found.pair_mean_auc)))
     assert "no metrics of frames" in found.notes[0]
     with pytest.raises(InputError, match=r"a: only the label of the video is known \(1 of 2 anomalous videos\)"):
-        evaluate_weak(scores, [videos[0], WeakVideo("b", 1, "Anomaly", ((0, 1),)), CALM])
+        evaluate_weak(scores, [videos[0], WeakVideo("b", 1, "Anomaly", (Interval(0, 1),)), CALM])
 
 
 def test_an_anomaly_that_no_scored_frame_shows_is_told() -> None:
-    late = WeakVideo("late", 1, "Fire", ((90, 99),))
+    late = WeakVideo("late", 1, "Fire", (Interval(90, 99),))
     found = evaluate_weak({"late": np.zeros(80), "calm": np.zeros(9)}, [late, CALM])
     assert found.notes == ("late: an anomalous video, but none of its 80 frames is anomalous",)
 
@@ -200,7 +201,7 @@ def test_bad_scores_are_refused() -> None:
 
 def test_a_million_frames_take_a_moment() -> None:
     rng = np.random.default_rng(0)
-    videos = [WeakVideo(f"a{n}", 1, f"class {n % 13}", ((500, 1100),)) for n in range(140)]
+    videos = [WeakVideo(f"a{n}", 1, f"class {n % 13}", (Interval(500, 1100),)) for n in range(140)]
     videos += [WeakVideo(f"n{n}", 0, "Normal") for n in range(150)]
     scores = {video.name: np.repeat(rng.random(240), 16) for video in videos}
     start = time.process_time()

@@ -131,15 +131,17 @@ from oddframe.features.catalogue import load_extractor
 from oddframe.features.snippets import SnippetSampling
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.features import FeatureScorer
-from oddframe.scoring.smooth import Smoothing
+from oddframe.scoring.scorer import ScoreStore
+from oddframe.settings import Smoothing
 from oddframe.types import Combination
 from oddframe.video.sources import find_videos
 
 video, folder, out = map(Path, sys.argv[1:])
 extractors = {"toy": (load_extractor(folder), SnippetSampling())}
-scorer = FeatureScorer(extractors, lambda bags: {"red": bags["toy"][..., 0].astype(float)}, 2, None, 2)
 rule = ScoreRule(Combination({"red": 1.0}), Smoothing())
-scores = scorer.score(find_videos(video)[0], rule, "b", None, lambda done, total: None)
+network = lambda bags: {"red": bags["toy"][..., 0].astype(float)}
+scorer = FeatureScorer(extractors, network, 2, None, rule, ScoreStore("b"), 2)
+scores = scorer.score(find_videos(video)[0])
 np.savez(out, score=scores.score, time=scores.time, **scores.components)
 """
 

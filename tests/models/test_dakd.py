@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from oddframe.models.bag_detector import BagBatch
 from oddframe.models.dakd import DAKD, DAKDStudentStage
 from oddframe.models.layers.collapse import PATIENCE, CollapseWatch
 from oddframe.models.layers.distillation import contrast, contrast_terms
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan
 
 DIMS = {"i3d": 12, "clip": 8}
 TINY: dict[str, Any] = {
@@ -356,16 +357,17 @@ def test_a_run_repeats_to_the_bit_and_resumes_in_the_student(tmp_path: Path) -> 
                 raise RuntimeError("power cut")
             return super().batch(*args)
 
-    plan = TrainingPlan(batch_size=4, checkpoint_seconds=0)
+    plan = TrainingPlan(batch_size=4)
+    how = TrainingOptions(accelerator="cpu", progress=False, checkpoint_seconds=0)
     options: dict[str, Any] = {"teacher_epochs": 2, "student_epochs": 2, "head_dropout": 0.5}
     whole, resumed = tiny(**options), tiny(**options)
-    train(whole, bags(), bags(), plan, tmp_path / "whole", accelerator="cpu", progress=False)
+    train(whole, bags(), bags(), plan, tmp_path / "whole", how)
     cut = bags()
     cut.__class__ = Stopped
     with pytest.raises(RuntimeError, match="power cut"):
-        train(resumed, cut, bags(), plan, tmp_path / "resumed", accelerator="cpu", progress=False)
+        train(resumed, cut, bags(), plan, tmp_path / "resumed", how)
     again = tiny(**options)
-    train(again, bags(), bags(), plan, tmp_path / "resumed", accelerator="cpu", progress=False, resume=True)
+    train(again, bags(), bags(), plan, tmp_path / "resumed", replace(how, resume=True))
     start = tiny(**options).state_dict()
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from oddframe.errors import RecipeError
 from oddframe.models.layers.tam import TAM, TAMAttention, relative_index
-from oddframe.models.layers.temporal import MTN, Nothing, Recurrent, temporal_module
+from oddframe.models.layers.temporal import MTN, Hidden, Nothing, Recurrent, temporal_module
 
 
 def module(backbones: int = 3, ins: int = 6, seed: int = 0, **options: Any) -> TAM:
@@ -320,7 +320,7 @@ KINDS = [("mha", None, 8), ("mtn", None, 48), ("lstm", None, 12), ("gru", None, 
 @pytest.mark.parametrize(("kind", "fusion", "width"), KINDS)
 def test_alternatives_share_one_interface(kind: Any, fusion: Any, width: int) -> None:
     torch.manual_seed(0)
-    m = temporal_module(kind, 3, 16, TAMAttention(8, 2, 3), fusion=fusion, hidden=12).double()
+    m = temporal_module(kind, 3, 16, TAMAttention(8, 2, 3), fusion=fusion, hidden=Hidden(12)).double()
     z = [x.requires_grad_() for x in sequences(3, ins=16)]
     out = m(z)
     assert m.width == width and out.shape == (2, 5, width)

@@ -14,7 +14,6 @@ from oddframe.models.detector import Batch
 from oddframe.models.mpn import MPN, PRESETS, MetaStage, length
 from oddframe.models.stage import BatchSampling
 from oddframe.recipes import load_recipe
-from oddframe.runtime.cost import flops_per_frame
 
 TINY = {"size": (16, 24), "width": 4}
 SMALLEST = {"size": (8, 8), "width": 2, "prototypes": 3}
@@ -518,6 +517,6 @@ def test_small_recipes_are_small(name: str) -> None:
     recipe = load_recipe(name)
     model = MPN.from_preset(recipe.preset, **recipe.options)
     assert 0.3e6 < sum(p.numel() for n, p in model.named_parameters() if "step_sizes" not in n) < 1e6
-    assert flops_per_frame(model) < 0.5e9
+    assert model.flops_per_frame() < 0.5e9
     for stage in model.stages():
         assert recipe.training.batch_size % stage.sampling.group == 0

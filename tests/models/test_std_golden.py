@@ -17,7 +17,7 @@ from oddframe.evaluation.protocols import get_protocol
 from oddframe.models.detector import Batch
 from oddframe.models.std import STD, added, enlarged, gradient_difference
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo
 
 FOLDER = Path(__file__).parent / "golden"

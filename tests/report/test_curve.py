@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from oddframe.report.curve import envelope, labelled_spans, nice_ticks, runs, score_range, time_ticks
+from oddframe.report.curve import envelope, labelled_spans, nice_ticks, score_range, time_ticks
 
 finite = st.floats(-1e6, 1e6)
 curves = st.integers(1, 300).flatmap(
@@ -32,15 +32,6 @@ def test_envelope_shows_a_single_frame_of_a_long_video() -> None:
     time, thin = envelope(np.arange(180_000) / 25, score)
     assert len(thin) <= 2000
     assert time[thin == 1.0] == 123_456 / 25
-
-
-@given(st.lists(st.booleans(), max_size=60))
-def test_runs_cover_exactly_what_is_true(flags: list[bool]) -> None:
-    covered = np.zeros(len(flags), dtype=bool)
-    for start, end in runs(flags):
-        assert not covered[max(start - 1, 0) : end + 1].any()  # apart from the run before
-        covered[start : end + 1] = True
-    assert covered.tolist() == flags
 
 
 def test_labelled_spans_are_in_seconds_of_scored_frames() -> None:

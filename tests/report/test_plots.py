@@ -90,7 +90,8 @@ def test_demo_picture_of_a_video_without_event_or_map(scene, tmp_path: Path) -> 
 
 def test_a_video_of_one_frame(scene, tmp_path: Path) -> None:
     s = scene.scores
-    one = replace(s, frame=s.frame[:1], time=s.time[:1], score=s.score[:1], map=s.map[:1])
+    components = {name: values[:1] for name, values in s.components.items()}
+    one = replace(s, frame=s.frame[:1], time=s.time[:1], components=components, score=s.score[:1], map=s.map[:1])
     demo_picture(tmp_path / "d.png", scene.source, one, THRESHOLD, [])
     plot_timeline(tmp_path / "t.png", one, THRESHOLD, [], [1])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["d.png", "t.png"]

@@ -16,7 +16,7 @@ from oddframe.models.catalogue import MODELS
 from oddframe.models.detector import Detector
 from oddframe.models.layers.noise import token_noise
 from oddframe.models.registry import create, system
-from oddframe.runtime.onnx_graph import write_graph
+from oddframe.runtime.onnx_graph import write_bag_graph, write_window_graph
 from oddframe.runtime.quantise import quantise
 from oddframe.runtime.runtime import Precision, Runtime, RuntimeOptions
 from oddframe.runtime.session_runtime import GraphRuntime, bag_network, token_orders
@@ -79,7 +79,7 @@ def graph(detector: Detector, graphs: dict[str, Path], tmp_path_factory: pytest.
     name = type(detector).__name__
     if name not in graphs:
         graphs[name] = tmp_path_factory.mktemp("graphs") / f"{name}.onnx"
-        write_graph(detector, graphs[name])
+        write_window_graph(detector, graphs[name])
     return graphs[name]
 
 
@@ -107,7 +107,7 @@ def test_bf16_is_asked_for_and_fp32_is_the_default_of_nobody_else(detector: Dete
 
 def test_openvino_keeps_the_weights_whole(tmp_path: Path) -> None:
     detector = make("mnad")
-    write_graph(detector, tmp_path / "g.onnx")
+    write_window_graph(detector, tmp_path / "g.onnx")
     write_openvino(tmp_path / "g.onnx", tmp_path / "g.xml")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.bin", "g.onnx", "g.xml"]
     assert (tmp_path / "g.bin").stat().st_size > 4 * sum(p.numel() for p in detector.encoder.parameters())
@@ -118,7 +118,7 @@ def test_openvino_keeps_the_weights_whole(tmp_path: Path) -> None:
 
 
 def test_a_file_names_nothing_of_this_machine_and_needs_no_other(tmp_path: Path) -> None:
-    write_graph(make("mpn"), tmp_path / "g.onnx")
+    write_window_graph(make("mpn"), tmp_path / "g.onnx")
     content = (tmp_path / "g.onnx").read_bytes()
     assert str(Path(__file__).parents[2]).encode() not in content and b".py" not in content
     assert [path.name for path in tmp_path.iterdir()] == ["g.onnx"]
@@ -128,7 +128,7 @@ def test_a_file_names_nothing_of_this_machine_and_needs_no_other(tmp_path: Path)
 def test_int8_keeps_the_ends_and_stays_close(tmp_path: Path, target: Target) -> None:
     onnx = pytest.importorskip("onnx")
     detector = make("mnad")
-    write_graph(detector, tmp_path / "g.onnx")
+    write_window_graph(detector, tmp_path / "g.onnx")
     parts = chunks(detector, 8)
     quantise(tmp_path / "g.onnx", tmp_path / "q.onnx", detector.signature, parts[:2])
     nodes = onnx.load(tmp_path / "q.onnx").graph.node
@@ -149,7 +149,7 @@ def test_the_graph_of_a_weakly_supervised_detector(tmp_path: Path, target: Targe
                "attention_dim": 8, "heads": 2, "head": (8, 4)}  # fmt: skip
     detector = create("dakd", "paper", **options).eval()
     assert isinstance(detector, BagDetector) and detector.required == ("two",)
-    write_graph(detector, tmp_path / "g.onnx")
+    write_bag_graph(detector, tmp_path / "g.onnx")
     features = np.random.default_rng(0).normal(size=(3, 4, 8)).astype(np.float32)
     with torch.inference_mode():
         wanted = detector.score({"two": torch.from_numpy(features)})["student"].numpy()
@@ -168,7 +168,7 @@ def test_token_orders_are_those_of_the_detector() -> None:
 
 def test_a_detector_that_remembers_is_not_exported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="test_update=off"):
-        write_graph(make("mnad", test_update="per_video"), tmp_path / "g.onnx")
+        write_window_graph(make("mnad", test_update="per_video"), tmp_path / "g.onnx")
     assert not list(tmp_path.iterdir())
 
 

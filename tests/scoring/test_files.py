@@ -167,3 +167,18 @@ def test_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.undo()
     with pytest.raises(InputError, match="version 2, this oddframe reads 1"):
         load_scores(path)
+
+
+def test_a_stored_score_that_is_no_number_asks_for_another_scoring(tmp_path: Path) -> None:
+    scores = make_scores()
+    path = save_scores(scores, tmp_path)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays["score"][2] = np.nan
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=r"cam\.npz: not .*score is nan at frame 5.*; score the video again"):
+        load_scores(path)
+    arrays["score"] = arrays["score"][:-1]
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=r"score has shape \(6,\) for 7 frames.*; score the video again"):
+        load_scores(path)

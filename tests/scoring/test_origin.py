@@ -12,7 +12,7 @@ from oddframe.errors import InputError
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import save_scores
 from oddframe.scoring.origin import NAME, Origin, load_origin, score_folder, stored_scores
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo
 
 RULE = ScoreRule(

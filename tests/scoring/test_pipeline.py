@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oddframe.bundle import save_bundle
+from oddframe.bundle import TrainingData, save_bundle
 from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import InputError
 from oddframe.models.registry import create
 from oddframe.recipes import parse_recipe
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.agreement import run, take_chunks
-from oddframe.scoring.choose_runtime import Candidate, choose_runtime, open_runtime
-from oddframe.scoring.jobs import Job, score_here, score_in_processes
+from oddframe.scoring.choose_runtime import Candidate, choose_runtime
+from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
+from oddframe.scoring.parallel import ScoringJob, score_in_processes
 from oddframe.scoring.stream import PostProcessor, collect, join, score_frames
-from oddframe.street import render_world
+from oddframe.street import World, render_world
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
@@ -33,13 +34,13 @@ OPTIONS = {"size": [32, 64], "patch": 8, "encoder_width": 16, "decoder_width": 1
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     recipe = parse_recipe({"name": "tiny", "summary": "", "model": "sdmae", "options": OPTIONS}, "here")
     folder = tmp_path_factory.mktemp("run")
-    return Run(save_bundle(folder, create("sdmae", **recipe.options), recipe, {}, {"checkpoint": "none"}))
+    return Run(save_bundle(folder, create("sdmae", **recipe.options), recipe, {}, TrainingData(checkpoint="none")))
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[VideoSource]:
     folder = tmp_path_factory.mktemp("street")
-    render_world(folder, videos=3, test_videos=0, seconds=3, size=(72, 128))
+    render_world(folder, World(size=(72, 128)), videos=3, test_videos=0, seconds=3)
     return find_videos(folder / "training" / "videos")
 
 
@@ -62,7 +63,7 @@ ENGINES = [
 def test_the_pipeline_gives_what_one_thread_gives(
     trained: Run, videos: list[VideoSource], options: RuntimeOptions
 ) -> None:
-    runtime = open_runtime(trained.trained, options)
+    runtime = open_runtime(trained.bundle, options)
     window = runtime.signature.window
 
     def frames() -> VideoReader:
@@ -82,10 +83,11 @@ def test_the_pipeline_gives_what_one_thread_gives(
 
 
 def test_processes_give_what_one_gives(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
-    job = Job(trained.trained, RuntimeOptions(), trained.rule, tmp_path / "one")
+    job = ScoringJob(trained.path, RuntimeOptions(), trained.rule, tmp_path / "two", False)
     told: list[tuple[str, int, int | None]] = []
-    here = dict(score_here(job, videos))
-    beside = dict(score_in_processes(replace(job, folder=tmp_path / "two"), videos, 2, lambda *n: told.append(n)))
+    scorer = open_scorer(trained.bundle, RuntimeOptions(), trained.rule, tmp_path / "one")
+    here = {source: scorer.score(source) for source in videos}
+    beside = dict(score_in_processes(job, videos, 2, lambda *n: told.append(n)))
     memory = dict(score_in_processes(replace(job, folder=None), videos, 2))
     for source in videos:
         wanted = here[source]
@@ -100,8 +102,8 @@ def test_processes_give_what_one_gives(trained: Run, videos: list[VideoSource], 
 def test_a_broken_video_is_told_by_processes_too(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     broken = VideoSource("broken", tmp_path / "broken.mp4", "file")
-    scored = trained.score_all([broken, *videos[:1]], None, workers=2)
-    assert [source.name for source, _ in scored[1]] == ["broken"] and len(scored[0]) == 1
+    scores = trained.score([broken, *videos[:1]], workers=2, progress=False)
+    assert [source.name for source, _ in scores.skipped] == ["broken"] and len(scores) == 1
 
 
 def test_auto_takes_the_fastest_that_agrees(
@@ -110,7 +112,7 @@ def test_auto_takes_the_fastest_that_agrees(
     speeds = cycle([10.0, 50.0, 40.0, 30.0, 20.0])
     monkeypatch.setattr("oddframe.scoring.choose_runtime.speed_of", lambda *_: next(speeds))
     tried: list[Candidate] = []
-    options = choose_runtime(trained.trained, RuntimeOptions("auto", batch=4), videos, trained.rule, tried.append)
+    options = choose_runtime(trained.bundle, RuntimeOptions("auto", batch=4), videos, trained.rule, tried.append)
     assert (tried[0].runtime, tried[0].precision, tried[0].speed, tried[0].fault) == ("torch", "fp32", 10.0, None)
     fits = [one for one in tried if one.fault is None]
     best = max(fits, key=lambda one: one.speed)
@@ -129,7 +131,7 @@ def test_auto_refuses_what_does_not_agree(
         return replace(said, components={n: v[::-1] for n, v in said.components.items()})
 
     monkeypatch.setattr("oddframe.scoring.choose_runtime.run", spoilt)
-    options = choose_runtime(trained.trained, RuntimeOptions("auto"), videos, trained.rule)
+    options = choose_runtime(trained.bundle, RuntimeOptions("auto"), videos, trained.rule)
     assert (options.runtime, options.precision) == ("torch", "fp32")
 
 
@@ -137,25 +139,25 @@ def test_auto_needs_a_video(trained: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(InputError, match="not one of the videos"):
         choose_runtime(
-            trained.trained, RuntimeOptions("auto"), [VideoSource("b", tmp_path / "broken.mp4", "file")], trained.rule
+            trained.bundle, RuntimeOptions("auto"), [VideoSource("b", tmp_path / "broken.mp4", "file")], trained.rule
         )
 
 
 def test_scores_tell_what_made_them(trained: Run) -> None:
-    job = Job(trained.trained, RuntimeOptions(), trained.rule, None)
-    assert job.identity == trained.trained.id
-    assert replace(job, options=RuntimeOptions("openvino", "bf16")).identity == f"{trained.trained.id}-openvino-bf16"
+    assert score_identity(trained.bundle, RuntimeOptions(), trained.rule) == trained.bundle.id
+    half = score_identity(trained.bundle, RuntimeOptions("openvino", "bf16"), trained.rule)
+    assert half == f"{trained.bundle.id}-openvino-bf16"
 
 
 def test_int8_is_not_made_on_the_way(trained: Run) -> None:
     with pytest.raises(InputError, match=r"oddframe export .* --to openvino --precision int8"):
-        open_runtime(trained.trained, RuntimeOptions("openvino", "int8"))
+        open_runtime(trained.bundle, RuntimeOptions("openvino", "int8"))
     with pytest.raises(InputError, match="oddframe export"):
-        choose_runtime(trained.trained, RuntimeOptions("auto", "int8"), [], trained.rule)
+        choose_runtime(trained.bundle, RuntimeOptions("auto", "int8"), [], trained.rule)
 
 
 def test_a_take_has_as_many_frames_as_asked_for(trained: Run, videos: list[VideoSource]) -> None:
-    runtime = open_runtime(trained.trained, RuntimeOptions())
+    runtime = open_runtime(trained.bundle, RuntimeOptions())
     take = take_chunks(runtime, videos[0], 10, 4)
     # Windows reach three frames ahead; where decoding stops, the video seems to end.
     assert sum(len(chunk.index) for chunk in take.chunks) == 10 + 2 * 3

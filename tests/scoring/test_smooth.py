@@ -10,13 +10,16 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
 from oddframe.errors import InputError
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import Smoother, smooth
+from oddframe.settings import Smoothing
 
 AVENUE = Smoothing("code", 37, 11.0)
 SHANGHAI = Smoothing("code", 899, 282.0)
+KINDS = ("none", "code", "held", "centred", "causal")
 
 scores = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e3, 1e3))
 widths = st.builds(lambda half, sigma: (2 * half + 1, sigma), st.integers(0, 30), st.floats(0.3, 40))
+cuts = st.lists(st.integers(0, 60), max_size=12)
 
 
 def test_released_filter_reproduces_its_golden_values() -> None:
@@ -113,3 +116,68 @@ def test_held_is_the_filter_that_mpn_was_released_with() -> None:
     assert_allclose(np.diff(got[7:33]), 0.99985, atol=1e-5)
     short = np.arange(14.0)
     assert_allclose(smooth(short, Smoothing("held", 15, 2.0)), short)
+
+
+def parts(score: np.ndarray, at: list[int]) -> list[np.ndarray]:
+    return np.split(score, sorted(min(cut, len(score)) for cut in at))
+
+
+def at_once(score: np.ndarray, how: Smoothing) -> np.ndarray:
+    """The same filters over a whole array, as they are defined."""
+    if how.kind == "none" or not len(score):
+        return score
+    place, half = np.arange(how.taps), how.taps // 2
+    centre = {"causal": how.taps - 1, "code": max(half - 1, 0)}.get(how.kind, half)
+    weights = np.exp(-0.5 * ((place - centre) / how.sigma) ** 2) / (how.sigma * np.sqrt(2 * np.pi))
+    pad = (how.taps - 1, 0) if how.kind == "causal" else (half, half)
+    if how.kind == "held":
+        if len(score) < how.taps:
+            return score
+        return np.pad(np.correlate(score, weights, mode="valid"), pad, mode="edge")
+    sums = np.correlate(np.pad(score, pad), weights, mode="valid")
+    if how.kind == "code":
+        return sums
+    return sums / np.correlate(np.pad(np.ones(len(score)), pad), weights, mode="valid")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(score=arrays(np.float64, st.integers(0, 60), elements=st.floats(-1e3, 1e3)), width=widths, at=cuts)
+def test_any_cutting_gives_the_bits_of_the_whole(
+    kind: str, score: np.ndarray, width: tuple[int, float], at: list[int]
+) -> None:
+    how = Smoothing(kind, *width)  # type: ignore[arg-type]
+    whole = smooth(score, how)
+    assert whole.tobytes() == at_once(score, how).tobytes()
+    smoother = Smoother(how)
+    pieces = [*(smoother.push(part) for part in parts(score, at)), smoother.flush()]
+    assert np.concatenate(pieces).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_videos_with_the_published_widths_give_the_same_bits_frame_by_frame(kind: str) -> None:
+    score = np.random.default_rng(5).normal(size=2500) * 10.0 ** np.random.default_rng(6).integers(-4, 5, 2500)
+    for taps, sigma in ((37, 11.0), (899, 282.0)):
+        how = Smoothing(kind, taps, sigma)  # type: ignore[arg-type]
+        smoother = Smoother(how)
+        pieces = [*(smoother.push(score[row : row + 1]) for row in range(len(score))), smoother.flush()]
+        assert np.concatenate(pieces).tobytes() == smooth(score, how).tobytes() == at_once(score, how).tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(score=arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e3, 1e3)), width=widths)
+def test_a_smoothed_score_is_handed_out_as_soon_as_its_look_ahead_has_arrived(
+    kind: str, score: np.ndarray, width: tuple[int, float]
+) -> None:
+    how = Smoothing(kind, *width)  # type: ignore[arg-type]
+    smoother, done = Smoother(how), 0
+    for row in range(len(score)):
+        done += len(smoother.push(score[row : row + 1]))
+        whole = how.kind != "held" or row + 1 >= how.taps
+        assert done == (max(0, row + 1 - how.look_ahead) if whole else 0)
+    assert done + len(smoother.flush()) == len(score)
+
+
+def test_pieces_of_nothing_are_no_frames() -> None:
+    for kind in KINDS:
+        smoother = Smoother(Smoothing(kind, 5, 2.0))  # type: ignore[arg-type]
+        assert len(smoother.push(np.empty(0))) == len(smoother.flush()) == 0

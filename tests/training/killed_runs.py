@@ -13,9 +13,9 @@ from pathlib import Path
 
 from training_toys import Toy, ToySet, same
 
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.checkpoint import load_checkpoint
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan
 
 
 def run(out: Path) -> None:
@@ -23,8 +23,9 @@ def run(out: Path) -> None:
     saved = load_checkpoint(out)
     with (out.parent / "taken_up.txt").open("a") as file:
         print(*((saved.state.stage, saved.state.step) if saved is not None else (0, 0)), file=file)
-    plan = TrainingPlan(batch_size=8, schedule="cosine", warmup=0.1, checkpoint_seconds=0.01)
-    train(Toy(), ToySet(64, pause=0.02), ToySet(20), plan, out, resume=True, accelerator="cpu", progress=False)
+    plan = TrainingPlan(batch_size=8, schedule="cosine", warmup=0.1)
+    options = TrainingOptions(resume=True, accelerator="cpu", progress=False, checkpoint_seconds=0.01)
+    train(Toy(), ToySet(64, pause=0.02), ToySet(20), plan, out, options)
 
 
 def main(folder: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from numpy.typing import NDArray
 from training_toys import Toy, ToyClips, ToySet, weights
 
 from oddframe.errors import InputError, TrainingError
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.checkpoint import load_checkpoint
 from oddframe.training.launch import _pack, make_fabric
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan
 
 PLAN = TrainingPlan(batch_size=8, schedule="cosine")
-CPU = {"accelerator": "cpu", "progress": False}
+CPU = TrainingOptions(accelerator="cpu", progress=False)
 
 
 class MappedSet(ToySet):
@@ -54,9 +55,9 @@ class Diverging(Toy):
 @pytest.mark.parametrize("sums", [False, True], ids=["mean", "sum"])
 def test_two_devices_learn_what_one_learns(tmp_path: Path, sums: bool, capfd: pytest.CaptureFixture[str]) -> None:
     start, one, two = (Toy(norm=False, dropout=0, sums=sums) for _ in range(3))
-    first = train(one, ToySet(64), ToySet(20), PLAN, tmp_path / "one", **CPU)
+    first = train(one, ToySet(64), ToySet(20), PLAN, tmp_path / "one", CPU)
     data = MappedSet(tmp_path / "frames.npy", 64)
-    second = train(two, data, ToySet(20), PLAN, tmp_path / "two", devices=2, **CPU)
+    second = train(two, data, ToySet(20), PLAN, tmp_path / "two", replace(CPU, devices=2))
     for name, value in weights(one).items():
         torch.testing.assert_close(value, weights(two)[name], rtol=1e-4, atol=1e-5)
         assert not torch.allclose(value, weights(start)[name], rtol=1e-2, atol=1e-3)
@@ -73,13 +74,13 @@ def test_two_devices_learn_what_one_learns(tmp_path: Path, sums: bool, capfd: py
 @pytest.mark.slow
 def test_an_error_on_one_device_is_raised_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^sample 17 cannot be read$"):
-        train(Toy(), PoisonedSet(64), None, PLAN, tmp_path, devices=2, **CPU)
+        train(Toy(), PoisonedSet(64), None, PLAN, tmp_path, replace(CPU, devices=2))
 
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_on_one_device_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="stage 'all', step 1: the loss is not finite"):
-        train(Diverging(), ToySet(64), None, PLAN, tmp_path, devices=2, **CPU)
+        train(Diverging(), ToySet(64), None, PLAN, tmp_path, replace(CPU, devices=2))
 
 
 SCRIPT = """
@@ -87,12 +88,13 @@ import sys
 from pathlib import Path
 from training_toys import Toy, ToySet
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan
+from oddframe.settings import TrainingOptions, TrainingPlan
 
 if __name__ == "__main__":
     try:
         plan, out = TrainingPlan(batch_size=8), Path(sys.argv[1])
-        train(Toy(epochs=(200, 1)), ToySet(64, pause=0.02), None, plan, out, devices=2, accelerator="cpu")
+        options = TrainingOptions(devices=2, accelerator="cpu")
+        train(Toy(epochs=(200, 1)), ToySet(64, pause=0.02), None, plan, out, options)
     except KeyboardInterrupt:
         sys.exit(42)
 """
@@ -149,7 +151,7 @@ def test_what_cannot_travel_is_refused(tmp_path: Path) -> None:
     data = ToySet(8)
     data.hook = lambda: None  # type: ignore[attr-defined]
     with pytest.raises(InputError, match=r"copied to other processes: .*lambda"):
-        train(Toy(), data, None, PLAN, tmp_path, devices=2, **CPU)
+        train(Toy(), data, None, PLAN, tmp_path, replace(CPU, devices=2))
 
 
 def test_an_interactive_session_has_one_device(monkeypatch: pytest.MonkeyPatch) -> None:

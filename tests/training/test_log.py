@@ -12,11 +12,11 @@ import pytest
 from training_toys import Toy, ToySet
 
 from oddframe.errors import InputError
-from oddframe.training import session, log
+from oddframe.settings import TrainingOptions, TrainingPlan
+from oddframe.training import log, session
 from oddframe.training.checkpoint import TrainingHistory
 from oddframe.training.log import ProgressView, TrainingLog
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan
 
 
 def record(step: int) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def test_every_epoch_is_timed_and_every_stage(
         return [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines() if "s an epoch" in line]
 
     plan = TrainingPlan(batch_size=8)
-    train(Toy(), ToySet(32), None, plan, tmp_path / "short", accelerator="cpu")
+    train(Toy(), ToySet(32), None, plan, tmp_path / "short", TrainingOptions(accelerator="cpu"))
     assert timed() == ["all  all 3 epochs", "decoder  all 2 epochs"]
     monkeypatch.setattr(session, "EPOCH_LINE_SECONDS", 0.0)
-    train(Toy(), ToySet(32), ToySet(8), plan, tmp_path / "long", accelerator="cpu")
+    train(Toy(), ToySet(32), ToySet(8), plan, tmp_path / "long", TrainingOptions(accelerator="cpu"))
     assert timed() == [
         "all  epoch 0", "all  epoch 1", "all  epoch 2", "all  all 3 epochs",
         "decoder  epoch 3", "decoder  epoch 4", "decoder  all 2 epochs",
@@ -101,9 +101,16 @@ def test_tensorboard_that_is_not_there_is_missed_before_work_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "find_spec", lambda name: None)
-    plan = TrainingPlan(batch_size=8, tensorboard=True)
+    plan = TrainingPlan(batch_size=8)
     with pytest.raises(InputError, match="TensorBoard is not installed"):
-        train(Toy(), ToySet(32), None, plan, tmp_path / "out", accelerator="cpu", progress=False)
+        train(
+            Toy(),
+            ToySet(32),
+            None,
+            plan,
+            tmp_path / "out",
+            TrainingOptions(accelerator="cpu", progress=False, tensorboard=True),
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -111,8 +118,15 @@ def test_tensorboard_that_is_not_there_is_missed_before_work_starts(
 def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    plan = TrainingPlan(batch_size=8, tensorboard=True)
-    history = train(Toy(), ToySet(32), ToySet(8), plan, tmp_path, accelerator="cpu", progress=False)
+    plan = TrainingPlan(batch_size=8)
+    history = train(
+        Toy(),
+        ToySet(32),
+        ToySet(8),
+        plan,
+        tmp_path,
+        TrainingOptions(accelerator="cpu", progress=False, tensorboard=True),
+    )
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     losses = [(event.step, pytest.approx(event.value)) for event in events.Scalars("decoder/loss")]
     wanted = [(line["step"], line["losses"]["loss"]) for line in history.records if line["stage"] == "decoder"]

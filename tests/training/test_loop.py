@@ -18,20 +18,20 @@ from oddframe.datasets.hashing import hash64
 from oddframe.errors import BundleError, InputError, TrainingError
 from oddframe.models.detector import Batch
 from oddframe.models.stage import Stage, Update
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.checkpoint import load_checkpoint
 from oddframe.training.loop import train
 from oddframe.training.sampling import KEY
-from oddframe.training.stages import Budget, TrainingPlan
 
 PLAN = TrainingPlan(batch_size=8)
-CPU = {"accelerator": "cpu", "progress": False}
+CPU = TrainingOptions(accelerator="cpu", progress=False)
 TIMES = {"time", "samples_per_s", "data_wait", "epoch_s", "seconds", "loading"}
 
 
 def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> None:
     detector = Toy()
     before = weights(detector)
-    history = train(detector, ToySet(64), ToySet(20, seed=1), PLAN, tmp_path, **CPU)
+    history = train(detector, ToySet(64), ToySet(20, seed=1), PLAN, tmp_path, CPU)
 
     assert not same(before, weights(detector))
     assert not detector.training
@@ -63,8 +63,8 @@ def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> N
 
 def test_a_stage_changes_only_what_its_optimiser_holds(tmp_path: Path) -> None:
     first, both = Toy(epochs=(2, 0)), Toy(epochs=(2, 2))
-    train(first, ToySet(32), None, PLAN, tmp_path / "first", **CPU)
-    train(both, ToySet(32), None, PLAN, tmp_path / "both", **CPU)
+    train(first, ToySet(32), None, PLAN, tmp_path / "first", CPU)
+    train(both, ToySet(32), None, PLAN, tmp_path / "both", CPU)
     after_one, after_two = weights(first), weights(both)
     for name, value in after_one.items():
         assert torch.equal(value, after_two[name]) == name.startswith("encoder"), name
@@ -77,7 +77,7 @@ def test_every_epoch_sees_every_sample_once_with_a_key_of_its_own(tmp_path: Path
             return super().errors(batch)
 
     seen: list[int] = []
-    train(Watching(), ToySet(32), None, PLAN, tmp_path, **CPU)
+    train(Watching(), ToySet(32), None, PLAN, tmp_path, CPU)
     epochs = [seen[begin : begin + 32] for begin in range(0, 5 * 32, 32)]
     for epoch, keys in enumerate(epochs):
         stage = 0 if epoch < 3 else 1
@@ -86,8 +86,8 @@ def test_every_epoch_sees_every_sample_once_with_a_key_of_its_own(tmp_path: Path
 
 
 def test_learning_rate_follows_the_schedule_in_each_stage(tmp_path: Path) -> None:
-    plan = replace(PLAN, schedule="cosine", warmup=0.25, budget=Budget(40, "steps"))
-    history = train(Toy(epochs=(1, 1), rate=0.5), ToySet(64), None, plan, tmp_path, **CPU)
+    plan = replace(PLAN, schedule="cosine", warmup=0.25, budget="40steps")
+    history = train(Toy(epochs=(1, 1), rate=0.5), ToySet(64), None, plan, tmp_path, CPU)
     for stage in ("all", "decoder"):
         rates = [record["lr"] for record in history.records if record["stage"] == stage]
         assert len(rates) == 20
@@ -99,7 +99,7 @@ def test_learning_rate_follows_the_schedule_in_each_stage(tmp_path: Path) -> Non
 
 def test_heldout_losses_depend_on_the_weights_alone(tmp_path: Path) -> None:
     heldout = ToySet(700, seed=1)
-    history = train(Toy(rate=0.0, norm=False), ToySet(64), heldout, PLAN, tmp_path, **CPU)
+    history = train(Toy(rate=0.0, norm=False), ToySet(64), heldout, PLAN, tmp_path, CPU)
     losses = [record["heldout/loss"] for record in history.records if "heldout/loss" in record]
     assert len(losses) == 5
     assert len(set(losses)) == 1
@@ -114,7 +114,7 @@ def test_heldout_losses_depend_on_the_weights_alone(tmp_path: Path) -> None:
 
 
 def test_heldout_sums_compare_with_those_of_training(tmp_path: Path) -> None:
-    history = train(Toy(rate=0.0, sums=True, dropout=0, norm=False), ToySet(64), ToySet(64), PLAN, tmp_path, **CPU)
+    history = train(Toy(rate=0.0, sums=True, dropout=0, norm=False), ToySet(64), ToySet(64), PLAN, tmp_path, CPU)
     seen = sum(record["losses"]["loss"] for record in history.records[:8]) / 8
     assert history.records[7]["heldout/loss"] == pytest.approx(seen, rel=1e-5)
 
@@ -133,10 +133,10 @@ class InterruptingSet(ToySet):
 
 def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     whole, broken = Toy(), Toy()
-    straight = train(whole, ToySet(64), ToySet(20), PLAN, tmp_path / "whole", **CPU)
+    straight = train(whole, ToySet(64), ToySet(20), PLAN, tmp_path / "whole", CPU)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(broken, InterruptingSet(64, pause=0.01), ToySet(20), PLAN, tmp_path / "broken", **CPU)
+        train(broken, InterruptingSet(64, pause=0.01), ToySet(20), PLAN, tmp_path / "broken", CPU)
     assert signal.getsignal(signal.SIGINT) is handler
     saved = load_checkpoint(tmp_path / "broken")
     assert saved is not None
@@ -144,7 +144,7 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     assert not same(weights(whole), weights(broken))
 
     resumed = Toy()
-    history = train(resumed, ToySet(64), ToySet(20), PLAN, tmp_path / "broken", resume=True, **CPU)
+    history = train(resumed, ToySet(64), ToySet(20), PLAN, tmp_path / "broken", replace(CPU, resume=True))
     assert same(weights(whole), weights(resumed))
     timeless = [
         [{k: v for k, v in record.items() if k not in TIMES} for record in records]
@@ -157,17 +157,17 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
 
 def test_a_finished_run_resumes_to_what_it_was(tmp_path: Path) -> None:
     first, again = Toy(), Toy()
-    history = train(first, ToySet(32), None, PLAN, tmp_path, **CPU)
+    history = train(first, ToySet(32), None, PLAN, tmp_path, CPU)
     data = ToySet(32)
-    assert train(again, data, None, PLAN, tmp_path, resume=True, **CPU) == history
+    assert train(again, data, None, PLAN, tmp_path, replace(CPU, resume=True)) == history
     assert same(weights(first), weights(again))
     assert data.seen == []
 
 
 def test_without_resume_an_old_checkpoint_is_forgotten(tmp_path: Path) -> None:
     first, again = Toy(), Toy()
-    train(first, ToySet(32), None, PLAN, tmp_path, **CPU)
-    train(again, ToySet(32), None, PLAN, tmp_path, **CPU)
+    train(first, ToySet(32), None, PLAN, tmp_path, CPU)
+    train(again, ToySet(32), None, PLAN, tmp_path, CPU)
     assert same(weights(first), weights(again))
     assert (tmp_path / "training.jsonl").read_text().count('"progress": 1.0') == 2
 
@@ -179,20 +179,30 @@ def test_without_resume_an_old_checkpoint_is_forgotten(tmp_path: Path) -> None:
 def test_resuming_with_other_settings_is_refused(
     tmp_path: Path, plan: TrainingPlan, samples: int, message: str
 ) -> None:
-    train(Toy(), ToySet(32), None, PLAN, tmp_path, **CPU)
+    train(Toy(), ToySet(32), None, PLAN, tmp_path, CPU)
     with pytest.raises(BundleError, match=message):
-        train(Toy(), ToySet(samples), None, plan, tmp_path, resume=True, **CPU)
+        train(Toy(), ToySet(samples), None, plan, tmp_path, replace(CPU, resume=True))
+
+
+def test_a_checkpoint_names_the_settings_in_the_form_that_older_ones_have(tmp_path: Path) -> None:
+    train(Toy(), ToySet(32), None, replace(PLAN, budget="4steps", holdout=0.3), tmp_path, CPU)
+    saved = load_checkpoint(tmp_path)
+    assert saved is not None and saved.signature == {
+        "batch_size": 8, "precision": "fp32", "seed": 0, "schedule": "constant", "warmup": 0.0,
+        "budget": {"amount": 4.0, "unit": "steps"}, "grad_clip": None,
+        "samples": 32, "stages": [["all", 3], ["decoder", 2]],
+    }  # fmt: skip
 
 
 def test_resuming_with_another_detector_is_refused(tmp_path: Path) -> None:
-    train(Toy(), ToySet(32), None, PLAN, tmp_path, **CPU)
+    train(Toy(), ToySet(32), None, PLAN, tmp_path, CPU)
     with pytest.raises(BundleError, match=r"another detector.*encoder\.1"):
-        train(Toy(norm=False), ToySet(32), None, PLAN, tmp_path, resume=True, **CPU)
+        train(Toy(norm=False), ToySet(32), None, PLAN, tmp_path, replace(CPU, resume=True))
 
 
 def test_a_time_budget_is_kept_and_shared_by_the_stages(tmp_path: Path) -> None:
-    plan = replace(PLAN, budget=Budget(1.5, "seconds"), schedule="cosine")
-    history = train(Toy(epochs=(20, 10)), ToySet(64, pause=0.002), ToySet(20), plan, tmp_path, **CPU)
+    plan = replace(PLAN, budget="1.5s", schedule="cosine")
+    history = train(Toy(epochs=(20, 10)), ToySet(64, pause=0.002), ToySet(20), plan, tmp_path, CPU)
     end = {record["stage"]: record["time"] for record in history.records}
     # The bounds above leave room for a machine with other things to do.
     assert 1.0 <= end["all"] < 1.4
@@ -215,14 +225,14 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step(tmp_path: Path) -> N
 
     detector = Poisoned(epochs=(1, 1))
     with pytest.raises(TrainingError, match=r"stage 'all', step 6: the loss is not finite \(loss: nan, worst: nan\)"):
-        train(detector, ToySet(64), None, replace(PLAN, checkpoint_seconds=0.0), tmp_path, **CPU)
+        train(detector, ToySet(64), None, PLAN, tmp_path, replace(CPU, checkpoint_seconds=0.0))
     saved = load_checkpoint(tmp_path)
     assert saved is None or all(value.isfinite().all() for value in saved.model.values())
 
 
 def test_bf16_trains_too(tmp_path: Path) -> None:
     detector = Toy()
-    history = train(detector, ToySet(64), None, replace(PLAN, precision="bf16", grad_clip=1.0), tmp_path, **CPU)
+    history = train(detector, ToySet(64), None, replace(PLAN, precision="bf16", grad_clip=1.0), tmp_path, CPU)
     assert history.records[-1]["losses"]["loss"] < history.records[0]["losses"]["loss"]
     assert all(value.dtype != torch.bfloat16 for value in weights(detector).values())
 
@@ -238,7 +248,7 @@ def test_grad_clip_bounds_the_step(tmp_path: Path) -> None:
 
     detector = Plain(norm=False)
     before = torch.cat([value.flatten() for value in weights(detector).values()])
-    train(detector, ToySet(8), None, replace(PLAN, grad_clip=1e-3), tmp_path, **CPU)
+    train(detector, ToySet(8), None, replace(PLAN, grad_clip=1e-3), tmp_path, CPU)
     after = torch.cat([value.flatten() for value in weights(detector).values()])
     assert float((after - before).norm()) == pytest.approx(1e-3, rel=1e-2)
 
@@ -249,7 +259,7 @@ def test_errors_of_the_data_come_through(tmp_path: Path) -> None:
             raise InputError("the cache is gone")
 
     with pytest.raises(InputError, match="the cache is gone"):
-        train(Toy(), Broken(32), None, PLAN, tmp_path, **CPU)
+        train(Toy(), Broken(32), None, PLAN, tmp_path, CPU)
 
 
 @pytest.mark.parametrize(
@@ -260,14 +270,14 @@ def test_impossible_requests_are_refused_before_work_starts(
     tmp_path: Path, samples: int, devices: int, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        train(Toy(), ToySet(samples), None, PLAN, tmp_path / "out", devices=devices, **CPU)
+        train(Toy(), ToySet(samples), None, PLAN, tmp_path / "out", replace(CPU, devices=devices))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what the test asks for in vain")
 def test_devices_that_do_not_exist_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot train on 1 x 'cuda'"):
-        train(Toy(), ToySet(32), None, PLAN, tmp_path, accelerator="cuda")
+        train(Toy(), ToySet(32), None, PLAN, tmp_path, TrainingOptions(accelerator="cuda"))
 
 
 def test_a_detector_that_learns_nothing_needs_no_training(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from oddframe.datasets.clips import Clips, ClipSet
 from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import sequences_from_world
+from oddframe.settings import PseudoAnomalies
 from oddframe.types import Window
 
 SIZE = (40, 80)
@@ -27,7 +28,8 @@ def test_clips_do_not_depend_on_who_else_asks() -> None:
     videos = [Video(np.full((300, *SIZE, 3), 90 + n, np.uint8)) for n in range(3)]
 
     def clips() -> ClipSet:
-        paster = Paster(sequences, SIZE, probability=1.0, min_area=1e-4, max_area=0.2, place="random", seed=3)
+        how = PseudoAnomalies(probability=1.0, min_area=1e-4, max_area=0.2, place="random")
+        paster = Paster(sequences, SIZE, how, seed=3)
         return ClipSet(videos, Window((-3, 0, 3), SIZE), paster=paster)
 
     random = np.random.default_rng(0)

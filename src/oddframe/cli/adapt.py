@@ -7,37 +7,26 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption
-from oddframe.progress import progress_bars
+from oddframe.cli.console import AlarmsOption, DeviceOption, QuantileOption
 
 
 def adapt(
     run: Annotated[Path, typer.Argument(help="Bundle that was meta-trained, such as with the recipe mpn-meta-small.")],
     video: Annotated[Path, typer.Argument(help="Normal video of the new camera.")],
     shots: Annotated[int, typer.Option(help="Windows to adapt to, evenly spread over VIDEO; the rest calibrates.")] = 5,
-    steps: Annotated[int | None, typer.Option(help="Gradient steps (default as the recipe says).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the new bundle (default RUN-adapted).")] = None,
-    alarms_per_hour: Annotated[float | None, typer.Option(help="False alarms you will bear (default 1).")] = None,
-    quantile: Annotated[float | None, typer.Option(help="Threshold at this quantile of the scores instead.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps.", show_default="as the recipe says")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the new bundle.", show_default="RUN-adapted")] = None,
+    alarms_per_hour: AlarmsOption = None,
+    quantile: QuantileOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Adapt a meta-trained detector to a new camera from a few windows of its normal video."""
+    from oddframe.settings import ThresholdOptions
     from oddframe.workflow.adapt import adapt as take_to
     from oddframe.workflow.run import load_run
 
-    trained = load_run(run)
-    with progress_bars() as bars:
-        adapted = take_to(
-            trained,
-            video,
-            shots=shots,
-            steps=steps,
-            out=out,
-            alarms_per_hour=alarms_per_hour,
-            quantile=quantile,
-            device=device,
-            progress=bars,
-        )
+    threshold = ThresholdOptions(alarms_per_hour, quantile)
+    adapted = take_to(load_run(run), video, shots=shots, steps=steps, out=out, threshold=threshold, device=device)
     calibration = adapted.calibration()
     print(f"bundle     {adapted.path}  ({adapted.bundle.id})")
     print(f"adapted    to {shots} window{'s' if shots > 1 else ''}, evenly spread over {video}")

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import DeviceOption, exit_with
+from oddframe.cli.console import AlarmsOption, DeviceOption, QuantileOption, exit_with
 from oddframe.progress import progress_bars
 
 
 def calibrate(
     run: Annotated[Path, typer.Argument(help="Bundle to calibrate.")],
     videos: Annotated[Path, typer.Argument(help="Normal video that the run was not trained on.")],
-    alarms_per_hour: Annotated[float | None, typer.Option(help="Accepted false alarms per hour [default: 1].")] = None,
-    quantile: Annotated[float | None, typer.Option(help="Threshold at this quantile of the scores instead.")] = None,
+    alarms_per_hour: AlarmsOption = None,
+    quantile: QuantileOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Find new thresholds on normal video, for another camera or for an imported checkpoint."""

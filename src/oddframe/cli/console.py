@@ -1,4 +1,4 @@
-"""What the commands share of talking to people: progress bars, tables, skipped files."""
+"""What the commands share of talking to people: options, tables, skipped files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 SKIPPED_STATUS = 3
 
+AlarmsOption = Annotated[
+    float | None, typer.Option(help="Accepted false alarms per hour of normal video.", show_default="1")
+]
+QuantileOption = Annotated[
+    float | None,
+    typer.Option(help="Instead, the quantile (0 to 1) of the held-out scores to take as threshold."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 RuntimeOption = Annotated[

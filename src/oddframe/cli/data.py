@@ -25,11 +25,11 @@ def world(
     ] = None,
 ) -> None:
     """Render a synthetic street: normal video to train on, and labelled test video with planted anomalies."""
-    from oddframe.street import TEST_KINDS, render_world
+    from oddframe.street import TEST_KINDS, World, render_world
 
     with progress_bars() as bars:
         render_world(
-            out, videos=videos, seconds=seconds, seed=seed, test_videos=test_videos, kinds=kind or TEST_KINDS,
+            out, World(seed), videos=videos, seconds=seconds, test_videos=test_videos, kinds=kind or TEST_KINDS,
             progress=lambda done, total: bars("rendering", done, total),
         )  # fmt: skip
     print(f"train on   {out / 'training' / 'videos'}")

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from oddframe.cli.console import (
-    DeviceOption,
-    JsonOption,
-    PrecisionOption,
-    RuntimeOption,
-    WorkersOption,
-    print_json,
-    print_table,
-)
+from oddframe.cli.console import JsonOption, print_json, print_table
+from oddframe.errors import InputError
 from oddframe.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -23,12 +16,40 @@ if TYPE_CHECKING:
     from oddframe.workflow.evaluate import Evaluation
     from oddframe.workflow.evaluate_bags import BagEvaluation
 
+Kind = Literal["frames", "bags", "scores"]
+KINDS: dict[Kind, str] = {
+    "frames": "a run that scores frames",
+    "bags": "a run that learnt from labelled videos (dakd, mil)",
+    "scores": "a folder of stored scores",
+}
+"""What RUN may be. `evaluate` finds it out; nobody has to say it."""
+
+MEANT_FOR: dict[str, tuple[Kind, ...]] = {
+    "protocol": ("frames", "scores"),
+    "all_protocols": ("frames", "scores"),
+    "out": ("frames",),
+    "runtime": ("frames",),
+    "precision": ("frames",),
+    "device": ("frames",),
+    "workers": ("frames",),
+    "features": ("bags",),
+    "rule": ("bags",),
+    "leave_out": ("bags",),
+}
+"""Options that mean something for some kinds of RUN only; for others they are refused."""
+
+FRAMES, BAGS = "Options for a run that scores frames", "Options for a run that learnt from labelled videos (dakd, mil)"
+PROTOCOLS = "Options for a run that scores frames, and for stored scores"
+
 
 def evaluate(
-    scores: Annotated[
+    context: typer.Context,
+    run: Annotated[
         Path,
         typer.Argument(
-            help="Bundle that `fit` left, or stored scores: the folder that `score --out` or `evaluate --out` wrote."
+            metavar="RUN",
+            help="What is measured: a run that `fit` or `export` left, or stored scores, the folder that "
+            "`score --out` or `evaluate --out` wrote.",
         ),
     ],
     data: Annotated[
@@ -38,96 +59,137 @@ def evaluate(
             "ubnormal; for dakd and mil ucf-crime, xd-violence, shanghaitech-weak, or a CSV."
         ),
     ],
-    features: Annotated[
-        list[str] | None,
-        typer.Option(help="For dakd and mil: features of the test videos, a store or NAME=LAYOUT:PATH; repeatable."),
-    ] = None,
-    rule: Annotated[
-        str, typer.Option(help="For dakd and mil, how the annotation is read: exclusive, rtfm, sultani, seominseok.")
-    ] = "exclusive",
-    leave_out: Annotated[
-        bool, typer.Option("--leave-out", help="For dakd and mil: go on without test videos that have no features.")
-    ] = False,
-    protocol: Annotated[
-        list[str] | None, typer.Option(help="Protocol, see `oddframe protocols`; may be given more than once.")
-    ] = None,
-    all_protocols: Annotated[
-        bool,
-        typer.Option("--all-protocols", help="Also what the protocols of other systems make of the same components."),
-    ] = False,
     details: Annotated[
         bool,
         typer.Option("--details", help="Also confidence, events and delay, and with masks pixels, RBDC and TBDC."),
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder to keep scores and a report in (reused next time).")] = None,
-    runtime: RuntimeOption = None,
-    precision: PrecisionOption = None,
-    device: DeviceOption = "auto",
-    workers: WorkersOption = 1,
     as_json: JsonOption = False,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="Protocol by name, see `oddframe protocols`; repeatable.", rich_help_panel=PROTOCOLS),
+    ] = None,
+    all_protocols: Annotated[
+        bool,
+        typer.Option(
+            "--all-protocols",
+            help="Also what the protocols of other systems make of the same components.",
+            rich_help_panel=PROTOCOLS,
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep the scores in; what it holds is not scored again.", rich_help_panel=FRAMES),
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help="torch, onnx, openvino, or auto: the fastest that agrees.",
+            show_default="torch",
+            rich_help_panel=FRAMES,
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="fp32 or bf16; int8 for what was exported so.", show_default="fp32", rich_help_panel=FRAMES),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=FRAMES)] = "auto",
+    workers: Annotated[
+        int,
+        typer.Option(min=1, help="Videos scored side by side, by processes of their own.", rich_help_panel=FRAMES),
+    ] = 1,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Features of the test videos, a store or NAME=LAYOUT:PATH; repeatable.", rich_help_panel=BAGS
+        ),
+    ] = None,
+    rule: Annotated[
+        str,
+        typer.Option(help="How the annotation is read: exclusive, rtfm, sultani, seominseok.", rich_help_panel=BAGS),
+    ] = "exclusive",
+    leave_out: Annotated[
+        bool,
+        typer.Option("--leave-out", help="Go on without test videos that have no features.", rich_help_panel=BAGS),
+    ] = False,
 ) -> None:
-    """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol."""
+    """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol.
+
+    What RUN is decides which options mean something; the others are refused.
+    """
     from oddframe.datasets.weak import parse_rule
+    from oddframe.models.registry import entry
     from oddframe.runtime.exported import is_trained
     from oddframe.runtime.runtime import RuntimeOptions
-    from oddframe.scoring.open_scorer import bag_signature
     from oddframe.scoring.origin import score_folder
-    from oddframe.workflow.evaluate import evaluate_run, evaluate_stored
+    from oddframe.workflow.evaluate import EvaluateOptions, evaluate_run, evaluate_stored
     from oddframe.workflow.evaluate_bags import evaluate_bags
     from oddframe.workflow.run import load_run
 
-    options = RuntimeOptions.parse(runtime, precision, device)
-    folder = None if is_trained(scores) else score_folder(scores)
+    if markdown and as_json:
+        raise InputError("--json and --markdown are two forms of the same table; give one of them")
+    options = EvaluateOptions(protocol or (), all_protocols, details)
+    folder = None if is_trained(run) else score_folder(run)
     if folder is not None:
-        print_any(
-            evaluate_stored(folder, data, protocol or (), every=all_protocols, details=details), as_json, markdown
-        )
+        refuse_others(context, run, "scores")
+        print_any(evaluate_stored(folder, data, options), as_json, markdown)
         return
-    trained = load_run(scores)
-    if bag_signature(trained.bundle) is not None and not trained.bundle.settled:
+    trained = load_run(run)
+    if entry(trained.bundle.recipe.model).kind == "bags":
+        refuse_others(context, run, "bags")
+        read_as = parse_rule(rule)
         with progress_bars() as bars:
             found = evaluate_bags(
-                trained,
-                data,
-                features or (),
-                rule=parse_rule(rule),
-                leave_out=leave_out,
-                details=details,
-                progress=bars,
+                trained, data, features or (), rule=read_as, leave_out=leave_out, details=details, progress=bars
             )
-        if as_json:
-            print_json(found.to_dict())
-        else:
-            print_bags(found)
+        print_any(found, as_json, markdown)
         return
+    refuse_others(context, run, "frames")
+    how = RuntimeOptions.parse(runtime, precision, device)
     with progress_bars() as bars:
-        evaluation = evaluate_run(
-            trained,
-            data,
-            protocol or (),
-            every=all_protocols,
-            details=details,
-            out=out,
-            options=options,
-            workers=workers,
-            progress=bars,
-        )
+        evaluation = evaluate_run(trained, data, options, out=out, runtime=how, workers=workers, progress=bars)
     print_any(evaluation, as_json, markdown)
 
 
-def print_any(evaluation: Evaluation, as_json: bool, markdown: bool) -> None:
+def refuse_others(context: typer.Context, run: Path, kind: Kind) -> None:
+    """See to it that no option is given that means nothing for RUN.
+
+    Raises:
+        InputError: one is given; the message says what it is for.
+    """
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name != "DEFAULT"
+        if given and kind not in MEANT_FOR.get(name, (kind,)):
+            meant = " and ".join(KINDS[other] for other in MEANT_FOR[name])
+            raise InputError(f"{run}: is {KINDS[kind]}; {parameter.opts[0]} is for {meant}, leave it out")
+
+
+def print_any(evaluation: Evaluation | BagEvaluation, as_json: bool, markdown: bool) -> None:
     """An evaluation in the form asked for."""
+    from oddframe.workflow.evaluate import Evaluation
+
     if as_json:
         print_json(evaluation.to_dict())
-    else:
+    elif isinstance(evaluation, Evaluation):
         print_evaluation(evaluation, markdown)
+    else:
+        print_bags(evaluation, markdown)
+
+
+def print_figures(columns: list[str], rows: list[list[str]], numbers: list[str], markdown: bool) -> None:
+    """A table, for reading here or in Markdown."""
+    from oddframe.benchmark.table import markdown_table
+
+    if markdown:
+        print(markdown_table(columns, rows, numbers))
+    else:
+        print_table(columns, rows, numbers)
 
 
 def print_evaluation(evaluation: Evaluation, markdown: bool = False) -> None:
     """The table: a line per protocol and system."""
-    from oddframe.benchmark.table import markdown_table
-
     rows = []
     for row in evaluation.rows:
         r = row.result
@@ -135,11 +197,7 @@ def print_evaluation(evaluation: Evaluation, markdown: bool = False) -> None:
         figures = [f"{value:.4f}" for value in (r.micro_auc, r.macro_auc, r.average_precision, r.eer)]
         rows.append([r.protocol, row.system, *figures, rule, r.causality])
     columns = ["protocol", "system", "micro AUC", "macro AUC", "AP", "EER", "one-class videos", "causal"]
-    numbers = ["micro AUC", "macro AUC", "AP", "EER"]
-    if markdown:
-        print(markdown_table(columns, rows, numbers))
-    else:
-        print_table(columns, rows, numbers)
+    print_figures(columns, rows, ["micro AUC", "macro AUC", "AP", "EER"], markdown)
     first = evaluation.rows[0].result
     print(f"{evaluation.data}: {first.videos} videos, {first.frames} frames, {first.positives} anomalous")
     for note in evaluation.notes:
@@ -167,14 +225,14 @@ def print_details(details: Details) -> None:
         print(f"regions          RBDC {p.rbdc:.4f}, TBDC {p.tbdc:.4f}")
 
 
-def print_bags(evaluation: BagEvaluation) -> None:
+def print_bags(evaluation: BagEvaluation, markdown: bool = False) -> None:
     """The table of a weakly supervised run: a line per component and reference, then one per class."""
     rows = []
     for name, r in evaluation.rows.items():
         figures = [r.auc, r.average_precision, r.average_precision_trapezoid, r.anomalous_auc, r.video_auc]
         rows.append([name, *(f"{value:.4f}" for value in (*figures, r.false_alarm_rate))])
     columns = ["system", "AUC", "AP", "AP (trapezoid)", "AUC anomalous videos", "AUC videos", "false alarms"]
-    print_table(columns, rows, columns[1:])
+    print_figures(columns, rows, columns[1:], markdown)
     first = next(iter(evaluation.rows.values()))
     frames = f"{first.frames} frames" + ("" if first.positives is None else f", {first.positives} anomalous")
     print(f"{evaluation.data}: {first.videos} videos, {first.anomalous_videos} with an anomaly, {frames}")

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from oddframe.cli.console import JsonOption, print_json
-from oddframe.progress import progress_bars
 
 
 def export(
@@ -33,8 +32,7 @@ def export(
     target, wanted = parse_target(to), parse_precision(precision)
     trained = load_run(run)
     out = Path(f"{run}-{target}-{wanted}") if out is None else out
-    with progress_bars() as bars:
-        convert(trained, target, out, precision=wanted, videos=video, data=data, allow=allow, progress=bars)
+    convert(trained, target, out, precision=wanted, videos=video, data=data, allow=allow)
     parity: dict[str, Any] = dict(load_exported(out).parity)
     if as_json:
         print_json({"path": str(out), "runtime": target, "precision": wanted, "parity": parity})

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oddframe.cli.console import DeviceOption, JsonOption, exit_with, print_json
-from oddframe.progress import progress_bars
 
 if TYPE_CHECKING:
     from oddframe.workflow.features import Extraction
@@ -36,21 +35,11 @@ def features(
     """Extract features of videos with a frozen network, for weakly supervised training; goes on where it stopped."""
     from oddframe.features.store import Opening
     from oddframe.video.sources import find_sources
-    from oddframe.workflow.features import extract_features
+    from oddframe.workflow.features import ExtractOptions, extract_features
 
     opening = Opening(extractor, weights, preprocessing, name, precision)  # type: ignore[arg-type]  # looked at there
-    with progress_bars() as bars:
-        done = extract_features(
-            opening,
-            find_sources(videos),
-            out,
-            crops=crops,
-            frames_per_snippet=frames_per_snippet,
-            device=device,
-            workers=workers,
-            batch=batch,
-            progress=bars,
-        )
+    options = ExtractOptions(crops, frames_per_snippet, device, workers, batch)
+    done = extract_features(opening, find_sources(videos), out, options)
     if as_json:
         print_json(_as_dict(done))
     else:

@@ -36,12 +36,11 @@ from oddframe.datasets.masks import anomalous_frames
 from oddframe.datasets.repackaged import split_labels
 from oddframe.datasets.tables import bounds, read_interval, read_table, whole_number
 from oddframe.errors import InputError
+from oddframe.types import Interval
 from oddframe.video.sources import VideoSource, find_videos, frame_files
 
 LABEL_SUFFIXES = (".npy", ".txt", ".csv")
 MASK_FOLDERS = ("masks", "pixel_masks")
-
-Interval = tuple[int, int]
 
 
 def read_folder(path: str | Path) -> LabelledSet:
@@ -123,7 +122,7 @@ def _labels(
         where, found = masks, anomalous_frames(masks)
     if isinstance(found, list):
         length = video_length(source)
-        beyond = next((last for _, last in found if last >= length), None)
+        beyond = next((interval.stop - 1 for interval in found if interval.stop > length), None)
         if beyond is not None:
             raise InputError(f"{where}: frame {beyond} is beyond the end of {source.name}, which has {length} frames")
         return labels_from_intervals(found, length), []

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.datasets.labelled import as_labels
-from oddframe.datasets.weak import Interval, WeakVideo, labels
+from oddframe.datasets.weak import WeakVideo, labels
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
 GROUND_TRUTH = ("gt", "single_gt", "xd-gt")
 """Folders of NAME.npy, one 0 or 1 per frame, as PEL4VAD publishes them."""
@@ -82,24 +83,18 @@ def whole_numbers(words: Iterable[str], where: str) -> list[int]:
 
 
 def pairs(numbers: Sequence[int], where: str) -> tuple[Interval, ...]:
-    """Numbers s1 e1 s2 e2 ... as intervals; the pair -1 -1 stands for none.
+    """Numbers s1 e1 s2 e2 ... as intervals, read as half-open; the pair -1 -1 stands for none.
 
     Raises:
         InputError: an odd count of numbers, or a pair that is no interval.
     """
     if len(numbers) % 2:
         raise InputError(f"{where}: {len(numbers)} frame numbers do not make pairs of start and end")
-    found = [(start, end) for start, end in zip(numbers[::2], numbers[1::2], strict=True) if (start, end) != (-1, -1)]
-    for start, end in found:
-        if not 0 <= start <= end:
-            raise InputError(f"{where}: frames {start} to {end} are not an interval")
-    return tuple(found)
-
-
-def runs(values: NDArray[np.int8]) -> tuple[Interval, ...]:
-    """Where (N,) labels are 1: (start, end) of every run, end excluded."""
-    edges = np.flatnonzero(np.diff(values, prepend=0, append=0))
-    return tuple((int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True))
+    ends = [pair for pair in zip(numbers[::2], numbers[1::2], strict=True) if pair != (-1, -1)]
+    try:
+        return tuple(Interval(*pair) for pair in ends)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def read_array(file: Path) -> NDArray[np.int8]:

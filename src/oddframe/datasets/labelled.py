@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oddframe.errors import InputError
+from oddframe.types import Interval
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource, frame_files
 
@@ -115,9 +117,9 @@ def as_labels(values: ArrayLike, where: Path) -> NDArray[np.int8]:
     return labels.reshape(-1).astype(np.int8)
 
 
-def labels_from_intervals(intervals: list[tuple[int, int]], length: int) -> NDArray[np.int8]:
-    """(length,) labels: 1 from first to last frame of every interval, 0-based and inclusive, clipped to the video."""
+def labels_from_intervals(intervals: Sequence[Interval], length: int) -> NDArray[np.int8]:
+    """(length,) labels: 1 within the intervals, which are clipped to the video, and 0 elsewhere."""
     labels = np.zeros(length, dtype=np.int8)
-    for first, last in intervals:
-        labels[max(first, 0) : max(last + 1, 0)] = 1
+    for interval in intervals:
+        labels[interval.start : interval.stop] = 1
     return labels

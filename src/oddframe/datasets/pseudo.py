@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,11 +25,8 @@ from numpy.typing import NDArray
 from oddframe.datasets.hashing import hash64
 from oddframe.datasets.sequences import ObjectSequence, project, resize_matrix
 from oddframe.errors import InputError
+from oddframe.settings import Blend, PseudoAnomalies
 
-Blend = Literal["code", "alpha", "grey"]
-Placement = Literal["source", "random"]
-
-CODE_AREA = 5000 / 3 / (640 * 320)  # the released code's limit: 5000 mask samples over three channels of 640x320
 RIM = 2  # pixels
 DRAWS = 10_000  # attempts to find a sequence that fits before giving up
 KEPT = 4096  # schedules, each of one video in one epoch; forgotten ones are made again
@@ -60,49 +57,32 @@ class Paster:
     Args:
         sequences: what to paste; every `source` is drawn equally often, then each of its sequences.
         size: (height, width) of the frames.
-        probability: share of samples that show an object.
-        min_area: share of the frame; an object ends where it gets smaller.
-        max_area: share of the frame; an object ends where it gets larger.
-        blend: "code" adds the object in grey, slightly blurred, to the frame with the mask cut out; "alpha" lays it
-            over in colour with a soft edge; "grey" does so without colour, for video that has none.
-        place: "source" where it was in its own frame; "random" moved, mirrored and scaled, once for each pasting.
-        scale: smallest and largest factor of size with "random".
-        refresh: other objects in every epoch.
+        how: how often, how large and in which way; its `source` and `sequences` have been made into `sequences`.
         seed: of everything random.
 
     Raises:
-        InputError: no sequence has a first frame between `min_area` and `max_area`.
+        InputError: no sequence has a first frame between `how.min_area` and `how.max_area`.
     """
 
     def __init__(
         self,
         sequences: Sequence[ObjectSequence],
         size: tuple[int, int],
-        probability: float = 0.25,
-        min_area: float = 0.0005,
-        max_area: float = CODE_AREA,
-        blend: Blend = "code",
-        place: Placement = "source",
-        scale: tuple[float, float] = (0.7, 1.4),
-        refresh: bool = True,
+        how: PseudoAnomalies = PseudoAnomalies(),
         seed: int = 0,
     ) -> None:
         self._sequences = sequences
         self._size = size
-        self._probability = probability
-        self._limits = min_area, max_area
-        self._blend = blend
-        self._place = place
-        self._scale = scale if place == "random" else (1.0, 1.0)
-        self._refresh = refresh
+        self._how = how
+        self._scale = how.scale if how.place == "random" else (1.0, 1.0)
         self._seed = seed
         sources = sorted({sequence.source for sequence in sequences})
         self._by_source = [[k for k, s in enumerate(sequences) if s.source == source] for source in sources]
         self._schedules: dict[tuple[int, int], _Schedule] = {}
         if not any(self._length(sequence, zoom) for sequence in sequences for zoom in self._scale):
             raise InputError(
-                f"none of {len(sequences)} object sequences begins with {min_area:.2%} to {max_area:.2%} of the frame; "
-                "widen pseudo.min_area and pseudo.max_area or use other sequences"
+                f"none of {len(sequences)} object sequences begins with {how.min_area:.2%} to {how.max_area:.2%} of "
+                "the frame; widen pseudo.min_area and pseudo.max_area or use other sequences"
             )
 
     def apply(
@@ -121,15 +101,15 @@ class Paster:
         Returns:
             Frames like `frames`, and the mask (H, W) uint8, 0..255, with a grey rim; None if the sample stays clean.
         """
-        era = epoch if self._refresh else 0
-        if int(hash64(self._seed, 1, epoch, key)) >= self._probability * 2**63:
+        era = epoch if self._how.refresh else 0
+        if int(hash64(self._seed, 1, epoch, key)) >= self._how.probability * 2**63:
             return None
         schedule = self._schedule(video, era, max(int(positions.max()), scored))
         changed, mask = frames.copy(), np.zeros(self._size, np.uint8)
         objects = {n: self._object(schedule, n) for n in {scored, *positions.tolist()}}
         for image, position in zip(changed, positions.tolist(), strict=True):
             if (placed := objects[position]) is not None:
-                _blend(image, *placed, self._blend)
+                _blend(image, *placed, self._how.blend)
         if (placed := objects[scored]) is not None:
             top, left, picture = placed
             mask[top : top + picture.shape[0], left : left + picture.shape[1]] = picture[..., 3]
@@ -168,7 +148,7 @@ class Paster:
             sequence = self._sequences[number]
             matrix = resize_matrix(sequence.canvas, self._size)
             zoom = float(self._scale[0] * (self._scale[1] / self._scale[0]) ** chance[2])
-            if self._place == "random":
+            if self._how.place == "random":
                 matrix = self._moved(sequence, matrix, zoom, chance[3:])
             length = min(self._length(sequence, zoom), self._inside(sequence, matrix))
             if length:
@@ -194,7 +174,7 @@ class Paster:
     def _length(self, sequence: ObjectSequence, zoom: float) -> int:
         """Frames before the object first leaves the limits of size."""
         area = sequence.area * zoom**2
-        outside = np.flatnonzero((area < self._limits[0]) | (area > self._limits[1]))
+        outside = np.flatnonzero((area < self._how.min_area) | (area > self._how.max_area))
         return int(outside[0]) if len(outside) else len(sequence)
 
 

@@ -23,6 +23,7 @@ from scipy.io.matlab import MatReadError
 from oddframe.datasets.label_files import find, read_array
 from oddframe.datasets.labelled import LabelledVideo, labels_from_intervals, video_length
 from oddframe.errors import InputError
+from oddframe.types import Interval
 from oddframe.video.sources import VideoSource, find_videos
 
 TESTING = ("testing/frames", "testing/videos", "testing_videos", "test/frames", "test/videos", "testing")
@@ -85,8 +86,8 @@ def read_joined(file: Path, lengths: dict[str, int]) -> tuple[Labels, list[str]]
         raise InputError(f"{file}: labels of {len(intervals)} videos, but there are {len(lengths)}; a clip is missing")
     labels, notes = {}, []
     for (name, length), own in zip(lengths.items(), intervals, strict=True):
-        labels[name] = labels_from_intervals([(first - 1, last - 1) for first, last in own], length)
-        last = max((last for _, last in own), default=0)
+        labels[name] = labels_from_intervals(own, length)
+        last = max((interval.stop for interval in own), default=0)  # counted from 1
         if last > length:
             notes.append(f"{file}: labels frames up to {last} of {name}, which has {length}; the rest was ignored")
     return labels, notes
@@ -107,8 +108,8 @@ def split_labels(values: NDArray[np.int8], lengths: dict[str, int], file: Path) 
     return dict(zip(lengths, np.split(values, ends[:-1]), strict=True))
 
 
-def read_gt(file: Path) -> list[list[tuple[int, int]]]:
-    """The intervals of every video in a .mat file with `gt`: counted from 1, inclusive, not clipped.
+def read_gt(file: Path) -> list[list[Interval]]:
+    """The intervals of every video in a .mat file with `gt`, not clipped; the file counts frames from 1, last included.
 
     Raises:
         InputError: there is no `gt` in it, or an entry is not pairs of first and last frame.
@@ -125,7 +126,7 @@ def read_gt(file: Path) -> list[list[tuple[int, int]]]:
             pairs = [(int(first), int(last)) for first, last in zip(*array.reshape(2, -1), strict=True)]
             if any(not 1 <= first <= last for first, last in pairs):
                 raise ValueError(f"video {number}: {pairs} are not intervals counted from 1")
-            found.append(pairs)
+            found.append([Interval(first - 1, last) for first, last in pairs])
     except (KeyError, ValueError, OSError, NotImplementedError, MatReadError) as error:
         raise InputError(f"{file}: no intervals can be read from it ({error})") from error
     return found

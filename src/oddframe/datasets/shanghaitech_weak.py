@@ -17,9 +17,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from oddframe.datasets.label_files import check_folder, find, read_array, read_list, runs
+from oddframe.datasets.label_files import check_folder, find, read_array, read_list
 from oddframe.datasets.weak import ANOMALY, NORMAL, Published, WeakSet, WeakVideo
 from oddframe.errors import InputError
+from oddframe.types import runs
 
 PUBLISHED = Published(
     train=(63, 175),
@@ -82,4 +83,4 @@ def _masked(video: WeakVideo, masks: Path) -> WeakVideo:
     mask = read_array(file)
     if not mask.any():
         raise InputError(f"{file}: no anomalous frame, but {video.name} is an anomalous video")
-    return replace(video, intervals=runs(mask), frames=len(mask), exact=True)
+    return replace(video, intervals=tuple(runs(mask)), frames=len(mask), exact=True)

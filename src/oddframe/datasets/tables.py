@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
 BOUNDS = (("start_frame", "end_frame"), ("start", "end"))
 """Names of the columns that hold the first and the last frame of an interval."""
@@ -34,8 +35,8 @@ def bounds(columns: list[str]) -> tuple[str, str] | None:
     return next((names for names in BOUNDS if set(names) <= set(columns)), None)
 
 
-def read_interval(row: dict[str, str], names: tuple[str, str], file: Path) -> tuple[int, int]:
-    """First and last frame of the interval that a row holds: 0-based, both belong to it.
+def read_interval(row: dict[str, str], names: tuple[str, str], file: Path) -> Interval:
+    """The interval that a row holds; both frames that stand in it, counted from 0, belong to the interval.
 
     Raises:
         InputError: they are not whole numbers with 0 <= first <= last.
@@ -43,7 +44,7 @@ def read_interval(row: dict[str, str], names: tuple[str, str], file: Path) -> tu
     first, last = (whole_number(row, name, file) for name in names)
     if not 0 <= first <= last:
         raise InputError(f"{file}, line {row['line']}: frames {first} to {last} are not an interval")
-    return first, last
+    return Interval(first, last + 1)
 
 
 def whole_number(row: dict[str, str], column: str, file: Path) -> int:

@@ -23,6 +23,7 @@ from oddframe.datasets.label_files import check_folder, find, read_lines
 from oddframe.datasets.labelled import Counts, LabelledSet, LabelledVideo, labels_from_intervals, video_length
 from oddframe.datasets.masks import anomalous_frames, read_tracks
 from oddframe.errors import InputError
+from oddframe.types import Interval
 from oddframe.video.sources import VideoSource, find_videos, frame_files
 
 PUBLISHED = Counts(
@@ -81,7 +82,7 @@ def _read_video(name: str, source: VideoSource) -> tuple[LabelledVideo, list[str
     labels: NDArray[np.int8]
     if table.is_file():
         tracks = read_tracks(table)
-        labels = labels_from_intervals([(start, end - 1) for _, start, end in tracks if start < end], length)
+        labels = labels_from_intervals([Interval(start, end) for _, start, end in tracks if start < end], length)
         beyond = max((end for _, _, end in tracks), default=0)
         if beyond > length:
             note.append(f"{table}: tracks reach to frame {beyond - 1} (from 0), but {name} has {length} frames")

@@ -34,6 +34,7 @@ from oddframe.datasets.repackaged import (
     testing_folder,
 )
 from oddframe.errors import InputError
+from oddframe.types import Interval
 from oddframe.video.sources import VideoSource, frame_files
 
 UCSDPart = Literal["Ped1", "Ped2"]
@@ -136,20 +137,27 @@ def _decodes(file: Path) -> bool:
     return data.size > 0 and cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) is not None
 
 
-def read_ranges(table: Path) -> list[list[tuple[int, int]]]:
-    """The anomalous ranges of every clip of a .m file, in its order: 1-based, inclusive, not clipped.
+def read_ranges(table: Path) -> list[list[Interval]]:
+    """The anomalous ranges of every clip of a .m file, in its order, not clipped; the file counts frames from 1 and
+    names the last one of a range.
 
     Raises:
         InputError: no `gt_frame = [first:last, ...]`, or something else between the brackets.
     """
     text = re.sub(r"%.*", "", table.read_text(encoding="utf-8", errors="replace"))
-    clips: list[list[tuple[int, int]]] = []
+    clips: list[list[Interval]] = []
     for entry in re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", text):
         pieces = re.findall(r"[^\s,;]+", re.sub(r"\s*:\s*", ":", entry))
         bounds = [re.fullmatch(r"(\d+)(?::(\d+))?", piece) for piece in pieces]
         if not all(bounds):
             raise InputError(f"{table}: cannot read the frame ranges [{entry.strip()}] of clip {len(clips) + 1}")
-        clips.append([(int(found[1]), int(found[2] or found[1])) for found in bounds if found])
+        ends = [(int(found[1]), int(found[2] or found[1])) for found in bounds if found]
+        try:
+            clips.append([Interval(first - 1, last) for first, last in ends])
+        except InputError:
+            raise InputError(
+                f"{table}: [{entry.strip()}] of clip {len(clips) + 1} are not frame ranges counted from 1"
+            ) from None
     if not clips:
         raise InputError(f"{table}: no line of the form gt_frame = [first:last]")
     return clips
@@ -164,16 +172,16 @@ def _test_folder(path: Path, name: str) -> Path | None:
 
 
 def _labels_from_ranges(
-    ranges: list[list[tuple[int, int]]], clip: Path, length: int, table: Path
+    ranges: list[list[Interval]], clip: Path, length: int, table: Path
 ) -> tuple[NDArray[np.int8], list[str]]:
     """Labels, and a note where the ranges reach past the end of the clip (someone has trimmed it)."""
     number = int(clip.name.removeprefix("Test"))
     if not 1 <= number <= len(ranges):
         raise InputError(f"{table}: describes {len(ranges)} clips, so there are no labels for {clip.name}")
     own = ranges[number - 1]
-    last = max((last for _, last in own), default=0)
+    last = max((interval.stop for interval in own), default=0)  # counted from 1
     note = f"{clip}: {length} frames, but {table.name} labels frames up to {last}; the rest was ignored"
-    return labels_from_intervals([(a - 1, b - 1) for a, b in own], length), [note] if last > length else []
+    return labels_from_intervals(own, length), [note] if last > length else []
 
 
 def _labels_from_masks(folder: Path, length: int, table: Path) -> NDArray[np.int8]:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
-Interval = tuple[int, int]
 Rule = Literal["exclusive", "rtfm", "sultani", "seominseok"]
 
 NORMAL, ANOMALY = "Normal", "Anomaly"
@@ -39,9 +39,9 @@ class WeakVideo:
         name: file name without suffix, or the path below some folder where the list says so.
         label: 1 where there is an anomaly somewhere in it, 0 where there is none.
         category: "Normal", or the class of the anomaly; several classes are joined by "+".
-        intervals: the anomalous stretches (start, end), 0-based, end excluded; () for a normal video; None where only
-            the label of the video is known. Numbers of an annotation that does not say how it counts stand here as
-            they are, and a `Rule` reads them.
+        intervals: the anomalous stretches; () for a normal video; None where only the label of the video is known.
+            Where an annotation does not say how it counts, its numbers stand here as they are, and a `Rule` reads
+            them.
         frames: of the whole video; None where unknown.
         exact: there is no doubt about which frames `intervals` mean, and every rule reads them alike.
     """
@@ -64,9 +64,6 @@ class WeakVideo:
             raise InputError(
                 f"{self.name}: labelled anomalous, but without anomalous frames; leave them unknown (None)"
             )
-        for start, end in self.intervals or ():
-            if not 0 <= start <= end:
-                raise InputError(f"{self.name}: frames {start} to {end} are not an interval")
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -152,14 +149,15 @@ def labels(video: WeakVideo, frames: int, rule: Rule = "exclusive") -> NDArray[n
     if video.intervals is None:
         raise InputError(f"{video.name}: only the label of the video is known, not which of its frames are anomalous")
     found = np.zeros(frames, dtype=np.int8)
-    for start, end in video.intervals:
+    for interval in video.intervals:
+        start, stop = interval.start, interval.stop
         if video.exact:
-            end = frames if rule == "rtfm" and end == video.frames else end
+            stop = frames if rule == "rtfm" and stop == video.frames else stop
         elif rule == "rtfm":
-            end += 1
+            stop += 1
         elif rule in ("sultani", "seominseok"):
             start = max(start - 1, 0)
-        found[start:end] = 1
+        found[start:stop] = 1
     return found
 
 

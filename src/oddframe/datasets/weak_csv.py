@@ -12,8 +12,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from oddframe.datasets.tables import bounds, read_interval, read_table, whole_number
-from oddframe.datasets.weak import ANOMALY, NORMAL, Interval, WeakSet, WeakVideo
+from oddframe.datasets.weak import ANOMALY, NORMAL, WeakSet, WeakVideo
 from oddframe.errors import InputError
+from oddframe.types import Interval
 from oddframe.video.sources import VIDEO_SUFFIXES
 
 LABELS = {"0": 0, "normal": 0, "1": 1, "anomaly": 1, "anomalous": 1, "abnormal": 1}
@@ -71,12 +72,13 @@ def _video(name: str, rows: list[dict[str, str]], names: tuple[str, str] | None,
                     f"{where}: {name} is listed {len(rows)} times, and this row has no first and last frame"
                 )
             continue
-        first, last = read_interval(row, names, file)
+        interval = read_interval(row, names, file)
+        first, last = interval.start, interval.stop - 1
         if not label:
             raise InputError(f"{where}: {name} is labelled normal, but has anomalous frames {first} to {last}")
         if frames is not None and last >= frames:
             raise InputError(f"{where}: frame {last} is beyond the end of {name}, which has {frames} frames")
-        intervals.append((first, last + 1))
+        intervals.append(interval)
     return WeakVideo(name, label, category, tuple(intervals) or None, frames, exact=True)
 
 

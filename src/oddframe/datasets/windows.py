@@ -44,35 +44,67 @@ def positions(
     return wanted.clip(0, ends - 1)
 
 
-def stream_chunks(frames: Iterable[Frame], window: Window, batch: int) -> Iterator[Chunk]:
-    """Group the frames of one video into chunks of `batch` scored frames; the last may be shorter.
+class WindowStream:
+    """Groups the frames of one video, given one by one, into chunks of `batch` scored frames.
 
     At most `batch` + look-back + look-ahead frames are held, however long the video is. What a window holds depends
     neither on `batch` nor on whether the end of the video is known: it is that of `Window.positions`.
+    """
+
+    def __init__(self, window: Window, batch: int) -> None:
+        self._window, self._batch = window, batch
+        self._held: list[Frame] = []  # the frames from number `_first` to number `_seen` - 1
+        self._first = self._seen = 0
+        self._start = window.look_back if window.missing == "drop" else 0  # the next frame to be scored
+
+    def push(self, frame: Frame) -> Chunk | None:
+        """Take the next frame; the chunk that it completes, with the last look-ahead frame of its last window."""
+        self._held.append(frame)
+        self._seen += 1
+        if self._seen < self._start + self._batch + self._window.look_ahead:
+            return None
+        return self._next(self._batch)
+
+    def flush(self) -> list[Chunk]:
+        """End the video: the chunks that score what is left. The last may be shorter than `batch`.
+
+        Raises:
+            VideoError: `window.missing` is "drop" and the video is shorter than one window.
+        """
+        window, seen = self._window, self._seen
+        if window.missing == "drop" and seen <= window.look_back + window.look_ahead:
+            raise VideoError(
+                f"the video has {seen} frames; scoring needs at least {window.look_back + window.look_ahead + 1}"
+            )
+        stop, chunks = window.scorable(seen).stop, []
+        while self._start < stop:
+            chunks.append(self._next(min(self._batch, stop - self._start)))
+        return chunks
+
+    def _next(self, count: int) -> Chunk:
+        """The chunk that scores the next `count` frames; frames that no later window needs are let go."""
+        start, window = self._start, self._window
+        chunk = _chunk(self._held, self._first, window, start, start + count, self._seen)
+        self._start = start + count
+        passed = max(0, self._start - window.look_back) - self._first
+        if passed > 0:
+            del self._held[:passed]
+            self._first += passed
+        return chunk
+
+
+def stream_chunks(frames: Iterable[Frame], window: Window, batch: int) -> Iterator[Chunk]:
+    """The chunks of all frames of one video; `WindowStream` makes them, each before the next frame is pulled.
 
     Raises:
         VideoError: `window.missing` is "drop" and the video is shorter than one window.
     """
-    held: list[Frame] = []  # the frames from number `first` to number `seen` - 1
-    first = seen = 0
-    start = window.look_back if window.missing == "drop" else 0  # the next frame to be scored
+    stream = WindowStream(window, batch)
     for frame in frames:
-        held.append(frame)
-        seen += 1
-        if seen == start + batch + window.look_ahead:
-            yield _chunk(held, first, window, start, start + batch, seen)
-            start += batch
-            passed = max(0, start - window.look_back) - first
-            del held[:passed]
-            first += passed
-    stop = window.scorable(seen).stop
-    if window.missing == "drop" and seen <= window.look_back + window.look_ahead:
-        raise VideoError(
-            f"the video has {seen} frames; scoring needs at least {window.look_back + window.look_ahead + 1}"
-        )
-    while start < stop:
-        yield _chunk(held, first, window, start, min(start + batch, stop), seen)
-        start += batch
+        chunk = stream.push(frame)
+        if chunk is not None:
+            yield chunk
+    yield from stream.flush()
 
 
 def _chunk(held: list[Frame], first: int, window: Window, start: int, stop: int, length: int) -> Chunk:

@@ -27,8 +27,9 @@ from oddframe.datasets.label_files import (
     read_list,
     whole_numbers,
 )
-from oddframe.datasets.weak import NORMAL, Interval, Published, WeakSet, WeakVideo
+from oddframe.datasets.weak import NORMAL, Published, WeakSet, WeakVideo
 from oddframe.errors import InputError
+from oddframe.types import Interval
 
 PUBLISHED = Published(
     train=(1905, 2049),

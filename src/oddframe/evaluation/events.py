@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import ranks
 from oddframe.evaluation.plain import plain
-from oddframe.types import Event, FrameScores
+from oddframe.types import Event, FrameScores, runs
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,16 @@ def evaluate_events(
     for video in scores:
         own = np.array([(e.start_s, e.end_s) for e in events if e.video == video.video]).reshape(-1, 2)
         truth = _labels_of(video, labels)
-        runs = video.time[_runs(truth)]
-        overlap = (own[:, None, 0] <= runs[:, 1]) & (own[:, None, 1] >= runs[:, 0])
-        intervals += len(runs)
+        spans = np.array([(video.time[run.start], video.time[run.stop - 1]) for run in runs(truth)]).reshape(-1, 2)
+        overlap = (own[:, None, 0] <= spans[:, 1]) & (own[:, None, 1] >= spans[:, 0])
+        intervals += len(spans)
         right += int(overlap.any(axis=1).sum())
         detected += int(overlap.any(axis=0).sum())
         first = np.where(overlap, own[:, None, 0], np.inf).min(axis=0, initial=np.inf)
-        delays += (first - runs[:, 0])[np.isfinite(first)].clip(min=0).tolist()
+        delays += (first - spans[:, 0])[np.isfinite(first)].clip(min=0).tolist()
         lasting = durations(video.time)
         outside += float(lasting[truth == 0].sum())
-        if not len(runs):
+        if not len(spans):
             alarms += len(own)
             normal += float(lasting.sum())
     precision = right / len(events) if events else math.nan
@@ -129,9 +129,9 @@ def latency_average_precision(videos: Sequence[tuple[ArrayLike, ArrayLike, Array
     gain, intervals, begin = np.zeros(levels), 0, 0
     for time, labels, _ in checked:
         lasting = durations(time)
-        for first, last in _runs(labels):
-            left = np.cumsum(lasting[first : last + 1][::-1])[::-1]
-            rank = place[begin + first : begin + last + 1]
+        for run in runs(labels):
+            left = np.cumsum(lasting[run.start : run.stop][::-1])[::-1]
+            rank = place[begin + run.start : begin + run.stop]
             # The alarm moves to an earlier frame only at a score that no frame before it in the interval has reached.
             record = np.flatnonzero(np.append(True, rank[1:] > np.maximum.accumulate(rank)[:-1]))
             credit = left[record] / left[0]
@@ -149,12 +149,6 @@ def durations(time: NDArray[np.floating]) -> NDArray[np.float64]:
     """(N,) seconds for which each frame lasts; a lone frame lasts one second, for nothing is known of it."""
     steps = np.diff(time)
     return np.append(steps, np.median(steps) if len(steps) else 1.0)[: len(time)]
-
-
-def _runs(labels: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(I, 2) first and last position, inclusive, of each run of 1."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], labels, [0]))))
-    return np.stack([edges[0::2], edges[1::2] - 1], axis=1)
 
 
 def _labels_of(video: FrameScores, labels: Mapping[str, NDArray[np.integer]]) -> NDArray[np.int64]:

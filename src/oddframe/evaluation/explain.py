@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oddframe.evaluation.protocol import Protocol
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import Combination
 
 SCALES = {

@@ -20,7 +20,8 @@ from oddframe.errors import InputError
 from oddframe.evaluation.auc import OneClass, average_precision, equal_error_rate, macro_auc, micro_auc
 from oddframe.evaluation.plain import plain
 from oddframe.scoring.combine import ScoreRule, combine, measure_bounds, minmax
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import smooth
+from oddframe.settings import Smoothing
 from oddframe.types import Combination, FrameScores
 
 Normalise = Literal["none", "per_video_minmax"]

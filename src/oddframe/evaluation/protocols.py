@@ -14,7 +14,7 @@ from difflib import get_close_matches
 
 from oddframe.errors import InputError
 from oddframe.evaluation.protocol import GroundTruth, Protocol
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing
 from oddframe.types import Combination, Scale, Transform
 
 AVENUE_CODE, AVENUE_CENTRED = Smoothing("code", 37, 11.0), Smoothing("centred", 37, 11.0)

@@ -41,7 +41,7 @@ from oddframe.models.layers.distillation import contrast, contrast_terms, pairs,
 from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
 from oddframe.models.layers.pixels import full
 from oddframe.models.layers.tam import TERMS, TAMAttention, Term
-from oddframe.models.layers.temporal import Fusion, Temporal, temporal_module
+from oddframe.models.layers.temporal import Fusion, Hidden, Temporal, temporal_module
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
 from oddframe.models.stage import BatchSampling, Stage, Update
@@ -233,8 +233,7 @@ class Branch(nn.Module):
         self.projections = nn.ModuleDict({name: projection(dim) for name, dim in backbones.items()})
         self.temporal = temporal_module(
             config.temporal, len(backbones), wide if project else max(backbones.values()), config.attention,
-            fusion=config.fusion, hidden=config.temporal_width, bidirectional=config.bidirectional,
-            layers=config.temporal_layers,
+            fusion=config.fusion, hidden=Hidden(config.temporal_width, config.bidirectional, config.temporal_layers),
         )  # fmt: skip
         self.head = Head(self.temporal.width, config.classifier)
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from oddframe.errors import RecipeError
+from oddframe.errors import InputError, RecipeError
+from oddframe.settings import PseudoAnomalies, Smoothing, TrainingPlan
 
 FOLDER = Path(__file__).parent
 
@@ -33,44 +35,6 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PseudoPart(Part):
-    """Where pseudo-anomalies come from and how they are pasted; see `oddframe.datasets.pseudo`.
-
-    `source` is "world" (sprites of the built-in street), "ubnormal:PATH", "folder:PATH", or "none".
-    """
-
-    source: str = "world"
-    sequences: int = Field(48, ge=1)
-    probability: float = Field(0.25, ge=0, le=1)
-    min_area: float = Field(0.0005, ge=0, lt=1)
-    max_area: float = Field(0.008, gt=0, le=1)
-    blend: Literal["code", "alpha", "grey"] = "code"
-    place: Literal["source", "random"] = "source"
-    scale: tuple[float, float] = (0.7, 1.4)
-    refresh: bool = True
-
-
-class TrainingPart(Part):
-    """How long and how fast; learning rate and epochs belong to the model's options."""
-
-    batch_size: int = Field(100, ge=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup: float = Field(0.0, ge=0, lt=1)
-    grad_clip: float | None = Field(None, gt=0)
-    budget: str | None = None
-    seed: int = Field(0, ge=0)
-    holdout: float = Field(0.15, gt=0, lt=1)
-
-
-class SmoothingPart(Part):
-    """Temporal smoothing, in frames; see `oddframe.scoring.smooth`."""
-
-    kind: Literal["none", "code", "centred", "causal"] = "causal"
-    taps: int = Field(37, ge=1)
-    sigma: float = Field(11.0, gt=0)
-
-
 class ScoringPart(Part):
     """How raw components become the bundle's score (None: the detector's own weights), and how scores become events.
 
@@ -78,28 +42,36 @@ class ScoringPart(Part):
     """
 
     weights: dict[str, float] | None = None
-    smoothing: SmoothingPart = SmoothingPart()
+    smoothing: Smoothing = Smoothing()
     merge_s: float = Field(2.0, ge=0)
     min_s: float = Field(0.0, ge=0)
     segment_seconds: float | None = Field(None, gt=0)
 
 
 class Recipe(Part):
-    """A complete configuration of one run."""
+    """A complete configuration of one run.
+
+    Its parts are the dataclasses that pasting, training and smoothing take; see `oddframe.settings`.
+    """
 
     name: str
     summary: str
     model: str
     preset: str = "paper"
     options: dict[str, Any] = {}
-    pseudo: PseudoPart = PseudoPart()
-    training: TrainingPart = TrainingPart()
+    pseudo: PseudoAnomalies = PseudoAnomalies()
+    training: TrainingPlan = TrainingPlan()
     scoring: ScoringPart = ScoringPart()
 
 
 def recipe_names() -> list[str]:
     """Names of the built-in recipes."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def recipe_of(model: str) -> str:
+    """The recipe that a model is trained with where none is named: its small one, or the one of its own name."""
+    return model if model in recipe_names() else f"{model}-small"
 
 
 def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
@@ -140,9 +112,11 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(
-            f"{where}: {key}: {first['msg']}{_near(key) if first['type'] == 'extra_forbidden' else ''}"
-        ) from None
+        unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        what = f"there is no such key{_near(key)}" if unknown else first["msg"]
+        raise RecipeError(f"{where}: {key}: {what}") from None
+    except InputError as error:
+        raise RecipeError(f"{where}: {error}") from None
 
 
 def _apply(content: dict[str, Any], change: str) -> None:
@@ -160,8 +134,8 @@ def _apply(content: dict[str, Any], change: str) -> None:
 
 def _near(key: str) -> str:
     """What the unknown key may have been meant to be."""
-    known = list(Recipe.model_fields)
-    for name, part in (("training", TrainingPart), ("pseudo", PseudoPart), ("scoring", ScoringPart)):
-        known += [f"{name}.{field}" for field in part.model_fields]
+    known = [*Recipe.model_fields, *(f"scoring.{name}" for name in ScoringPart.model_fields)]
+    for place, part in (("training", TrainingPlan), ("pseudo", PseudoAnomalies), ("scoring.smoothing", Smoothing)):
+        known += [f"{place}.{field.name}" for field in fields(part)]
     matches = get_close_matches(key, known, 1) or [k for k in known if k.endswith(f".{key}")]
     return f"; did you mean {matches[0]}?" if matches else f"; there are: {', '.join(known)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oddframe.types import runs
+
 MOST_POINTS = 2000
 
 
@@ -34,13 +36,6 @@ def envelope(
     return time[kept], score[kept]
 
 
-def runs(flags: ArrayLike) -> list[tuple[int, int]]:
-    """First and last index of every unbroken run of true values in (N,) flags."""
-    padded = np.r_[False, np.asarray(flags, dtype=bool), False]
-    changes = np.flatnonzero(padded[1:] != padded[:-1])
-    return [(int(start), int(end) - 1) for start, end in zip(changes[::2], changes[1::2], strict=True)]
-
-
 def labelled_spans(labels: ArrayLike, frame: NDArray[np.int64], time: NDArray[np.float64]) -> list[tuple[float, float]]:
     """Stretches of time, in seconds, in which the 0/1 `labels` of a video's frames are 1.
 
@@ -53,7 +48,7 @@ def labelled_spans(labels: ArrayLike, frame: NDArray[np.int64], time: NDArray[np
     inside = frame < len(labels)
     flags = np.zeros(len(frame), dtype=bool)
     flags[inside] = labels[frame[inside]] > 0
-    return [(float(time[start]), float(time[end])) for start, end in runs(flags)]
+    return [(float(time[run.start]), float(time[run.stop - 1])) for run in runs(flags)]
 
 
 def score_range(score: NDArray[np.float64], threshold: float) -> tuple[float, float]:

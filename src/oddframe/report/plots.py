@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from oddframe.atomic import replacing
 from oddframe.evaluation.auc import roc_auc
-from oddframe.report.curve import envelope, labelled_spans, runs, score_range, time_ticks
+from oddframe.report.curve import envelope, labelled_spans, score_range, time_ticks
 from oddframe.report.heat import Heat
 from oddframe.report.style import EVENT, INK, SCORE, THRESHOLD, TRUTH, clock
 from oddframe.report.thumbnails import grab_thumbnails
-from oddframe.types import Event, FrameScores
+from oddframe.types import Event, FrameScores, runs
 from oddframe.video.sources import VideoSource
 
 DPI = 150
@@ -138,8 +138,8 @@ def _telling(scores: FrameScores, events: Sequence[Event], labels: ArrayLike | N
     calm = np.ones(len(scores.frame), dtype=bool)
     for start, end in [*((e.start_s, e.end_s) for e in events), *_truth(scores, labels)]:
         calm &= (scores.time < start) | (scores.time > end)
-    stretches = sorted(runs(calm), key=lambda ends: ends[0] - ends[1])[: SHOTS - len(shown)]
-    shown |= {(first + last) // 2: 0 for first, last in stretches}
+    stretches = sorted(runs(calm), key=len, reverse=True)[: SHOTS - len(shown)]
+    shown |= {(stretch.start + stretch.stop - 1) // 2: 0 for stretch in stretches}
     return dict(sorted(shown.items()))
 
 

@@ -1,6 +1,7 @@
-"""From raw components to one number per frame: each transformed and scaled, then weighted and added.
+"""From raw components to one number per frame: each is transformed and scaled, then all are weighted and added.
 
 What a `Combination` leaves open is what is normal: `Levels` say where each component lies on held-out normal video.
+`Combiner` and `ScoreStream` take a video in pieces; `combine` and `ScoreRule` push a whole video through them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import Smoother, Smoothing
 from oddframe.types import Combination, Transform
 
 Components = Mapping[str, NDArray[np.float64]]
@@ -28,7 +29,7 @@ class ScoreRule:
     """How a bundle makes one smoothed score of the raw components.
 
     Attributes:
-        levels: what is normal; needed by combinations of scale "normal" alone.
+        levels: what is normal. Only combinations of scale "normal" and "dataset_minmax" need it.
     """
 
     combination: Combination
@@ -36,32 +37,107 @@ class ScoreRule:
     levels: Levels = field(default_factory=dict)
 
     def __call__(self, components: Components) -> NDArray[np.float64]:
-        return smooth(combine(components, self.combination, self.levels), self.smoothing)
+        """The (N,) scores of one whole video of (N,) components. The errors are those of `combine`."""
+        stream = ScoreStream(self)
+        return np.concatenate((stream.push(components), stream.flush()))
+
+    @property
+    def look_ahead(self) -> int | None:
+        """Frames after a frame whose components must be known before its score is final; None for the whole video."""
+        return None if self.combination.scale == "per_video_minmax" else self.smoothing.look_ahead
+
+
+class ScoreStream:
+    """Makes the scores of one video whose components arrive in pieces.
+
+    `push` and `flush` return the scores that are now final, in the order of the frames. Together they are, to the last
+    bit, the same however the video was cut.
+
+    Raises:
+        InputError: the combination has no weights.
+    """
+
+    def __init__(self, rule: ScoreRule) -> None:
+        self._combiner, self._smoother = Combiner(rule.combination, rule.levels), Smoother(rule.smoothing)
+
+    def push(self, components: Components) -> NDArray[np.float64]:
+        """Take the (M,) components of the next M frames; the (K,) scores that are now final.
+
+        Raises:
+            InputError: see `combine`.
+        """
+        return self._smoother.push(self._combiner.push(components))
+
+    def flush(self) -> NDArray[np.float64]:
+        """End the video: the (K,) scores of the last frames. Nothing may be pushed afterwards."""
+        last = self._smoother.push(self._combiner.flush())
+        return np.concatenate((last, self._smoother.flush()))
+
+
+class Combiner:
+    """Combines the components of one video that arrive in pieces.
+
+    The scale "per_video_minmax" must see the whole video before it can say anything of a frame: then `push` returns
+    nothing, and `flush` returns the whole video. With every other scale the values of a frame are final at once. The
+    scale "dataset_minmax" takes its bounds from `levels`, so whoever uses it must have seen the whole test set before.
+
+    Raises:
+        InputError: the combination has no weights.
+    """
+
+    def __init__(self, how: Combination, levels: Levels | None = None) -> None:
+        if not how.weights:
+            raise InputError("the score asks for no component at all; give at least one of them a weight")
+        self._how, self._levels = how, levels or {}
+        self._waiting: list[Components] = []
+
+    def push(self, components: Components) -> NDArray[np.float64]:
+        """Take the (M,) components of the next M frames; the combined values that are now final.
+
+        Raises:
+            InputError: see `combine`.
+        """
+        missing = [name for name in self._how.weights if name not in components]
+        if missing:
+            present = ", ".join(components) or "none"
+            raise InputError(f"the score asks for {', '.join(missing)}; these scores have: {present}")
+        if self._how.scale != "per_video_minmax":
+            return self._combined(components)
+        self._waiting.append({name: components[name] for name in self._how.weights})
+        return np.empty(0)
+
+    def flush(self) -> NDArray[np.float64]:
+        """End the video: the combined values that had to wait for it."""
+        if not self._waiting:
+            return np.empty(0)
+        whole = {name: np.concatenate([piece[name] for piece in self._waiting]) for name in self._how.weights}
+        return self._combined(whole)
+
+    def _combined(self, components: Components) -> NDArray[np.float64]:
+        how = self._how
+        total = np.zeros(len(next(iter(components.values()))))
+        for name, weight in how.weights.items():
+            values = transformed(components[name], how.transform.get(name))
+            if how.scale == "per_video_minmax":
+                values = minmax(values)
+            elif how.scale != "none":
+                if name not in self._levels:
+                    raise InputError(f"what is normal for {name} is not known; calibrate on normal video first")
+                offset, unit = self._levels[name]
+                values = (values - offset) / unit
+            total += weight * values
+        return total
 
 
 def combine(components: Components, how: Combination, levels: Levels | None = None) -> NDArray[np.float64]:
     """The combined components (N,) of one whole video as (N,) float64.
 
     Raises:
-        InputError: no weights, a weight for a component that these scores do not have, or no level for one where the
-            scale is "normal" or "dataset_minmax".
+        InputError: there are no weights, these scores lack a component that has a weight, or there is no level for one
+            where the scale is "normal" or "dataset_minmax".
     """
-    missing = [name for name in how.weights if name not in components]
-    if missing or not how.weights:
-        wanted = ", ".join(missing) if missing else "no component at all"
-        raise InputError(f"the score asks for {wanted}; these scores have: {', '.join(components) or 'none'}")
-    total = np.zeros(len(next(iter(components.values()))))
-    for name, weight in how.weights.items():
-        values = transformed(components[name], how.transform.get(name))
-        if how.scale == "per_video_minmax":
-            values = minmax(values)
-        elif how.scale != "none":
-            if levels is None or name not in levels:
-                raise InputError(f"what is normal for {name} is not known; calibrate on normal video first")
-            offset, unit = levels[name]
-            values = (values - offset) / unit
-        total += weight * values
-    return total
+    combiner = Combiner(how, levels)
+    return np.concatenate((combiner.push(components), combiner.flush()))
 
 
 def transformed(values: NDArray[np.float64], how: Transform | None) -> NDArray[np.float64]:
@@ -74,7 +150,9 @@ def transformed(values: NDArray[np.float64], how: Transform | None) -> NDArray[n
 
 
 def minmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) values mapped onto 0..1, or zeros where they are all the same."""
+    """(N,) values mapped onto 0..1, or zeros where they are all the same or none at all."""
+    if not len(values):
+        return np.zeros_like(values)
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 

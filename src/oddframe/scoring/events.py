@@ -1,12 +1,16 @@
-"""From a score per frame to events: hysteresis, merging, and the place in the picture."""
+"""From a score per frame to events: hysteresis, merging, and the place in the picture.
+
+`SpanFinder` and `EventFinder` take a video in pieces; `spans` and `find_events` push a whole video through them.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +19,126 @@ from scipy import ndimage
 from oddframe.atomic import replacing
 from oddframe.errors import InputError
 from oddframe.types import Event, FrameScores, VideoInfo
+
+Explain = Callable[[Mapping[str, NDArray[np.float64]], int], Mapping[str, float]]
+"""Components (M,) and the row of a peak -> what `Event.why` says of it."""
+
+
+class Mark(NamedTuple):
+    """A frame with its time stamp in seconds and its score."""
+
+    frame: int
+    time: float
+    score: float
+
+
+class Span(NamedTuple):
+    """A stretch of frames above the threshold: its first frame, its highest (the first such), and its last."""
+
+    first: Mark
+    peak: Mark
+    last: Mark
+
+    @property
+    def seconds(self) -> float:
+        """From the first frame to the last."""
+        return self.last.time - self.first.time
+
+
+class _Run(NamedTuple):
+    """A run that goes on: its first frame, and whether it is an alarm already."""
+
+    first: Mark
+    alarm: bool
+
+
+class SpanFinder:
+    """Finds where the score of one video is abnormal while its frames arrive in pieces.
+
+    A run is a series of consecutive frames with score >= `low`; it is an alarm from its first frame on as soon as one
+    of its frames reaches `threshold`. Alarms at most `merge_s` seconds apart (last frame of one to first frame of the
+    next) become one span. Spans that last less than `min_s` seconds (first frame to last) are dropped.
+
+    A span therefore ends only when more than `merge_s` seconds have passed since its last frame, and no run that began
+    within them can still become an alarm. Spans do not depend on how the video was cut.
+
+    Attributes:
+        current: the span that later frames may still extend, or None. It may still be shorter than `min_s`.
+
+    Raises:
+        InputError: `low` lies above `threshold`.
+    """
+
+    def __init__(self, threshold: float, low: float, merge_s: float = 2.0, min_s: float = 0.0) -> None:
+        if low > threshold:
+            raise InputError(f"the low threshold {low:g} lies above the threshold {threshold:g}")
+        self.threshold, self.low, self.merge_s, self.min_s = threshold, low, merge_s, min_s
+        self.current: Span | None = None
+        self._run: _Run | None = None
+
+    def push(self, frame: NDArray[np.int64], time: NDArray[np.float64], score: NDArray[np.float64]) -> list[Span]:
+        """Take the next M frames: (M,) numbers, seconds that never decrease, scores; the spans that ended, in order."""
+        if not len(score):
+            return []
+        ended: list[Span] = []
+
+        def mark(row: int) -> Mark:
+            return Mark(int(frame[row]), float(time[row]), float(score[row]))
+
+        def end_before(second: float) -> None:
+            """End the current span if what begins at `second` lies too far away from it."""
+            if self.current is not None and second - self.current.last.time > self.merge_s:
+                ended.extend(self._end())
+
+        first, last, alarm = self._runs(score)
+        before = self._run if len(first) and first[0] == 0 else None  # of which the first run is the rest
+        if before is not None:
+            alarm[0] |= before.alarm
+        if len(last) and last[-1] == len(score) - 1:
+            self._run = _Run(before.first if before and len(first) == 1 else mark(first[-1]), bool(alarm[-1]))
+        else:
+            self._run = None
+        for number, (start_row, end_row) in enumerate(self._merged(first[alarm], last[alarm], time)):
+            start = before.first if before and start_row == 0 else mark(start_row)
+            if number or before is None or not before.alarm:
+                end_before(start.time)
+            self._extend(start, mark(start_row + int(np.argmax(score[start_row : end_row + 1]))), mark(end_row))
+        if self._run is None or not self._run.alarm:
+            end_before(float(time[-1]) if self._run is None else self._run.first.time)
+        return ended
+
+    def flush(self) -> list[Span]:
+        """End the video: the span that its end ended, if there is one. Nothing may be pushed afterwards."""
+        self._run = None
+        return self._end()
+
+    def _runs(self, score: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """First and last row of every run in a piece, and whether it is an alarm."""
+        inside = np.concatenate(([False], score >= self.low, [False]))
+        edges = np.flatnonzero(inside[1:] != inside[:-1])
+        first, last = edges[0::2], edges[1::2] - 1
+        reached = np.concatenate(([0], np.cumsum(score >= self.threshold)))
+        return first, last, reached[last + 1] > reached[first]
+
+    def _merged(
+        self, first: NDArray[np.int64], last: NDArray[np.int64], time: NDArray[np.float64]
+    ) -> list[tuple[int, int]]:
+        """First and last row of the alarms of a piece, those that are close together as one."""
+        if not len(first):
+            return []
+        apart = time[first[1:]] - time[last[:-1]] > self.merge_s
+        return list(zip(first[np.r_[True, apart]].tolist(), last[np.r_[apart, True]].tolist(), strict=True))
+
+    def _extend(self, start: Mark, peak: Mark, last: Mark) -> None:
+        if self.current is None:
+            self.current = Span(start, peak, last)
+        else:
+            highest = peak if peak.score > self.current.peak.score else self.current.peak
+            self.current = Span(self.current.first, highest, last)
+
+    def _end(self) -> list[Span]:
+        span, self.current = self.current, None
+        return [] if span is None or span.seconds < self.min_s else [span]
 
 
 def spans(
@@ -25,59 +149,122 @@ def spans(
     merge_s: float = 2.0,
     min_s: float = 0.0,
 ) -> NDArray[np.int64]:
-    """Where a score is abnormal: (E, 2) first and last position of every event, both inclusive.
+    """Where the score of a whole video is abnormal: (E, 2) first and last position of every span, both inclusive.
 
-    An event is a run of frames with score >= `low` of which at least one reaches `threshold`. Events at most `merge_s`
-    seconds apart (last frame of one to first frame of the next) become one; then those that last less than `min_s`
-    seconds (first to last frame) are dropped. Seconds are time stamps, so a variable frame rate does no harm.
+    `SpanFinder` has the rule. Seconds are time stamps, so a variable frame rate does no harm.
 
     Args:
-        time: (N,) seconds, increasing.
+        time: (N,) seconds, never decreasing.
         score: (N,) scores.
 
     Raises:
         InputError: `low` lies above `threshold`.
     """
-    if low > threshold:
-        raise InputError(f"the low threshold {low:g} lies above the threshold {threshold:g}")
-    inside = np.concatenate(([False], score >= low, [False]))
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    first, last = edges[0::2], edges[1::2] - 1
-    reached = np.concatenate(([0], np.cumsum(score >= threshold)))
-    alarm = reached[last + 1] > reached[first]
-    first, last = first[alarm], last[alarm]
-    if len(first):
-        apart = time[first[1:]] - time[last[:-1]] > merge_s
-        first, last = first[np.r_[True, apart]], last[np.r_[apart, True]]
-    lasting = time[last] - time[first] >= min_s
-    return np.stack([first[lasting], last[lasting]], axis=1)
+    finder = SpanFinder(threshold, low, merge_s, min_s)
+    found = finder.push(np.arange(len(score)), time, score) + finder.flush()
+    return np.array([(span.first.frame, span.last.frame) for span in found], np.int64).reshape(-1, 2)
 
 
-def find_events(
-    scores: FrameScores, threshold: float, low: float, merge_s: float = 2.0, min_s: float = 0.0
-) -> list[Event]:
-    """The events of one video in order of time; `spans` has the rule, `region` that of the box.
+@dataclass(frozen=True)
+class EventChange:
+    """A step in the life of an event: it is opened once, updated any number of times, and closed once.
+
+    `event` is what is known of it now. Its id, video, bundle and start stay; peak, end, box and `why` may change with
+    every step until it is closed.
+    """
+
+    kind: Literal["opened", "updated", "closed"]
+    event: Event
+
+
+class EventFinder:
+    """Finds the events of one video while its scores arrive in pieces.
+
+    `SpanFinder` has the rule of the events, `region` that of their boxes.
+
+    An event opens when it reaches the threshold and has lasted `min_s` seconds: what is dropped for being short never
+    opens. It is updated by a piece that makes it longer. It closes when no later frame can belong to it. The closed
+    events do not depend on how the video was cut; how often one is updated does. Of the pixels, only the box of the
+    highest frame so far is kept.
+
+    Args:
+        explain: makes `Event.why` of the components at the peak; None leaves it empty.
 
     Raises:
         InputError: `low` lies above `threshold`.
     """
-    events = []
-    for first, last in spans(scores.time, scores.score, threshold, low, merge_s, min_s):
-        peak = first + int(np.argmax(scores.score[first : last + 1]))
-        events.append(
-            Event(
-                video=scores.video,
-                start_frame=int(scores.frame[first]),
-                peak_frame=int(scores.frame[peak]),
-                end_frame=int(scores.frame[last]),
-                start_s=float(scores.time[first]),
-                peak_s=float(scores.time[peak]),
-                end_s=float(scores.time[last]),
-                score=float(scores.score[peak]),
-                box=None if scores.map is None else region(scores.map[peak], scores.info),
-            )
+
+    def __init__(
+        self, threshold: float, low: float, merge_s: float = 2.0, min_s: float = 0.0, explain: Explain | None = None
+    ) -> None:
+        self._spans, self._explain = SpanFinder(threshold, low, merge_s, min_s), explain
+        self._known: Event | None = None  # the current event as the pieces before left it
+        self._open = False
+
+    def push(self, piece: FrameScores) -> list[EventChange]:
+        """Take the scores of the next frames; what they change, in order of time."""
+        before = self._known
+        changes: list[EventChange] = []
+        for span in self._spans.push(piece.frame, piece.time, piece.score):
+            changes += self._close(self._event(span, piece))
+        current = self._spans.current
+        self._known = None if current is None else self._event(current, piece)
+        if current is None or self._known is None:
+            return changes
+        if not self._open and current.seconds >= self._spans.min_s:
+            self._open = True
+            changes.append(EventChange("opened", self._known))
+        elif self._open and self._known != before:
+            changes.append(EventChange("updated", self._known))
+        return changes
+
+    def flush(self) -> list[EventChange]:
+        """End the video: what that changes. Nothing may be pushed afterwards."""
+        event, ended = self._known, self._spans.flush()
+        return self._close(event) if ended and event is not None else []
+
+    def _close(self, event: Event) -> list[EventChange]:
+        opened = [] if self._open else [EventChange("opened", event)]
+        self._known, self._open = None, False
+        return [*opened, EventChange("closed", event)]
+
+    def _event(self, span: Span, piece: FrameScores) -> Event:
+        """The event of a span whose peak lies in this piece, or is known from an earlier one."""
+        known = self._known
+        if known is not None and known.start_frame == span.first.frame and known.peak_frame == span.peak.frame:
+            return replace(known, end_frame=span.last.frame, end_s=span.last.time)
+        row = int(np.searchsorted(piece.frame, span.peak.frame))
+        return Event(
+            video=piece.video,
+            start_frame=span.first.frame,
+            peak_frame=span.peak.frame,
+            end_frame=span.last.frame,
+            start_s=span.first.time,
+            peak_s=span.peak.time,
+            end_s=span.last.time,
+            score=span.peak.score,
+            box=None if piece.map is None else region(piece.map[row], piece.info),
+            why={} if self._explain is None else self._explain(piece.components, row),
+            bundle=piece.bundle,
         )
-    return events
+
+
+def find_events(
+    scores: FrameScores,
+    threshold: float,
+    low: float,
+    merge_s: float = 2.0,
+    min_s: float = 0.0,
+    explain: Explain | None = None,
+) -> list[Event]:
+    """The events of one whole video in order of time: those that an `EventFinder` closes.
+
+    Raises:
+        InputError: `low` lies above `threshold`.
+    """
+    finder = EventFinder(threshold, low, merge_s, min_s, explain)
+    changes = finder.push(scores) + finder.flush()
+    return [change.event for change in changes if change.kind == "closed"]
 
 
 def region(grid: NDArray[np.floating], info: VideoInfo) -> tuple[int, int, int, int] | None:
@@ -115,7 +302,7 @@ def write_events(path: Path, events: Iterable[Event]) -> None:
 
 
 def read_events(path: Path) -> list[Event]:
-    """Read what `write_events` wrote.
+    """Read what `write_events` wrote. Lines of older versions, without `bundle` and `id`, are events too.
 
     Raises:
         InputError: the file does not exist, or a line of it is not an event.
@@ -128,6 +315,6 @@ def read_events(path: Path) -> list[Event]:
             row = json.loads(line)
             box = row.pop("box")
             events.append(Event(**row, box=None if box is None else tuple(box)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, InputError) as error:
             raise InputError(f"{path}, line {number}: not an event ({error})") from error
     return events

@@ -121,7 +121,8 @@ def load_scores(path: Path, with_map: bool = True) -> FrameScores:
         with_map: give the map, if there is one, as a read-only view of the file (it is not loaded into memory).
 
     Raises:
-        InputError: there is no such file, or it is not a score file of this version.
+        InputError: there is no such file, it is not a score file of this version, or its values cannot be scores (see
+            `FrameScores`).
     """
     if not path.is_file():
         raise InputError(f"{path}: no such score file")
@@ -129,7 +130,10 @@ def load_scores(path: Path, with_map: bool = True) -> FrameScores:
         with np.load(path, allow_pickle=False) as stored:
             meta = json.loads(str(stored["meta"]))
             if meta["version"] != VERSION:
-                raise InputError(f"{path}: score file of version {meta['version']}, this oddframe reads {VERSION}")
+                raise _OtherVersion(
+                    f"{path}: score file of version {meta['version']}, this oddframe reads {VERSION}; "
+                    "score the video again"
+                )
             info = VideoInfo(**{**meta["info"], "damage": tuple(meta["info"]["damage"])})
             return FrameScores(
                 video=meta["video"],
@@ -141,8 +145,14 @@ def load_scores(path: Path, with_map: bool = True) -> FrameScores:
                 bundle=meta["bundle"],
                 map=_in_place(path, "map.npy") if with_map and "map" in stored.files else None,
             )
-    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+    except _OtherVersion:
+        raise
+    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile, InputError) as error:
         raise InputError(f"{path}: not a score file of oddframe ({error}); score the video again") from error
+
+
+class _OtherVersion(InputError):
+    """A whole score file that another version of oddframe wrote."""
 
 
 def _in_place(path: Path, member: str) -> NDArray[np.float16]:

@@ -17,7 +17,7 @@ import numpy as np
 from oddframe.runtime.runtime import Runtime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool, load_scores, save_scores, score_path
-from oddframe.scoring.stream import Maps, collect, score_frames
+from oddframe.scoring.stream import Collected, Maps, score_frames
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
@@ -111,14 +111,13 @@ class WindowScorer:
             VideoReader(source, window.size, window.colour, window.resize) as reader,
             self.store.maps(signature.map_grid) as maps,
         ):
-
-            def count(frames: int) -> None:
-                nonlocal done
-                done += frames
+            collected = Collected(maps)
+            for piece in score_frames(self.runtime, reader, self.batch):
+                collected.add(piece)
+                done += len(piece.index)
                 if progress is not None:
                     progress(done, reader.info.frames)
-
-            whole = collect(score_frames(self.runtime, reader, self.batch), maps, count)
+            whole = collected.whole()
             components = dict(whole.components)
             scores = FrameScores(
                 source.name, whole.index, whole.time, components, self.rule(components), reader.info,

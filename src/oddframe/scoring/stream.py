@@ -1,21 +1,28 @@
-"""From frames to scores: decoding, model and post-processing run side by side, memory bounded by the window."""
+"""From frames to scores. Every step takes the next part of a video and hands out what is now final.
+
+    frames  ->  ComponentStream  ->  pieces  ->  ScoreAssembler  ->  scores  ->  EventFinder (in `events`)
+
+A `ComponentStream` takes frames one by one, as a camera gives them. `score_frames` does the same for a file, with
+decoding, model and post-processing side by side. Memory is bounded by the window, not by the length of the video.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.datasets.prefetch import prefetch
-from oddframe.datasets.windows import Chunk, stream_chunks
+from oddframe.datasets.windows import Chunk, WindowStream, stream_chunks
 from oddframe.errors import VideoError
 from oddframe.runtime.runtime import Runtime
+from oddframe.scoring.combine import ScoreRule, ScoreStream
 from oddframe.scoring.files import MapSpool
 from oddframe.scoring.volume import VolumeFilter
-from oddframe.types import ChunkErrors, Signature
+from oddframe.types import ChunkErrors, FrameScores, Signature, VideoInfo
 from oddframe.video.decode import Frame
 
 Maps = MapSpool | list[NDArray[np.float16]] | None
@@ -24,7 +31,14 @@ Maps = MapSpool | list[NDArray[np.float16]] | None
 
 @dataclass(frozen=True)
 class Piece:
-    """The next M frames whose score is final: components (M,) each, map (M, h, w) float16 or None."""
+    """The next M frames whose components are final.
+
+    Attributes:
+        index: (M,) numbers of the frames in the video.
+        time: (M,) seconds.
+        components: name -> (M,) raw component.
+        map: (M, h, w) anomaly map, or None.
+    """
 
     index: NDArray[np.int64]
     time: NDArray[np.float64]
@@ -33,7 +47,7 @@ class Piece:
 
 
 class PostProcessor:
-    """Turns the model's pieces into final ones: applies the detector's map filter, which looks a few frames ahead."""
+    """Turns what the network says into final pieces: applies the detector's map filter, which looks ahead."""
 
     def __init__(self, signature: Signature) -> None:
         extents, grid = signature.map_filter, signature.map_grid
@@ -41,6 +55,7 @@ class PostProcessor:
         self.waiting: list[Piece] = []
 
     def push(self, chunk: Chunk, errors: ChunkErrors) -> Piece:
+        """Take the next chunk and its errors; the frames that are now final, possibly none."""
         piece = Piece(chunk.index, chunk.time, errors.components, None)
         if self.volume is None:
             return piece if errors.map is None else replace(piece, map=errors.map.astype(np.float16))
@@ -50,7 +65,7 @@ class PostProcessor:
         return self._release(done.maximum, done.map)
 
     def flush(self) -> Piece | None:
-        """The frames still waiting for a look ahead that will not come."""
+        """End the video: the frames whose look-ahead will not come, or None where no frame waits."""
         if self.volume is None or not self.waiting:
             return None
         done = self.volume.flush()
@@ -59,7 +74,7 @@ class PostProcessor:
     def _release(self, maximum: NDArray[np.float64], grid: NDArray[np.float16]) -> Piece:
         waiting = join(self.waiting)
         count = len(maximum)
-        self.waiting = [cut(waiting, slice(count, None))]
+        self.waiting = [cut(waiting, slice(count, None))] if count < len(waiting.index) else []
         ready = cut(waiting, slice(count))
         return Piece(ready.index, ready.time, {**ready.components, "map_max": maximum}, grid)
 
@@ -81,50 +96,171 @@ def join(pieces: list[Piece]) -> Piece:
     )
 
 
-def score_frames(runtime: Runtime, frames: Iterable[Frame], batch: int | None = None) -> Iterator[Piece]:
-    """Score consecutive frames of one video.
+class ComponentStream:
+    """Scores the frames of one video that arrive one by one: windows, network and map filter.
 
-    The decoder runs ahead on a thread of its own, post-processing follows on another; the model keeps this one.
+    `push` hands out a frame as soon as the frames of its look-ahead have arrived (see `Signature.look_ahead`), and with
+    a `batch` above 1 as soon as its batch is full. Nothing runs on other threads.
+
+    Args:
+        batch: windows per forward pass. It does not change the scores.
+    """
+
+    def __init__(self, runtime: Runtime, batch: int = 1) -> None:
+        self._runtime = runtime
+        self._windows, self._post = WindowStream(runtime.signature.window, batch), PostProcessor(runtime.signature)
+        runtime.begin_video()
+
+    def push(self, frame: Frame) -> list[Piece]:
+        """Take the next frame, of the window's size and colour; the pieces that are now final."""
+        chunk = self._windows.push(frame)
+        return [] if chunk is None else self._score(chunk)
+
+    def flush(self) -> list[Piece]:
+        """End the video: the pieces of its last frames.
+
+        Raises:
+            VideoError: the video is shorter than a window that may not be filled up.
+        """
+        pieces = [piece for chunk in self._windows.flush() for piece in self._score(chunk)]
+        last = self._post.flush()
+        return pieces if last is None else [*pieces, last]
+
+    def _score(self, chunk: Chunk) -> list[Piece]:
+        piece = self._post.push(chunk, self._runtime.score(chunk))
+        return [piece] if len(piece.index) else []
+
+
+def score_frames(
+    runtime: Runtime, frames: Iterable[Frame], batch: int | None = None, *, threads: bool = True
+) -> Iterator[Piece]:
+    """Score consecutive frames of one video. A piece is yielded as soon as it is final.
 
     Args:
         frames: decoded at the window's size and colour.
         batch: windows per forward pass; None lets the runtime choose. It does not change the scores.
+        threads: decode a few chunks ahead on one thread and run the network on another, while this thread does the
+            post-processing. Without threads a piece is yielded before the next frame is pulled from `frames`.
+
+    Raises:
+        VideoError: the video is shorter than a window that may not be filled up.
     """
+    batch = batch or runtime.batch
+    if not threads:
+        stream = ComponentStream(runtime, batch)
+        for frame in frames:
+            yield from stream.push(frame)
+        yield from stream.flush()
+        return
     post = PostProcessor(runtime.signature)
     runtime.begin_video()
-    chunks = prefetch(stream_chunks(frames, runtime.signature.window, batch or runtime.batch))
-    previous: Future[Piece] | None = None
-    with ThreadPoolExecutor(1, thread_name_prefix="oddframe-post") as worker:
-        for chunk in chunks:
-            errors = runtime.score(chunk)
-            if previous is not None:
-                yield previous.result()
-            previous = worker.submit(post.push, chunk, errors)
-        if previous is not None:
-            yield previous.result()
+    chunks = stream_chunks(frames, runtime.signature.window, batch)
+    with closing(prefetch(_scored(runtime, chunks), depth=1)) as scored:
+        for chunk, errors in scored:
+            piece = post.push(chunk, errors)
+            if len(piece.index):
+                yield piece
     last = post.flush()
     if last is not None:
         yield last
 
 
-def collect(
-    pieces: Iterable[Piece],
-    spool: Maps = None,
-    progress: Callable[[int], None] | None = None,
-) -> Piece:
-    """All pieces of a video as one; maps go to `spool`, or are dropped without one.
+def _scored(runtime: Runtime, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, ChunkErrors]]:
+    """Chunks and their errors; the chunks are made ahead on a thread of their own."""
+    with closing(prefetch(chunks)) as ahead:
+        for chunk in ahead:
+            yield chunk, runtime.score(chunk)
+
+
+class ScoreAssembler:
+    """Makes the scores of one video from its pieces, as soon as the smoothed scores of their frames are final.
+
+    `ScoreRule.look_ahead` tells how many frames wait; only they are held.
+
+    Args:
+        info: the video; its name becomes that of the scores.
+        bundle: id that the scores carry.
+
+    Raises:
+        InputError: the rule's combination has no weights.
+    """
+
+    def __init__(self, rule: ScoreRule, info: VideoInfo, bundle: str = "") -> None:
+        self._stream, self._info, self._bundle = ScoreStream(rule), info, bundle
+        self._waiting: list[Piece] = []
+
+    def push(self, piece: Piece) -> list[FrameScores]:
+        """Take the next piece; the scores that are now final: those of consecutive frames, or none.
+
+        Raises:
+            InputError: the rule does not fit the components, or a score is not a finite number.
+        """
+        self._waiting.append(piece)
+        return self._release(self._stream.push(piece.components))
+
+    def flush(self) -> list[FrameScores]:
+        """End the video: the scores of its last frames."""
+        return self._release(self._stream.flush())
+
+    def _release(self, score: NDArray[np.float64]) -> list[FrameScores]:
+        count = len(score)
+        if not count:
+            return []
+        whole = join(self._waiting)
+        maps = [piece.map for piece in self._waiting if piece.map is not None]
+        grid = np.concatenate(maps) if maps else None
+        ready = cut(whole, slice(count))
+        rest = replace(cut(whole, slice(count, None)), map=None if grid is None else grid[count:])
+        self._waiting = [rest] if len(rest.index) else []
+        return [
+            FrameScores(
+                self._info.name,
+                ready.index,
+                ready.time,
+                dict(ready.components),
+                score,
+                self._info,
+                self._bundle,
+                None if grid is None else grid[:count],
+            )
+        ]
+
+
+class Collected:
+    """All pieces of a video on their way to be one.
+
+    Args:
+        maps: takes the maps; None drops them.
+    """
+
+    def __init__(self, maps: Maps = None) -> None:
+        self._maps, self._pieces = maps, list[Piece]()
+
+    def add(self, piece: Piece) -> None:
+        """Take the next piece."""
+        if self._maps is not None and piece.map is not None:
+            self._maps.append(piece.map)
+        if len(piece.index):
+            self._pieces.append(cut(piece, slice(None)))
+
+    def whole(self) -> Piece:
+        """All of them as one, without maps.
+
+        Raises:
+            VideoError: not a single frame could be scored.
+        """
+        if not self._pieces:
+            raise VideoError("no frame of this video could be scored")
+        return join(self._pieces)
+
+
+def collect(pieces: Iterable[Piece], maps: Maps = None) -> Piece:
+    """All pieces of a video as one; see `Collected`.
 
     Raises:
         VideoError: not a single frame could be scored.
     """
-    kept = []
+    collected = Collected(maps)
     for piece in pieces:
-        if spool is not None and piece.map is not None:
-            spool.append(piece.map)
-        kept.append(cut(piece, slice(None)))
-        if progress is not None:
-            progress(len(piece.index))
-    kept = [piece for piece in kept if len(piece.index)]
-    if not kept:
-        raise VideoError("no frame of this video could be scored")
-    return join(kept)
+        collected.add(piece)
+    return collected.whole()

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,14 +84,22 @@ def _across(lane: Lane, rng: np.random.Generator) -> float:
     return float(rng.uniform(lane.near, lane.far))
 
 
-def _straight(
-    scene: Scene, kind: str, figure: Body, times: Floats, start: float, y: float, direction: int, speed: float
-) -> Actor:
-    """Along the walkway through the whole view, entering at `start` seconds, with a slight wander."""
-    first, last = _ends(scene, y, direction, OUTSIDE + figure.radius)
-    duration = abs(last - first) / speed
-    actor = travel(kind, figure, times, [(start, first, y), (start + duration, last, y)])
-    return Actor(**{**vars(actor), "y": y + 0.08 * np.sin(times * 0.9 + start * 7)})
+class _Walk(NamedTuple):
+    """When somebody enters (seconds), how far from the camera (metres), +1 or -1 along x, and metres a second."""
+
+    start: float
+    y: float
+    direction: int
+    speed: float
+
+
+def _straight(scene: Scene, kind: str, figure: Body, times: Floats, walk: _Walk) -> Actor:
+    """Along the walkway, with a slight wander."""
+    first, last = _ends(scene, walk.y, walk.direction, OUTSIDE + figure.radius)
+    duration = abs(last - first) / walk.speed
+    knots = [(walk.start, first, walk.y), (walk.start + duration, last, walk.y)]
+    actor = travel(kind, figure, times, knots)
+    return Actor(**{**vars(actor), "y": walk.y + 0.08 * np.sin(times * 0.9 + walk.start * 7)})
 
 
 def _stream(scene: Scene, rng: np.random.Generator) -> Lane:
@@ -107,7 +116,7 @@ def _passing(kind: str) -> Story:
         figure, lane = FIGURES[kind](rng), _stream(scene, rng)
         speed = float(rng.uniform(*figure.speed))
         y = (lane.near + lane.far) / 2 if figure.radius > 1 else _across(lane, rng)
-        return [_marked(_straight(scene, kind, figure, times, start, y, lane.direction, speed))]
+        return [_marked(_straight(scene, kind, figure, times, _Walk(start, y, lane.direction, speed)))]
 
     return story
 
@@ -115,7 +124,7 @@ def _passing(kind: str) -> Story:
 def _against_stream(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
     figure, lane = walker(rng), _stream(scene, rng)
     y, speed = _across(lane, rng), float(rng.uniform(1.3, 1.8))
-    return [_marked(_straight(scene, "against_stream", figure, times, start, y, -lane.direction, speed))]
+    return [_marked(_straight(scene, "against_stream", figure, times, _Walk(start, y, -lane.direction, speed)))]
 
 
 def _off_path(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
@@ -154,7 +163,7 @@ def _thrown_object(scene: Scene, times: Floats, start: float, rng: np.random.Gen
     """Somebody throws a bundle ahead, picks it up when passing it, and throws it again."""
     person, bundle, lane = walker(rng), FIGURES["thrown_object"](rng), _stream(scene, rng)
     y, speed, way = _across(lane, rng), float(rng.uniform(1.3, 1.6)), lane.direction
-    thrower = _straight(scene, "walker", person, times, start, y, way, speed)
+    thrower = _straight(scene, "walker", person, times, _Walk(start, y, way, speed))
     first, last = _ends(scene, y, way)
 
     def where(t: float) -> float:
@@ -264,7 +273,7 @@ def _crowd(scene: Scene, times: Floats, others: Sequence[Actor], rng: np.random.
             y = _across(lane, rng)
             rows = [y, y + 0.75 if y + 0.75 < lane.far else y - 0.75][:company]
             group = [
-                _straight(scene, "walker", walker(rng), times, clock + 0.2 * k, row, lane.direction, pace)
+                _straight(scene, "walker", walker(rng), times, _Walk(clock + 0.2 * k, row, lane.direction, pace))
                 for k, row in enumerate(rows)
             ]
             if all(_clear(new, old) for new in group for old in around):

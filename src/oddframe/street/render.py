@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from oddframe.errors import InputError
 from oddframe.street.crowd import Actor, plan
 from oddframe.street.puppet import Puppet, Stamp
 from oddframe.street.scene import Scene
@@ -51,9 +52,16 @@ class World:
         seed: which world.
         size: (height, width) of its frames in pixels.
         fps: frames a second.
+
+    Raises:
+        InputError: a side below 32 pixels, or a rate that is not above 0.
     """
 
     def __init__(self, seed: int = 0, size: tuple[int, int] = (180, 320), fps: float = 12.5) -> None:
+        if min(size) < 32:
+            raise InputError(f"cannot render frames of {size[1]}x{size[0]} pixels: the smallest side is 32")
+        if not fps > 0:
+            raise InputError(f"cannot render {fps} frames a second: the rate must be above 0")
         self.seed, self.size, self.fps = seed, size, fps
         self.scene = Scene.random(seed, size)
         self._noise = _noise_fields(np.random.default_rng((seed, 0x4015E)), size)

@@ -44,54 +44,48 @@ SECONDS = {
 
 def render_world(
     out: Path,
+    world: World | None = None,
     *,
     videos: int = 8,
     seconds: float = 20,
-    seed: int = 0,
     test_videos: int | None = None,
     kinds: Sequence[str] = TEST_KINDS,
-    size: tuple[int, int] = (180, 320),
-    fps: float = 12.5,
     progress: RenderProgress | None = None,
 ) -> Path:
     """Render one world into a folder: training and test videos of the same camera, each with a crowd of its own.
 
     Args:
         out: folder to write to; created where it does not exist.
+        world: which street, at which size and rate; None takes `World()`.
         videos: number of normal training videos.
         seconds: length of each video.
-        seed: which world; the same seed gives the same frames.
         test_videos: number of test videos, as many as for training where None.
         kinds: of anomalies to plant, out of `TEST_KINDS`.
-        size: (height, width) in pixels.
-        fps: frames a second.
         progress: called with (frames done, frames in all).
 
     Returns:
         `out`.
 
     Raises:
-        InputError: for a number of videos, a length, a size or a rate that makes no video, or an unknown kind.
+        InputError: the number of videos or their length makes no video, or a kind is unknown.
     """
+    world = world or World()
     tests = videos if test_videos is None else test_videos
     if videos < 0 or tests < 0 or videos + tests == 0:
         raise InputError(f"cannot render {videos} training and {tests} test videos: ask for at least one video")
-    if not (seconds * fps >= 1 and fps > 0):
-        raise InputError(f"cannot render {seconds} seconds at {fps} frames a second: that is less than one frame")
+    if not seconds * world.fps >= 1:
+        raise InputError(f"cannot render {seconds} seconds at {world.fps} frames a second: that is less than one frame")
     unknown = [kind for kind in kinds if kind not in TEST_KINDS]
     if unknown or not kinds:
         raise InputError(f"cannot plant {', '.join(unknown) or 'nothing'}; there are: {', '.join(TEST_KINDS)}")
-    if min(size) < 32:
-        raise InputError(f"cannot render frames of {size[1]}x{size[0]} pixels: the smallest side is 32")
-    world = World(seed, size, fps)
     plans = [
         *((f"{k + 1:02d}", k, ()) for k in range(videos)),
         *(
             (f"{k + 1:02d}", TEST_OFFSET + k, planted)
-            for k, planted in enumerate(plant_kinds(tests, seconds, seed, kinds))
+            for k, planted in enumerate(plant_kinds(tests, seconds, world.seed, kinds))
         ),
     ]
-    total, done = len(plans) * max(round(seconds * fps), 1), 0
+    total, done = len(plans) * max(round(seconds * world.fps), 1), 0
 
     def counted(frames: Iterable[RenderedFrame]) -> Iterator[RenderedFrame]:
         nonlocal done
@@ -112,9 +106,9 @@ def render_world(
         with replacing(out / "testing" / "events.csv") as path:
             _write_csv(path, ("video", "kind", "start_frame", "end_frame"), events)
     about = {
-        "seed": seed,
-        "size": list(size),
-        "fps": fps,
+        "seed": world.seed,
+        "size": list(world.size),
+        "fps": world.fps,
         "seconds": seconds,
         "training_videos": videos,
         "test_videos": tests,

@@ -21,6 +21,7 @@ from oddframe.datasets.hashing import hash64
 from oddframe.errors import InputError
 from oddframe.models.learner import Learner
 from oddframe.models.stage import Stage, Update
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training import checkpoint
 from oddframe.training.checkpoint import TrainingHistory, load_checkpoint
 from oddframe.training.devices import average_gradients, gather, share_state, whole_batch_norm
@@ -37,7 +38,7 @@ from oddframe.training.sampling import (
     heldout_samples,
 )
 from oddframe.training.session import TrainingSession
-from oddframe.training.stages import LOG_LINES, TrainingPlan, crossed, rate_factor
+from oddframe.training.stages import LOG_LINES, crossed, rate_factor
 
 HELDOUT_SHARE = 0.05  # of a stage whose budget is a time, at most, goes into held-out measurements
 
@@ -48,22 +49,15 @@ def train(
     heldout: Samples | None,
     plan: TrainingPlan,
     out: Path,
-    *,
-    devices: int = 1,
-    accelerator: str = "auto",
-    resume: bool = False,
-    progress: bool = True,
+    options: TrainingOptions = TrainingOptions(),
 ) -> TrainingHistory:
     """Train `detector` in place; leave `checkpoint.pt` and `training.jsonl` in the folder `out`.
 
     Args:
         data: normal video to learn from, or bags.
         heldout: the same, not in `data`, on which progress is measured; at most 256 samples of it are looked at.
-        devices: one process each; on the CPU they share its cores. The batch is divided among them, and they learn what
-            one would, BatchNorm's statistics included.
-        accelerator: "cpu", "cuda", "mps" or "auto".
-        resume: go on from the checkpoint in `out`, if there is one; a finished run returns at once.
-        progress: show it on standard error.
+        plan: what decides on the result.
+        options: devices, resuming, checkpoints and what is shown; those that `fit` reads play no part here.
 
     The detector returns in eval mode, on the device it came from. torch's global generators are reseeded.
 
@@ -78,6 +72,7 @@ def train(
         return TrainingHistory()
     if len(data) == 0:
         raise InputError("there is nothing to train on: the videos have no frame with a complete window")
+    devices = options.devices
     if devices < 1 or plan.batch_size % devices or len(data) < devices:
         raise InputError(
             f"a batch of {plan.batch_size} out of {len(data)} samples cannot be divided among {devices} devices; "
@@ -85,16 +80,16 @@ def train(
         )
     for stage in stages:
         _check_groups(stage, data, plan, devices)
-    if plan.tensorboard:
+    if options.tensorboard:
         check_tensorboard()
     out.mkdir(parents=True, exist_ok=True)
-    if not resume:
+    if not options.resume:
         (out / checkpoint.NAME).unlink(missing_ok=True)
 
     home = next((parameter.device for parameter in detector.parameters()), torch.device("cpu"))
     try:
-        fabric = make_fabric(devices, accelerator, plan.precision)
-        finished = launch(fabric, _all_stages, detector, data, heldout, plan, out, progress)
+        fabric = make_fabric(devices, options.accelerator, plan.precision)
+        finished = launch(fabric, _all_stages, detector, data, heldout, plan, out, options)
     finally:
         detector.to(home).eval()
     if not finished:
@@ -112,12 +107,12 @@ def _all_stages(
     heldout: Samples | None,
     plan: TrainingPlan,
     out: Path,
-    progress: bool,
+    options: TrainingOptions,
 ) -> bool:
     """What each process does: whatever is left of the run. Returns False if it was interrupted."""
     learns = [parameter.requires_grad for parameter in detector.parameters()]
     with noted_interrupts() as interrupts:
-        session = TrainingSession(fabric, interrupts, detector, data.groups, plan, out, progress)
+        session = TrainingSession(fabric, interrupts, detector, data.groups, plan, out, options)
         try:
             fabric.to_device(detector)
             while not session.finished:

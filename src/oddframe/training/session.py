@@ -17,17 +17,18 @@ from torch import Tensor
 from oddframe.errors import BundleError, TrainingError
 from oddframe.models.learner import Learner
 from oddframe.models.stage import Stage
+from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.checkpoint import Checkpoint, TrainingState, check_signature, load_checkpoint, save_checkpoint
 from oddframe.training.launch import Interrupts
 from oddframe.training.log import ProgressView, TrainingLog
 from oddframe.training.sampling import Sampler
-from oddframe.training.stages import StageSpan, TrainingPlan, fraction_done, span_of_stage
+from oddframe.training.stages import StageSpan, fraction_done, span_of_stage
 
 AGREE_SECONDS = 0.1  # reading a loss waits for the device, so it is done about this often, not at every step
 MOST_PENDING = 50
 SAVING_SHARE = 0.05  # of the time, at most, goes into checkpoints
 EPOCH_LINE_SECONDS = 10.0  # shorter epochs share a line
-NOT_SIGNED = ("checkpoint_seconds", "tensorboard")  # settings that do not change what is learnt
+SIGNED = ("batch_size", "precision", "seed", "schedule", "warmup", "grad_clip")  # what a checkpoint is held against
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,16 @@ class TrainingSession:
         groups: Sequence[range],
         plan: TrainingPlan,
         out: Path,
-        progress: bool,
+        options: TrainingOptions,
     ) -> None:
         self.fabric, self.detector, self.plan = fabric, detector, plan
+        self._options = options
         self.stages = detector.stages()
         self._interrupts, self._groups, self._out = interrupts, tuple(groups), out
         self._lengths = [stage.length for stage in self.stages]
         self._signature = {
-            **{name: value for name, value in asdict(plan).items() if name not in NOT_SIGNED},
+            **{name: getattr(plan, name) for name in SIGNED},
+            "budget": None if plan.length is None else asdict(plan.length),
             "samples": sum(map(len, groups)),
             "stages": [[stage.name, stage.length] for stage in self.stages],
         }
@@ -78,8 +81,8 @@ class TrainingSession:
         self._names: list[str] = []
         self._pending: list[Tensor] = []
         self._pace = 1
-        self._log = TrainingLog(out, self.state.history, plan.tensorboard) if fabric.is_global_zero else None
-        self._view = ProgressView(progress and fabric.is_global_zero)
+        self._log = TrainingLog(out, self.state.history, options.tensorboard) if fabric.is_global_zero else None
+        self._view = ProgressView(options.progress and fabric.is_global_zero)
 
     def close(self) -> None:
         """Close the log and leave the terminal as it was."""
@@ -114,7 +117,7 @@ class TrainingSession:
         place = plan.seed, state.stage, state.first_epoch
         self.sampler = Sampler(*place, self._groups, plan.batch_size, *device, stage.sampling)
         self.span = span_of_stage(
-            state.stage, self._lengths, stage.unit, self.sampler.steps_per_epoch, plan.budget, state.stage_start
+            state.stage, self._lengths, stage.unit, self.sampler.steps_per_epoch, plan.length, state.stage_start
         )
         self._line_start = self._epochs_start = self._mark(state.elapsed)
 
@@ -239,7 +242,7 @@ class TrainingSession:
     def save_due(self) -> bool:
         """Whether it is time for `save`."""
         when, took = self._last_save
-        return self.state.elapsed - when >= max(self.plan.checkpoint_seconds, took / SAVING_SHARE)
+        return self.state.elapsed - when >= max(self._options.checkpoint_seconds, took / SAVING_SHARE)
 
     def save(self, optimisers: Sequence[torch.optim.Optimizer]) -> None:
         """Write a checkpoint within a stage; right after `agree`, so that nothing that is not finite is ever saved."""

@@ -1,4 +1,4 @@
-"""What a run is asked to do, how long each stage of it lasts, and how far it has come: plain arithmetic, no torch.
+"""How long each stage of a run lasts, and how far it has come: plain arithmetic, no torch.
 
 A stage's length is counted in steps, or in seconds where the budget is a time. Everything that changes in the course of
 a stage (learning rate, held-out measurements, log lines) hangs on its progress in [0, 1], and so scales with the budget
@@ -7,92 +7,16 @@ by itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, cos, floor, pi
 from typing import Literal
 
-from oddframe.errors import InputError, RecipeError
+from oddframe.settings import Budget, Schedule
 
 HELDOUT_MARKS = 20
 LOG_LINES = 200
-
-BudgetUnit = Literal["seconds", "steps", "epochs"]
-Schedule = Literal["constant", "cosine"]
-
-_UNITS: dict[str, tuple[float, BudgetUnit]] = {
-    "s": (1.0, "seconds"),
-    "m": (60.0, "seconds"),
-    "min": (60.0, "seconds"),
-    "h": (3600.0, "seconds"),
-    "step": (1.0, "steps"),
-    "steps": (1.0, "steps"),
-    "epoch": (1.0, "epochs"),
-    "epochs": (1.0, "epochs"),
-}
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long training takes in all; the stages share it in proportion to their lengths."""
-
-    amount: float
-    unit: BudgetUnit
-
-
-def parse_budget(text: str) -> Budget:
-    """Read "30m", "90s", "2h", "2000steps" or "5epochs" (a space before the unit is welcome).
-
-    Raises:
-        InputError: anything else, zero included.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
-    if match is None or match[2] not in _UNITS or float(match[1]) == 0:
-        raise InputError(
-            f"budget {text!r}: write a time (90s, 30m, 2h), a number of steps (2000steps) or of epochs (5epochs)"
-        )
-    factor, unit = _UNITS[match[2]]
-    return Budget(float(match[1]) * factor, unit)
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What holds for all stages of a run; learning rates and relative lengths belong to the stages.
-
-    Attributes:
-        batch_size: samples per step, over all devices together.
-        precision: "bf16" computes in mixed precision, weights stay float32.
-        schedule: of the learning rate within each stage; "cosine" falls to zero.
-        warmup: fraction of each stage in which the learning rate rises linearly.
-        budget: None: every stage runs its own length.
-        grad_clip: largest norm of the gradient, or None.
-        checkpoint_seconds: a checkpoint is written this often; what a kill can cost.
-        tensorboard: write TensorBoard events beside the log.
-    """
-
-    batch_size: int = 16
-    precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
-    schedule: Schedule = "constant"
-    warmup: float = 0.0
-    budget: Budget | None = None
-    grad_clip: float | None = None
-    checkpoint_seconds: float = 30.0
-    tensorboard: bool = False
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise RecipeError(f"training.batch_size is {self.batch_size}; it must be at least 1")
-        if self.precision not in ("fp32", "bf16"):
-            raise RecipeError(f"training.precision is {self.precision!r}; choose fp32 or bf16")
-        if self.schedule not in ("constant", "cosine"):
-            raise RecipeError(f"training.schedule is {self.schedule!r}; choose constant or cosine")
-        if not 0 <= self.warmup < 1:
-            raise RecipeError(f"training.warmup is {self.warmup}; it is a fraction of a stage, from 0 to below 1")
-        if self.grad_clip is not None and self.grad_clip <= 0:
-            raise RecipeError(f"training.grad_clip is {self.grad_clip}; it must be above 0, or null")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from oddframe.datasets.clips import ClipSet
 from oddframe.errors import InputError, RecipeError
 from oddframe.models.detector import one_class
 from oddframe.models.registry import create
-from oddframe.progress import ProgressCall
+from oddframe.progress import progress_bars
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
+from oddframe.settings import ThresholdOptions
 from oddframe.training.sampling import as_batch
 from oddframe.types import Window
 from oddframe.video.cache import build_cache, default_cache_root
@@ -32,10 +33,8 @@ def adapt(
     shots: int = 5,
     steps: int | None = None,
     out: str | Path | None = None,
-    alarms_per_hour: float | None = None,
-    quantile: float | None = None,
+    threshold: ThresholdOptions = ThresholdOptions(),
     device: str = "auto",
-    progress: ProgressCall | None = None,
 ) -> Run:
     """Adapt to a new camera from a few windows of its normal video; a new bundle appears, `run` stays as it is.
 
@@ -45,7 +44,8 @@ def adapt(
         shots: how many windows.
         steps: gradient steps; None as the recipe says.
         out: folder for the new bundle; None takes that of `run` with "-adapted" appended.
-        alarms_per_hour, quantile: how the threshold is chosen; see `Run.calibration`.
+        threshold: how the threshold is chosen.
+        device: "auto" (CUDA where there is one), or any torch device name.
 
     Raises:
         RecipeError: the detector cannot adapt; MPN can, meta-trained.
@@ -73,12 +73,14 @@ def adapt(
     if len(sources) > 1:
         raise InputError(f"{video}: holds {len(sources)} videos; give one video of the new camera")
     (source,) = sources
-
-    def decoded(done: int, expected: int) -> None:
-        if progress is not None:
-            progress(f"decoding {source.name}", done, expected)
-
-    cached, skipped = build_cache(sources, detector.window, default_cache_root(), 1, decoded)
+    with progress_bars() as bars:
+        cached, skipped = build_cache(
+            sources,
+            detector.window,
+            default_cache_root(),
+            1,
+            lambda done, expected: bars(f"decoding {source.name}", done, expected),
+        )
     if not cached:
         raise InputError(skipped[0][1])
     support, rest = divide(len(cached[0].frames), shots, detector.window, source.name)
@@ -89,11 +91,11 @@ def adapt(
     detector.adapt(as_batch(windows).to(runtime.device))
 
     pieces = list(heldout_pieces(runtime, cached * len(rest), rest))
-    if quantile is None:
-        supported_rate(alarms_per_hour, sum(float(time[-1] - time[0]) for time, _ in pieces))
+    if threshold.quantile is None:
+        supported_rate(threshold.alarms_per_hour, sum(float(time[-1] - time[0]) for time, _ in pieces))
     data = replace(bundle.data, adapted_from=Adaptation(bundle.id, source.name, shots, tuple(support)))
     adapted = Run(save_bundle(out, detector, recipe, bundle.history, data))
-    adapted.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
+    adapted.calibrate(pieces, alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
     return adapted
 
 

@@ -1,4 +1,4 @@
-"""What `fit` does before the first step, whatever the system learns from: the plan, and a folder to leave a run in."""
+"""What `fit` does before the first step, whatever the system learns from: it looks at the folder to leave a run in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from oddframe.atomic import write_text
 from oddframe.bundle import META
 from oddframe.errors import InputError
 from oddframe.recipes import Recipe
-from oddframe.training.stages import TrainingPlan, parse_budget
 
 RECIPE = "recipe.json"
 
@@ -43,19 +42,3 @@ def check_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
         raise InputError(
             f"{out}: was begun with another {different[0]}; resume with the same recipe, or choose another --out"
         )
-
-
-def training_plan(recipe: Recipe, budget: str | None, tensorboard: bool) -> TrainingPlan:
-    """The recipe's part of the plan, `budget` taking the place of its own."""
-    part = recipe.training
-    length = budget or part.budget
-    return TrainingPlan(
-        batch_size=part.batch_size,
-        precision=part.precision,
-        seed=part.seed,
-        schedule=part.schedule,
-        warmup=part.warmup,
-        budget=parse_budget(length) if length else None,
-        grad_clip=part.grad_clip,
-        tensorboard=tensorboard,
-    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from math import inf
 from typing import Any
@@ -14,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from oddframe.benchmark.memory import peak_memory
-from oddframe.datasets.windows import stream_chunks
+from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import InputError
 from oddframe.runtime.runtime import Runtime, RuntimeOptions
 from oddframe.scoring.choose_runtime import choose_runtime
+from oddframe.scoring.combine import unusual
+from oddframe.scoring.events import EventFinder
 from oddframe.scoring.open_scorer import open_runtime
-from oddframe.scoring.stream import PostProcessor, score_frames
+from oddframe.scoring.stream import ComponentStream, Piece, PostProcessor, ScoreAssembler, score_frames
+from oddframe.types import ChunkErrors, VideoInfo
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
 from oddframe.workflow.run import Run
@@ -30,9 +34,10 @@ LIVE_FRAMES = 200  # at most, for latencies
 
 @dataclass(frozen=True)
 class Latency:
-    """From the bytes of a frame to its score, one frame at a time as in live use, in milliseconds: percentiles.
+    """How long a frame takes, one frame at a time as in live use, in milliseconds: percentiles.
 
-    The frames of look-ahead that must have arrived before are not in it.
+    The time runs from the bytes of a frame until everything that it makes final was handed out: scores and changes of
+    events. The frames of look-ahead that must arrive before are not in it.
     """
 
     p50: float
@@ -47,10 +52,10 @@ class BenchResult:
     Attributes:
         videos: names.
         frames: scored in a round.
-        end_to_end: from the files to final scores, stages overlapping.
+        end_to_end: from the files to scores and events, stages overlapping.
         decode: decoding and resizing alone: the first floor.
         forward: the network alone, on windows already decoded.
-        post: the map filter alone.
+        post: what follows the network alone: map filter, combination, smoothing, events.
         arithmetic_floor: frames/s at which this machine's matrix products could do the network's arithmetic: the second
             floor; None where torch, which measures it, is not installed.
         shares: part of the time each stage takes of the work of one frame (the stages overlap: end to end takes less
@@ -58,7 +63,7 @@ class BenchResult:
         gflop: 10^9 floating-point operations per frame, two per multiply-add.
         matrix_gflops: 10^9 operations per second in a large matrix product at the same precision, or None.
         latency: of single frames.
-        look_ahead: frames that must have arrived after a frame before it can be scored.
+        look_ahead: frames that must arrive after a frame before its components are final.
         fps: frames/s of the videos; 25 where they do not say.
         peak_mib: peak memory of the process; `peak_gpu_mib` of what torch took of the GPU, or None.
     """
@@ -114,7 +119,7 @@ def bench(
         raise InputError(f"frames and rounds must be at least 1, not {frames} and {rounds}")
     options = choose_runtime(run.bundle, options, sources, run.rule) if options.runtime == "auto" else options
     signature, runtime = run.signature, open_runtime(run.bundle, options)
-    batch, window = options.batch or runtime.batch, signature.window
+    batch, window, ending = options.batch or runtime.batch, signature.window, _Ending(run)
 
     def opened(source: VideoSource) -> VideoReader:
         return VideoReader(source, window.size, window.colour, window.resize)
@@ -127,28 +132,25 @@ def bench(
     def end_to_end() -> None:
         for source in sources:
             with opened(source) as reader:
-                _drain(score_frames(runtime, islice(reader, frames), batch))
+                ending.run(score_frames(runtime, islice(reader, frames), batch), reader.info)
 
     with peak_memory() as peak:  # before anything is held only to be measured
         end_to_end()
-    parts, rates = [], []
+    videos: list[tuple[VideoInfo, list[Chunk]]] = []
     for source in sources:
         with opened(source) as reader:
-            rates.append(reader.info.fps or FPS)
-            parts.append(list(stream_chunks(islice(reader, frames), window, batch)))
-    chunks = [chunk for part in parts for chunk in part]
-    count = sum(len(chunk.index) for chunk in chunks)
+            videos.append((reader.info, list(stream_chunks(islice(reader, frames), window, batch))))
+    count = sum(len(chunk.index) for _, chunks in videos for chunk in chunks)
 
-    def forward() -> list[Any]:
-        return [runtime.score(chunk) for chunk in chunks]  # scores come back to the host: nothing is left to wait for
+    def forward() -> list[list[ChunkErrors]]:
+        # Scores come back to the host: nothing is left to wait for.
+        return [[runtime.score(chunk) for chunk in chunks] for _, chunks in videos]
 
     errors = forward()
 
     def post() -> None:
-        processor = PostProcessor(signature)
-        for chunk, error in zip(chunks, errors, strict=True):
-            processor.push(chunk, error)
-        processor.flush()
+        for (info, chunks), found in zip(videos, errors, strict=True):
+            ending.run(_pieces(PostProcessor(signature), chunks, found), info)
 
     stages: dict[str, Callable[[], Any]] = {
         "decode": decode, "forward": forward, "post": post, "end_to_end": end_to_end,
@@ -164,7 +166,7 @@ def bench(
     seconds = {name: statistics.median(values) for name, values in times.items()}
     work = sum(seconds[name] for name in ("decode", "forward", "post"))
     gflop, rate = _arithmetic(run, runtime)
-    live = open_runtime(run.bundle, replace(options, batch=1))
+    live, rates = open_runtime(run.bundle, replace(options, batch=1)), [info.fps or FPS for info, _ in videos]
     return BenchResult(
         videos=tuple(source.name for source in sources),
         frames=count,
@@ -181,7 +183,7 @@ def bench(
         shares={name: seconds[name] / work for name in ("decode", "forward", "post")},
         gflop=gflop,
         matrix_gflops=rate,
-        latency=_latency(live, opened(sources[0]), min(frames, LIVE_FRAMES)),
+        latency=_latency(live, ending, opened(sources[0]), min(frames, LIVE_FRAMES)),
         look_ahead=signature.look_ahead,
         fps=statistics.median(rates),
         peak_mib=peak.mib,
@@ -189,20 +191,67 @@ def bench(
     )
 
 
-def _latency(runtime: Runtime, reader: VideoReader, frames: int) -> Latency:
-    """Of single frames: each is decoded, resized, scored and post-processed before the next one is looked at."""
-    post, taken = PostProcessor(runtime.signature), []
-    runtime.begin_video()
+class _Ending:
+    """What follows the map filter: combination, smoothing and events, by the rule and the thresholds of a run.
+
+    Where a run is not calibrated, components stand for themselves and no score reaches the threshold.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.rule = rule = run.rule
+        self.limits = (inf, inf)
+        if run.bundle.calibration.is_file():
+            chosen = run.calibration()
+            self.limits = (chosen.threshold, chosen.low)
+        else:
+            self.rule = replace(rule, levels=dict.fromkeys(rule.combination.weights, (0.0, 1.0)))
+        self.merge = (run.bundle.recipe.scoring.merge_s, run.bundle.recipe.scoring.min_s)
+
+    def open(self, info: VideoInfo) -> tuple[ScoreAssembler, EventFinder]:
+        """For a new video."""
+        how, levels = self.rule.combination, self.rule.levels
+        explain = partial(unusual, how=how, levels=levels)
+        return ScoreAssembler(self.rule, info), EventFinder(*self.limits, *self.merge, explain)
+
+    def run(self, pieces: Iterable[Piece], info: VideoInfo) -> None:
+        """Everything that follows, for all pieces of a video."""
+        assembler, finder = self.open(info)
+        for piece in pieces:
+            for scores in assembler.push(piece):
+                finder.push(scores)
+        for scores in assembler.flush():
+            finder.push(scores)
+        finder.flush()
+
+
+def _pieces(post: PostProcessor, chunks: Sequence[Chunk], errors: Sequence[ChunkErrors]) -> Iterator[Piece]:
+    """The pieces of a video whose chunks the network has scored."""
+    for chunk, found in zip(chunks, errors, strict=True):
+        piece = post.push(chunk, found)
+        if len(piece.index):
+            yield piece
+    last = post.flush()
+    if last is not None:
+        yield last
+
+
+def _latency(runtime: Runtime, ending: _Ending, reader: VideoReader, frames: int) -> Latency:
+    """Of single frames: all that a frame makes final is done before the next frame is decoded."""
+    taken = []
     with reader:
-        chunks = stream_chunks(islice(reader, frames), runtime.signature.window, 1)
+        stream = ComponentStream(runtime)
+        assembler, finder = ending.open(reader.info)
         start = time.perf_counter()
-        for chunk in chunks:
-            post.push(chunk, runtime.score(chunk))
+        for frame in islice(reader, frames):
+            for piece in stream.push(frame):
+                for scores in assembler.push(piece):
+                    finder.push(scores)
             now = time.perf_counter()
             taken.append(now - start)
             start = now
-    # The first one waits for the window to fill, and warms up the network for a batch of one.
-    p50, p95, p99 = np.percentile(taken[min(5, len(taken) - 1) :], (50, 95, 99)) * 1e3
+    # The first frames only fill the window and the map filter, and the next warm up the network for a batch of one.
+    settled = runtime.signature.look_ahead + runtime.signature.window.look_back + 5
+    p50, p95, p99 = np.percentile(taken[min(settled, len(taken) - 1) :], (50, 95, 99)) * 1e3
     return Latency(float(p50), float(p95), float(p99))
 
 

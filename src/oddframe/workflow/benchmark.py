@@ -44,7 +44,7 @@ from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import save_scores
 from oddframe.scoring.origin import Origin, stored_scores
-from oddframe.scoring.smooth import Smoothing
+from oddframe.settings import Smoothing, TrainingOptions
 from oddframe.types import Combination, FrameScores, VideoInfo, Window
 from oddframe.video.cache import cache_key
 from oddframe.video.sources import VideoSource, find_videos
@@ -131,11 +131,9 @@ def _train(
     if not (out / TRAINED).is_file():
         accelerator = device.partition(":")[0]
         with peak_memory() as peak:
-            run = fit(
-                data.train, recipe=recipe, out=out, accelerator=accelerator, workers=workers, resume=True,
-                progress=progress,
-            )  # fmt: skip
-        spent = run.bundle.original().history.get("seconds", {})
+            training = TrainingOptions(workers=workers, accelerator=accelerator, resume=True, progress=progress)
+            run = fit(data.train, recipe=recipe, out=out, training=training)
+        spent = run.history.get("seconds", {})
         seconds = sum(sum(parts.values()) for parts in spent.values())
         skipped = [reason for _, reason in run.skipped]
         _note(out / TRAINED, peak, seconds=seconds, skipped=skipped)

@@ -12,9 +12,10 @@ from oddframe.datasets.folder import read_folder
 from oddframe.errors import InputError
 from oddframe.progress import ProgressCall
 from oddframe.report.plots import demo_picture
-from oddframe.street import render_world
+from oddframe.settings import TrainingOptions
+from oddframe.street import World, render_world
 from oddframe.types import Event
-from oddframe.workflow.evaluate import Evaluation, evaluate_run
+from oddframe.workflow.evaluate import EvaluateOptions, Evaluation, evaluate_run
 from oddframe.workflow.fit import fit
 from oddframe.workflow.outputs import OutputOptions
 
@@ -86,10 +87,10 @@ def demo(
     street = out / "street"
     render_world(
         street,
+        World(seed),
         videos=TRAINING_VIDEOS,
         test_videos=TEST_VIDEOS,
         seconds=SECONDS,
-        seed=seed,
         kinds=KINDS,
         progress=report("rendering"),
     )
@@ -98,15 +99,13 @@ def demo(
         recipe=recipe,
         out=out / "run",
         changes=[f"training.seed={seed}"],
-        budget=budget,
-        progress=train_progress,
-        cache_progress=report("decoding"),
+        training=TrainingOptions(budget=budget, progress=train_progress),
     )
     labelled = read_folder(street / "testing")
     labels = {video.source.name: video.labels for video in labelled.videos}
     sources = [video.source for video in labelled.videos]
     scored = run.score(sources, out / "scores", outputs=OutputOptions(labels=labels), progress=progress or False)
-    evaluation = evaluate_run(run, labelled, ["honest"], out=out / "scores")
+    evaluation = evaluate_run(run, labelled, EvaluateOptions(["honest"]), out=out / "scores")
     events = scored.events()
     planted = find_planted(street / "testing" / "events.csv", events)
     picture = out / "picture.png"

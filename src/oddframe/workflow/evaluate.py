@@ -31,6 +31,22 @@ BASELINE_FOLDER = "baseline"
 
 
 @dataclass(frozen=True)
+class EvaluateOptions:
+    """What is made of scores and labels.
+
+    Attributes:
+        protocols: names; none: `honest` and all of the model's own that its components allow.
+        every: those, and what all other protocols make of the model's own components; see `choose_protocols`.
+        details: also measure what the AUC of frames does not say, under the first protocol; see
+            `oddframe.workflow.details`.
+    """
+
+    protocols: Sequence[str] = ()
+    every: bool = False
+    details: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
     """One figure with all that belongs to it: the system, and the result under one protocol."""
 
@@ -58,37 +74,34 @@ class Evaluation:
 def evaluate_run(
     run: Run,
     data: str | LabelledSet,
-    protocols: Sequence[str] = (),
+    options: EvaluateOptions = EvaluateOptions(),
     *,
-    every: bool = False,
-    details: bool = False,
     out: str | Path | None = None,
-    options: RuntimeOptions = RuntimeOptions(),
+    runtime: RuntimeOptions = RuntimeOptions(),
     workers: int = 1,
-    progress: ProgressCall | None = None,
+    progress: ProgressCall | bool = True,
 ) -> Evaluation:
     """Score a labelled test set and evaluate it under every protocol, the frame-difference baseline beside it.
 
     Args:
         data: "NAME:PATH" (see `oddframe.datasets.readers.open_labelled`), or a set already open.
-        protocols: names; none: `honest` and all of the model's own that its components allow.
-        every: those, and what all other protocols make of the model's own components; see `choose_protocols`.
-        details: also measure what the AUC of frames does not say, under the first protocol; see
-            `oddframe.workflow.details`.
+        options: protocols and details.
         out: folder for score files, the one that `Run.score` takes; what it already holds is not scored again. None
             keeps the scores in memory.
-        options, workers: see `Run.score`.
+        runtime: what runs the network.
+        workers: processes that score videos side by side and share the cores.
 
     Raises:
-        InputError: unusable data, unknown protocol or one of another system, or a video that cannot be decoded.
+        InputError: the data cannot be used, a protocol is unknown or belongs to another system, or a video cannot be
+            decoded.
     """
     size = run.signature.window.size  # of the baseline; what has none is refused before anything is scored
     labelled = open_labelled(data) if isinstance(data, str) else data
     rule, model = run.rule, run.bundle.recipe.model
-    chosen = choose_protocols(protocols, every, model, set(run.bundle.outline.reported), rule, labelled.name)
-    sources = [video.source for video in labelled.videos]
-    kept = OutputOptions(pages=False)
-    scored = run.score(sources, out, outputs=kept, options=options, workers=workers, progress=progress or False)
+    components = set(run.bundle.outline.reported)
+    chosen = choose_protocols(options.protocols, options.every, model, components, rule, labelled.name)
+    sources, kept = [video.source for video in labelled.videos], OutputOptions(pages=False)
+    scored = run.score(sources, out, outputs=kept, options=runtime, workers=workers, progress=progress)
     if scored.skipped:
         raise InputError(f"{scored.skipped[0][1]}; a test set must be whole for its figures to mean anything")
     baseline = baseline_scores(size, labelled, ScoreRule(FrameDifference.combination, rule.smoothing))
@@ -96,41 +109,34 @@ def evaluate_run(
         for one in baseline:
             save_scores(one, Path(out) / BASELINE_FOLDER)
     origin = Origin(model, run.bundle.id, rule)
-    evaluation = _evaluation(labelled, origin, scored.videos, baseline, chosen, bool(protocols))
-    if not details:
+    evaluation = _evaluation(labelled, origin, scored.videos, baseline, chosen, bool(options.protocols))
+    if not options.details:
         return evaluation
     return replace(evaluation, details=measure(scored.videos, labelled, chosen[0], rule, scored.events()))
 
 
-def evaluate_stored(
-    folder: Path,
-    data: str | LabelledSet,
-    protocols: Sequence[str] = (),
-    *,
-    every: bool = False,
-    details: bool = False,
-) -> Evaluation:
+def evaluate_stored(folder: Path, data: str | LabelledSet, options: EvaluateOptions = EvaluateOptions()) -> Evaluation:
     """Evaluate scores that lie in a folder, without the model and without decoding a video.
 
     The baseline stands beside them where `evaluate_run` kept its scores.
 
     Args:
         folder: of score files; see `oddframe.scoring.origin.score_folder`.
-        data, protocols, every, details: as for `evaluate_run`; there is no threshold, so there are no events.
+        data, options: as for `evaluate_run`; there is no threshold, so details hold no events.
 
     Raises:
-        InputError: unusable scores or data, an unknown protocol or one of another system, or scores and labels that are
-            not of the same videos.
+        InputError: the scores or the data cannot be used, a protocol is unknown or belongs to another system, or scores
+            and labels are not of the same videos.
     """
     labelled = open_labelled(data) if isinstance(data, str) else data
     origin, scores = stored_scores(folder)
     components = set(scores[0].components)
-    chosen = choose_protocols(protocols, every, origin.model, components, origin.rule, labelled.name)
+    chosen = choose_protocols(options.protocols, options.every, origin.model, components, origin.rule, labelled.name)
     names = [video.source.name for video in labelled.videos]
     paths = [score_path(folder.parent / BASELINE_FOLDER, name) for name in names]
     baseline = [load_scores(path) for path in paths] if all(path.is_file() for path in paths) else None
-    evaluation = _evaluation(labelled, origin, scores, baseline, chosen, bool(protocols))
-    if not details:
+    evaluation = _evaluation(labelled, origin, scores, baseline, chosen, bool(options.protocols))
+    if not options.details:
         return evaluation
     return replace(evaluation, details=measure(scores, labelled, chosen[0], origin.rule, None))
 

@@ -68,8 +68,7 @@ def evaluate_bags(
     Raises:
         InputError: unusable data, features of another kind, or test videos without features.
     """
-    bundle = run.bundle.original()
-    detector = bag_detector(bundle.detector)
+    detector = bag_detector(run.detector)
     weak = open_weak(data)
     if not weak.test:
         raise InputError(f"{data}: has no test videos to evaluate on")

@@ -20,7 +20,7 @@ from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
 from oddframe.models.bag_detector import bag_detector
 from oddframe.models.detector import one_class
-from oddframe.progress import ProgressCall
+from oddframe.progress import progress_bars
 from oddframe.runtime.exported import NETWORK, Exported
 from oddframe.runtime.onnx_graph import write_bag_graph, write_window_graph
 from oddframe.runtime.parity import Parity, compare
@@ -49,7 +49,6 @@ def export(
     videos: str | Path | Sequence[VideoSource] | None = None,
     data: str | None = None,
     allow: bool = False,
-    progress: ProgressCall | None = None,
 ) -> Run:
     """Convert a detector, compare it with the original on real frames, and keep it if they agree.
 
@@ -89,7 +88,7 @@ def export(
         convert = _convert_bags if bags else _convert_windows
         made, parity = convert(trained, to, precision, found, folder, Path(scratch))
         if data is not None and parity.finite:
-            parity = replace(parity, auc=_aucs(trained, Run(made), data, progress))
+            parity = replace(parity, auc=_aucs(trained, Run(made), data))
         fault = parity.fault(precision)
         if fault is not None and not (allow and parity.finite):
             way_out = "; --allow keeps it all the same" if parity.finite else ""
@@ -198,14 +197,15 @@ def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int,
     return found
 
 
-def _aucs(trained: Run, exported: Run, data: str, progress: ProgressCall | None) -> tuple[float, float]:
+def _aucs(trained: Run, exported: Run, data: str) -> tuple[float, float]:
     """Micro AUC of the bundle and of what was exported of it, under protocol `honest`."""
     labelled, rule = open_labelled(data), trained.rule
     labels = {video.source.name: video.labels for video in labelled.videos}
     sources = [video.source for video in labelled.videos]
     found = []
     for one in (trained, exported):
-        scores = one.with_rule(rule).score(sources, options=RuntimeOptions(device="cpu"), progress=progress or False)
+        with progress_bars() as bars:
+            scores = one.with_rule(rule).score(sources, options=RuntimeOptions(device="cpu"), progress=bars)
         if scores.skipped:
             raise InputError(f"{scores.skipped[0][1]}; a test set must be whole for its figures to mean anything")
         found.append(evaluate(scores.videos, labels, get_protocol("honest"), rule).micro_auc)

@@ -15,7 +15,7 @@ from oddframe.features.extractor import Extractor
 from oddframe.features.snippets import SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_store
 from oddframe.features.workers import Made, extract_beside, extract_here
-from oddframe.progress import ProgressCall
+from oddframe.progress import progress_bars
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.scores import Skipped
 
@@ -62,17 +62,29 @@ class Extraction:
         return {"network": network, "waiting": waiting, "rest": max(0.0, 1 - network - waiting)}
 
 
+@dataclass(frozen=True)
+class ExtractOptions:
+    """What is seen of each snippet, and what computes it.
+
+    Attributes:
+        crops, frames_per_snippet: see `SnippetSampling.of`.
+        device: "auto" (CUDA where there is one and the extractor can use it), or any torch device name.
+        workers: processes, which share the cores; None takes up to four on the CPU, and one on another device.
+        batch: snippets per forward pass, of one process; one with ten crops counts as ten.
+    """
+
+    crops: int = 1
+    frames_per_snippet: int | None = None
+    device: str = "auto"
+    workers: int | None = None
+    batch: int | None = None
+
+
 def extract_features(
     opening: Opening,
     videos: str | Path | Sequence[VideoSource],
     out: str | Path,
-    *,
-    crops: int = 1,
-    frames_per_snippet: int | None = None,
-    device: str = "auto",
-    workers: int | None = None,
-    batch: int | None = None,
-    progress: ProgressCall | None = None,
+    options: ExtractOptions = ExtractOptions(),
 ) -> Extraction:
     """Extract the features of videos into a store; those that it already has, of unchanged videos, are kept.
 
@@ -80,11 +92,7 @@ def extract_features(
         opening: the extractor.
         videos: a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
         out: the store; made if missing, else it has to be of the same extractor and sampling.
-        crops, frames_per_snippet: see `SnippetSampling.of`.
-        device: "auto" (CUDA where there is one and the extractor can use it), or any torch device name.
-        workers: processes, which share the cores; None takes up to four on the CPU, and one on another device.
-        batch: snippets per forward pass, of one process; one with ten crops counts as ten.
-        progress: called with "videos" or "frames", how many are done, and how many in all where that is known.
+        options: crops, frames of a snippet, device, processes and batch.
 
     Raises:
         InputError: the extractor cannot be opened or used, `out` is something else, or not one video can be used.
@@ -92,32 +100,33 @@ def extract_features(
     """
     sources = find_videos(videos) if isinstance(videos, str | Path) else videos
     extractor = opening.open()
-    sampling = SnippetSampling.of(extractor, frames_per_snippet, crops)
-    device = _place(extractor, device)
+    sampling = SnippetSampling.of(extractor, options.frames_per_snippet, options.crops)
+    device = _place(extractor, options.device)
     store = create_store(out, opening, extractor, sampling)
     wanted, kept, skipped = _sort_out(store, sources)
+    workers = options.workers
     if workers is None:
         workers = min(MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
     workers = max(1, min(workers, len(wanted)))
-    batch = batch or (BATCH if device == "cpu" else GPU_BATCH)
-    tell = progress or _silent
+    batch = options.batch or (BATCH if device == "cpu" else GPU_BATCH)
     began = time.perf_counter()
-    if workers == 1:
-        answers = extract_here(store, extractor, batch, wanted, tell)
-    else:
-        del extractor  # each process opens its own
-        threads = max(1, torch.get_num_threads() // workers)
-        answers = extract_beside(store, device, batch, wanted, workers, threads, tell)
     made: dict[str, Made] = {}
     seconds = Seconds()
-    tell("videos", len(kept), len(sources))
-    for source, answer in answers:
-        if isinstance(answer, str):
-            skipped.append((source, answer))
+    with progress_bars() as tell:
+        if workers == 1:
+            answers = extract_here(store, extractor, batch, wanted, tell)
         else:
-            made[source.name] = answer
-            seconds.add(answer.seconds)
-        tell("videos", len(kept) + len(made) + len(skipped), len(sources))
+            del extractor  # each process opens its own
+            threads = max(1, torch.get_num_threads() // workers)
+            answers = extract_beside(store, device, batch, wanted, workers, threads, tell)
+        tell("videos", len(kept), len(sources))
+        for source, answer in answers:
+            if isinstance(answer, str):
+                skipped.append((source, answer))
+            else:
+                made[source.name] = answer
+                seconds.add(answer.seconds)
+            tell("videos", len(kept) + len(made) + len(skipped), len(sources))
     if not made and not kept:
         first = skipped[0][1]
         raise InputError(
@@ -169,7 +178,3 @@ def _place(extractor: Extractor, device: str) -> str:
                 pass  # it computes on the CPU only
     extractor.to(device)
     return device
-
-
-def _silent(what: str, done: int, total: int | None) -> None:
-    pass

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +23,22 @@ from oddframe.errors import InputError, RecipeError
 from oddframe.models.detector import one_class
 from oddframe.models.reference import read_checkpoint
 from oddframe.models.registry import create, entry
-from oddframe.recipes import PseudoPart, Recipe, load_recipe
+from oddframe.progress import shown
+from oddframe.recipes import Recipe, load_recipe, recipe_of
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
 from oddframe.scoring.heldout import HeldOutScores
 from oddframe.scoring.stream import collect, score_frames
+from oddframe.settings import PseudoAnomalies, ThresholdOptions, TrainingOptions
 from oddframe.training.loop import train
 from oddframe.video.cache import CachedVideo, build_cache, default_cache_root
 from oddframe.video.decode import Frame
 from oddframe.video.sources import find_videos
-from oddframe.workflow.begin import check_out, check_recipe, note_recipe, training_plan
+from oddframe.workflow.begin import check_out, check_recipe, note_recipe
 from oddframe.workflow.card import write_card
 from oddframe.workflow.fit_bags import fit_bags
 from oddframe.workflow.fit_fitted import fit_fitted
 from oddframe.workflow.run import Run
-
-CacheProgress = Callable[[int, int], None]
 
 
 def fit(
@@ -45,92 +46,74 @@ def fit(
     *,
     model: str = "sdmae",
     recipe: str | Recipe | None = None,
-    out: str | Path = "run",
-    features: Sequence[str] = (),
     changes: Iterable[str] = (),
-    budget: str | None = None,
-    alarms_per_hour: float | None = None,
-    quantile: float | None = None,
-    devices: int = 1,
-    accelerator: str = "auto",
-    workers: int = 2,
-    resume: bool = False,
-    tensorboard: bool = False,
-    progress: bool = False,
-    cache_progress: CacheProgress | None = None,
+    out: str | Path = "run",
+    threshold: ThresholdOptions = ThresholdOptions(),
+    training: TrainingOptions = TrainingOptions(),
 ) -> Run:
     """Learn what is normal from `videos`, find a threshold on a held-out part of them, and leave a bundle in `out`.
 
     Args:
-        videos: normal video only: a folder of videos or of frame folders, a video, or a CSV of paths. For systems that
-            learn from labelled videos (dakd, mil) their labels: a CSV of video,label, or NAME:PATH of a data set (see
-            `oddframe.datasets.weak.open_weak`).
-        model: takes the model's small recipe, where `recipe` names none.
+        videos: normal video only: a folder of videos or of frame folders, a video, or a CSV of paths. Systems that
+            learn from labelled videos (dakd, mil) take the labels here: a CSV of video,label, or NAME:PATH of a data
+            set (see `oddframe.datasets.weak.open_weak`).
+        model: the system, with its small recipe where `recipe` names none.
         recipe: a built-in recipe, a YAML file, or a `Recipe`.
-        features: for those systems, features of the videos: stores that `oddframe features` made, or NAME=LAYOUT:PATH
-            of published ones (see `oddframe.features.store.open_features`).
-        changes: `key=value` changes to the recipe, such as "training.batch_size=8".
-        budget: "30m", "2000steps", "5epochs"; None as the recipe says. The stages and the schedule scale with it.
-        alarms_per_hour, quantile: how the threshold is chosen; see `Run.calibration`.
-        devices: processes to train with, one device each; `accelerator` "auto", "cpu" or "cuda".
-        workers: processes that decode the training videos.
-        resume: go on with an interrupted run in `out`.
+        changes: `key=value` changes to a recipe given by name or file, such as "training.batch_size=8".
+        out: folder for the bundle.
+        threshold: how the threshold is chosen.
+        training: budget, devices, resuming, what is shown, and for labelled videos their features.
 
     Raises:
-        InputError: no usable video, or an `out` that holds another run.
-        RecipeError: unknown model, recipe or option.
+        InputError: there is no usable video, or `out` holds another run.
+        RecipeError: the model, the recipe or an option is unknown, a value is impossible, or there are changes to a
+            `Recipe` that is taken as it is.
         CalibrationError: the held-out video cannot support the threshold asked for; found before training starts.
     """
     out = Path(out)
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or f"{model}-small", changes)
-    plan = training_plan(recipe, budget, tensorboard)
-    check_out(out, resume)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe or recipe_of(model), changes)
+    elif changes:
+        raise RecipeError("changes go with a recipe's name or file; a `Recipe` is taken as it is")
+    plan = replace(recipe.training, budget=training.budget or recipe.training.budget)
+    check_out(out, training.resume)
     kind = entry(recipe.model).kind
-    if kind == "fitted":
-        check_recipe(recipe, out, resume)
-        return fit_fitted(
-            videos, recipe, out, alarms_per_hour=alarms_per_hour, quantile=quantile
-        )
     if kind == "bags":
-        return fit_bags(
-            str(videos), features, recipe, plan, out,
-            alarms_per_hour=alarms_per_hour, quantile=quantile,
-            devices=devices, accelerator=accelerator, resume=resume, progress=progress,
-        )  # fmt: skip
-    if features:
+        return fit_bags(str(videos), recipe, plan, out, threshold, training)
+    if kind == "fitted" and not training.features:
+        with shown(training.progress) as show:
+            return fit_fitted(videos, recipe, out, threshold, show)
+    if training.features:
         raise InputError(
             f"{recipe.model} learns from the frames of normal video, not from features; leave --features out, or "
             "choose a system that learns from labelled videos: --model dakd"
         )
-    check_recipe(recipe, out, resume)
-    torch.manual_seed(recipe.training.seed)
+    check_recipe(recipe, out, training.resume)
+    torch.manual_seed(plan.seed)
     detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "learning from frames")
     window = detector.window
 
     sources = find_videos(videos)
-    cached, skipped = build_cache(sources, window, default_cache_root(), workers, cache_progress)
+    with shown(training.progress) as show:
+        decoded = None if show is None else partial(show, "decoding")
+        cached, skipped = build_cache(sources, window, default_cache_root(), training.workers, decoded)
     if not cached:
         raise InputError(f"{videos}: not one video can be used; the first: {skipped[0][1]}")
     gap = window.look_ahead + window.look_back
-    training, heldout = split_holdout(
-        [len(v.frames) for v in cached], recipe.training.holdout, gap, recipe.training.seed
-    )
+    learnt, heldout = split_holdout([len(v.frames) for v in cached], plan.holdout, gap, plan.seed)
     seconds = sum(_seconds(video, part) for video, part in zip(cached, heldout, strict=True))
-    if quantile is None:
-        supported_rate(alarms_per_hour, seconds)
+    if threshold.quantile is None:
+        supported_rate(threshold.alarms_per_hour, seconds)
 
-    paster = make_paster(recipe.pseudo, window.size, recipe.training.seed)
+    paster = make_paster(recipe.pseudo, window.size, plan.seed)
     note_recipe(recipe, out)
     history = train(
         detector,
-        ClipSet(cached, window, training, paster),
+        ClipSet(cached, window, learnt, paster),
         ClipSet(cached, window, heldout, paster),
         plan,
         out,
-        devices=devices,
-        accelerator=accelerator,
-        resume=resume,
-        progress=progress,
+        training,
     )
     learned = TrainingData(
         videos=tuple(
@@ -142,13 +125,13 @@ def fit(
         frame_rate=round(float(np.median([_rate(video) for video in cached])), 3),
     )
     run = Run(save_bundle(out, detector, recipe, asdict(history), learned), skipped)
-    runtime = TorchRuntime(detector, "auto" if accelerator == "auto" else accelerator)
+    runtime = TorchRuntime(detector, training.accelerator)
     pieces = list(heldout_pieces(runtime, cached, heldout))
-    run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
+    run.calibrate(pieces, alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
     return run
 
 
-def make_paster(pseudo: PseudoPart, size: tuple[int, int], seed: int) -> Paster | None:
+def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int) -> Paster | None:
     """What pastes pseudo-anomalies into training clips, or None for a recipe without.
 
     Raises:
@@ -167,18 +150,7 @@ def make_paster(pseudo: PseudoPart, size: tuple[int, int], seed: int) -> Paster 
         sequences = sequences_from_folder(Path(path))
     else:
         raise RecipeError(f"pseudo.source is {pseudo.source!r}; write world, ubnormal:PATH, folder:PATH or none")
-    return Paster(
-        sequences,
-        size,
-        probability=pseudo.probability,
-        min_area=pseudo.min_area,
-        max_area=pseudo.max_area,
-        blend=pseudo.blend,
-        place=pseudo.place,
-        scale=pseudo.scale,
-        refresh=pseudo.refresh,
-        seed=seed,
-    )
+    return Paster(sequences, size, pseudo, seed)
 
 
 def heldout_pieces(

@@ -25,31 +25,21 @@ from oddframe.recipes import Recipe
 from oddframe.scoring.bags import torch_network
 from oddframe.scoring.calibrate import supported_rate
 from oddframe.scoring.features import frames_of, score_bag
+from oddframe.settings import ThresholdOptions, TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
-from oddframe.training.stages import TrainingPlan
 from oddframe.workflow.begin import check_recipe, note_recipe
 from oddframe.workflow.run import Run
 
 
 def fit_bags(
-    labels: str,
-    features: Sequence[str],
-    recipe: Recipe,
-    plan: TrainingPlan,
-    out: Path,
-    *,
-    alarms_per_hour: float | None,
-    quantile: float | None,
-    devices: int,
-    accelerator: str,
-    resume: bool,
-    progress: bool,
+    labels: str, recipe: Recipe, plan: TrainingPlan, out: Path, threshold: ThresholdOptions, training: TrainingOptions
 ) -> Run:
     """Train a weakly supervised system, calibrate it on held-out normal videos, and leave a bundle in `out`.
 
-    Everything that can be wrong with labels and features is found before training starts. See `oddframe.fit`.
+    `plan` is the recipe's, with the budget of this call. Everything that can be wrong with labels and features is found
+    before training starts. See `oddframe.fit`.
     """
-    if not features:
+    if not training.features:
         raise InputError(
             f"{recipe.model} learns from features: extract them with `oddframe features EXTRACTOR VIDEOS --out STORE`, "
             "then give --features STORE"
@@ -57,23 +47,23 @@ def fit_bags(
     videos = read_csv(labels) if Path(labels).is_file() else open_weak(labels).train
     if not videos:
         raise InputError(f"{labels}: has no training videos")
-    collection = Collection(features)
+    collection = Collection(training.features)
     recipe = fill_in(recipe, collection)
-    check_recipe(recipe, out, resume)
-    torch.manual_seed(recipe.training.seed)
+    check_recipe(recipe, out, training.resume)
+    torch.manual_seed(plan.seed)
     detector = bag_detector(create(recipe.model, recipe.preset, **recipe.options))
     check_features(detector, collection, videos, labels)
 
     truth = np.array([video.label for video in videos])
-    aside = hold_out(truth, recipe.training.holdout, recipe.training.seed)
+    aside = hold_out(truth, plan.holdout, plan.seed)
     pooled = pool_all(detector, collection, videos)
-    training = BagSet({name: rows[~aside] for name, rows in pooled.items()}, truth[~aside])
-    measured = BagSet({name: rows[aside] for name, rows in pooled.items()}, truth[aside], first=len(training))
+    learnt = BagSet({name: rows[~aside] for name, rows in pooled.items()}, truth[~aside])
+    measured = BagSet({name: rows[aside] for name, rows in pooled.items()}, truth[aside], first=len(learnt))
     heldout = [video for video, held in zip(videos, aside, strict=True) if held]
     normal = [(video, collection.load(video.name, detector.required)) for video in heldout if not video.label]
     seconds = sum(float(np.ptp(frames_of(own, video.frames)[1])) for video, own in normal)
-    if quantile is None:
-        supported_rate(alarms_per_hour, seconds)
+    if threshold.quantile is None:
+        supported_rate(threshold.alarms_per_hour, seconds)
     sources = {name: collection.sources[name][0] for name in detector.backbones}
     extractors = {
         name: source.open_extractor()
@@ -82,10 +72,7 @@ def fit_bags(
     }
 
     note_recipe(recipe, out)
-    history = train(
-        detector, training, measured, plan, out,
-        devices=devices, accelerator=accelerator, resume=resume, progress=progress,
-    )  # fmt: skip
+    history = train(detector, learnt, measured, plan, out, training)
     for name, extractor in extractors.items():
         extractor.save(out / EXTRACTORS / name)
     data = TrainingData(
@@ -98,7 +85,7 @@ def fit_bags(
     run = Run(save_bundle(out, detector, recipe, asdict(history), data))
     network, longest = torch_network(detector), recipe.scoring.segment_seconds
     pieces = [score_bag(network, detector.segments, own, longest, video.frames) for video, own in normal]
-    run.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile)
+    run.calibrate(pieces, alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
     return run
 
 

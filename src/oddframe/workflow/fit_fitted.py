@@ -26,10 +26,12 @@ from oddframe.errors import InputError
 from oddframe.models.backbone import Network
 from oddframe.models.camera import LIGHT, Camera, peaks_of
 from oddframe.models.registry import create_fitted
+from oddframe.progress import ProgressCall
 from oddframe.recipes import Recipe
 from oddframe.runtime.backbone import open_backbone, write_backbone
 from oddframe.scoring.heldout import HeldOutScores
-from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.scoring.smooth import smooth
+from oddframe.settings import ThresholdOptions
 from oddframe.video.decode import Frame, VideoReader
 from oddframe.video.sources import Videos, find_sources
 from oddframe.workflow.run import Run
@@ -51,8 +53,6 @@ MOST_SECONDS = 1800.0  # of video that is learned from
 CHECKED_SECONDS = 40.0  # of video in the self-check
 CHECKED_STRETCHES = 4
 MEMORY = 1 << 30  # bytes of patch vectors that are kept between the passes
-
-Show = Callable[[str, int, int | None], None]
 
 
 class RememberedNetwork:
@@ -86,7 +86,7 @@ class Measured:
 class FittedTraining:
     """One fit: the recipe, the camera's geometry, and the network that all passes share."""
 
-    def __init__(self, recipe: Recipe, first: NormalVideo, show: Show | None) -> None:
+    def __init__(self, recipe: Recipe, first: NormalVideo, show: ProgressCall | None) -> None:
         self.recipe, self._info, self._show = recipe, first.info, show
         self.seconds: dict[str, float] = {}
         probe = self._new()
@@ -140,10 +140,8 @@ def fit_fitted(
     videos: Videos,
     recipe: Recipe,
     out: Path,
-    *,
-    alarms_per_hour: float | None = None,
-    quantile: float | None = None,
-    show: Show | None = None,
+    threshold: ThresholdOptions = ThresholdOptions(),
+    show: ProgressCall | None = None,
 ) -> Run:
     """Fit, check and calibrate a detector that learns without gradients; leave a bundle in `out`.
 
@@ -191,7 +189,7 @@ def fit_fitted(
     if training.blocks is not None:
         write_backbone(out / BACKBONE, training.blocks)
     run = Run(save_bundle(out, final, recipe, history, data), skipped)
-    run.calibrate(list(_pieces(final, measured)), alarms_per_hour=alarms_per_hour, quantile=quantile)
+    run.calibrate(list(_pieces(final, measured)), alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
     return run
 
 
@@ -232,7 +230,7 @@ def _check(detector: Camera, held: Sequence[Stretch], recipe: Recipe, seed: int)
         source = stretch.video.source
         with VideoReader(source, window.size, window.colour, window.resize, start=stretch.start) as reader:
             shown.append(list(read_until(reader, min(stretch.stop, stretch.start + each))))
-    smoothing = Smoothing(**recipe.scoring.smoothing.model_dump())
+    smoothing = recipe.scoring.smoothing
 
     def scorer(frames: Sequence[Frame]) -> NDArray[np.float64]:
         detector.begin_video()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oddframe.atomic import write_text
 from oddframe.bundle import TrainedDetector
@@ -22,12 +22,14 @@ from oddframe.scoring.open_scorer import open_scorer, score_identity, window_sig
 from oddframe.scoring.origin import Origin
 from oddframe.scoring.parallel import Outcome, ScoringJob, score_in_processes
 from oddframe.scoring.scorer import VideoScorer
-from oddframe.scoring.smooth import Smoothing
 from oddframe.types import FrameScores, Signature
 from oddframe.video.sources import Videos, VideoSource, find_sources
 from oddframe.workflow.card import write_card
 from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.scores import Scores, Skipped
+
+if TYPE_CHECKING:
+    from oddframe.models.learner import Learner  # imports torch, which exported detectors do without
 
 
 class Run:
@@ -59,6 +61,24 @@ class Run:
         return self.bundle.path
 
     @property
+    def detector(self) -> Learner:
+        """The network, in eval mode on the CPU.
+
+        Raises:
+            BundleError: this is an exported detector.
+        """
+        return self.bundle.original().detector
+
+    @property
+    def history(self) -> Mapping[str, Any]:
+        """What training left (see `oddframe.training.checkpoint.TrainingHistory`), as plain values.
+
+        Raises:
+            BundleError: this is an exported detector.
+        """
+        return self.bundle.original().history
+
+    @property
     def signature(self) -> Signature:
         """What scoring has to know of the detector.
 
@@ -82,7 +102,7 @@ class Run:
         scoring, combination = self.bundle.recipe.scoring, self.bundle.outline.combination
         if scoring.weights is not None:
             combination = replace(combination, weights=scoring.weights)
-        return ScoreRule(combination, Smoothing(**scoring.smoothing.model_dump()), levels)
+        return ScoreRule(combination, scoring.smoothing, levels)
 
     def calibration(
         self,

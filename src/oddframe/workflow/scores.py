@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -85,11 +86,8 @@ class Scores:
             CalibrationError: there is no threshold.
         """
         c = self.threshold()
-        rows = {int(frame): row for row, frame in enumerate(scores.frame)}
-        return [
-            replace(event, why=unusual(scores.components, rows[event.peak_frame], self.combination, c.levels))
-            for event in find_events(scores, c.threshold, c.low, c.merge_s, c.min_s)
-        ]
+        explain = partial(unusual, how=self.combination, levels=c.levels)
+        return find_events(scores, c.threshold, c.low, c.merge_s, c.min_s, explain=explain)
 
     def to_dataframe(self) -> Any:
         """A pandas data frame with one row per scored frame: video, frame, time, score, and every component.

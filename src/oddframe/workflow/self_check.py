@@ -17,6 +17,7 @@ from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import ObjectSequence, sequences_from_world
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import roc_auc
+from oddframe.settings import Blend, PseudoAnomalies
 from oddframe.video.decode import Frame
 
 TESTS = {
@@ -89,11 +90,12 @@ def _changed(
         return made, np.arange(len(made)) > 0
     grey = float(np.mean([np.ptp(frame.image[::8, ::8].astype(np.int16), axis=2).mean() for frame in frames[::25]]))
     try:
-        paster = Paster(
-            [_as_rgb(one) for one in sequences_from_world(seed, size, SEQUENCES)], size,
-            probability=1.0, min_area=AREA[0], max_area=AREA[1],
-            blend="grey" if grey < COLOURLESS else "alpha", place="random", seed=seed,
+        objects = [_as_rgb(one) for one in sequences_from_world(seed, size, SEQUENCES)]
+        blend: Blend = "grey" if grey < COLOURLESS else "alpha"
+        how = PseudoAnomalies(
+            probability=1.0, min_area=AREA[0], max_area=AREA[1], blend=blend, place="random"
         )  # fmt: skip
+        paster = Paster(objects, size, how, seed)
     except InputError:  # no object of that size
         return list(frames), np.zeros(len(frames), bool)
     made, shown = [], np.zeros(len(frames), bool)

@@ -11,6 +11,7 @@ or not at all: each gets a module of its own and their outputs are averaged ("pe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -156,6 +157,21 @@ class Fused(nn.Module):
         )
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """The shape of recurrent modules and of convolutions.
+
+    Attributes:
+        width: of a recurrent module in each direction, and of a convolution.
+        bidirectional: whether a recurrent module also runs from future to past.
+        layers: of convolutions.
+    """
+
+    width: int = 512
+    bidirectional: bool = False
+    layers: int = 1
+
+
 def temporal_module(
     kind: Temporal,
     backbones: int,
@@ -163,9 +179,7 @@ def temporal_module(
     attention: TAMAttention,
     *,
     fusion: Fusion | None = None,
-    hidden: int = 512,
-    bidirectional: bool = False,
-    layers: int = 1,
+    hidden: Hidden = Hidden(),
 ) -> TAM | Fused:
     """A temporal module for the segments of `backbones` backbones, each `ins` long.
 
@@ -173,8 +187,7 @@ def temporal_module(
         attention: of "tam", "disentangled" and "mha" (there only width, heads, bias and dropout).
         fusion: None takes "per_backbone" for "disentangled" and "concat" for the others; "tam" knows no other than its
             own.
-        hidden: width of recurrent modules (in each direction) and convolutions.
-        layers: of convolutions.
+        hidden: shape of "lstm", "gru", "rnn" and "conv".
 
     Raises:
         RecipeError: the widths do not go together.
@@ -192,9 +205,9 @@ def temporal_module(
         if kind == "mtn":
             return MTN(seen)
         if kind == "conv":
-            return Convolution(seen, hidden, layers)
+            return Convolution(seen, hidden.width, hidden.layers)
         if kind == "none":
             return Nothing(seen)
-        return Recurrent(kind, seen, hidden, bidirectional)
+        return Recurrent(kind, seen, hidden.width, hidden.bidirectional)
 
     return Fused([stream() for _ in range(backbones if fusion == "per_backbone" else 1)], fusion)
