@@ -137,7 +137,7 @@ class Scene(FittedDetector):
         return cls(configure(SceneConfig, {"paper": {}}, preset, options))
 
     def begin_learning(self, seed: int) -> None:
-        self._seed, self._videos = seed, 0
+        self._seed, self._block = seed, 0
         self._learned = self._modes = None
         # A row is a thumbnail, behind the number of its block.
         self._sample = Reservoir(1 + 3 * self.config.rows * self.config.columns, self.config.sample, seed)
@@ -148,14 +148,14 @@ class Scene(FittedDetector):
         self._last: float | None = None
         self._light: _Running | None = None
         self._running: _Running | None = None
-        if hasattr(self, "_videos"):
-            self._videos += 1
+        self._until: float | None = None  # the end of the block that is learned
 
     def learn(self, chunk: Chunk) -> None:
         for thumbnail, time in self._thumbnails(chunk):
             if self._ticks.push(time) is not None:
-                block = np.float32(self._videos * 4096 + int(time // BLOCK) % 4096)
-                self._sample.add(np.r_[block, thumbnail.ravel()][None])
+                if self._until is None or not time < self._until:
+                    self._block, self._until = self._block + 1, time + BLOCK
+                self._sample.add(np.r_[np.float32(self._block), thumbnail.ravel()][None])
 
     def finish_learning(self) -> None:
         rows = self._sample.rows()
@@ -172,7 +172,7 @@ class Scene(FittedDetector):
         looks = flat[k_centre(flat, self.config.looks, self._seed)]
         self._learned = _Learned(backgrounds, spreads, scale, looks)
         self._neighbours = Neighbours(looks)
-        del self._sample, self._videos
+        del self._sample
         self.begin_video()
 
     def _scale(self, flat: Array, blocks: Array) -> float:
