@@ -1,0 +1,133 @@
+"""Held-out normal video as one curve: how often a threshold would have raised an alarm there, and for how long.
+
+An alarm is an event by `oddframe.scoring.events.spans`. An event that lasts counts as one alarm for every five minutes
+that it has begun, and all events together may fill a twentieth of normal time at the most. So an alarm that never ends
+is neither "no alarm" nor "one alarm".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.scoring.events import spans
+
+LASTING_S = 300.0
+MOST_SHARE = 0.05
+LOWEST_QUANTILE = 0.95
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Time stamps (N,) in seconds, increasing, and smoothed scores (N,) of one piece of normal video."""
+
+
+class Count(NamedTuple):
+    """What a threshold raises: alarms, the share (0..1) of normal time that they fill, and when each event begins."""
+
+    alarms: int
+    share: float
+    starts: NDArray[np.float64]
+
+
+def plausible_seconds(time: NDArray[np.float64]) -> float:
+    """Length of a piece: the sum of its frame intervals, and the median interval once more for the last frame.
+
+    An interval is plausible up to one second or ten times the median, whichever is longer. A longer one is a pause, in
+    which nobody looked, and does not count.
+    """
+    steps = np.diff(time)
+    if not len(steps):
+        return 0.0
+    usual = float(np.median(steps))
+    return float(steps[steps <= max(1.0, 10 * usual)].sum() + usual)
+
+
+class Levels(NamedTuple):
+    """Where alarms appear when a threshold comes down from the top.
+
+    Attributes:
+        scores: (K,) falling; with a threshold just above the one at index k there are at most k alarms. A lasting event
+            appears as several alarms at once and stands there several times.
+        lowest: the lowest threshold of the search, coming down, up to which alarms fill at most `MOST_SHARE` of the time.
+    """
+
+    scores: NDArray[np.float64]
+    lowest: float
+
+
+class HeldOut:
+    """All pieces as one curve, kept apart by a score of minus infinity and a pause too long to merge.
+
+    Attributes:
+        values: (N,) all scores.
+        median: of them.
+        seconds: plausible time of all pieces.
+        span: seconds from the first to the last sample of the curve, pauses between pieces included.
+        floor: no threshold lies below: just above the 95 % quantile of the scores.
+    """
+
+    def __init__(self, pieces: Sequence[Curve], merge_s: float, min_s: float) -> None:
+        self.values = np.concatenate([score for _, score in pieces])
+        self.median = float(np.median(self.values))
+        self.seconds = sum(plausible_seconds(time) for time, _ in pieces)
+        self.floor = above(float(np.quantile(self.values, LOWEST_QUANTILE, method="higher")))
+        times, scores, end = [], [], 0.0
+        for time, score in pieces:
+            shifted = time - time[0] + end
+            times.append(np.append(shifted, shifted[-1] + 1))
+            scores.append(np.append(score, -np.inf))
+            end = shifted[-1] + merge_s + 2
+        self._time, self._score = np.concatenate(times), np.concatenate(scores)
+        self.span = end
+        self._rule = (merge_s, min_s)
+
+    def low(self, threshold: float) -> float:
+        """An event lasts while the score is at least this: halfway from the threshold to the median."""
+        return min(threshold, (threshold + self.median) / 2)
+
+    def count(self, threshold: float) -> Count:
+        """What this threshold raises."""
+        return self._count(self._time, self._score, threshold)
+
+    def levels(self, most: int) -> Levels:
+        """The levels of the first `most` alarms, or of those above `floor`, whichever are fewer."""
+        # Coming down, a new event can only begin where the threshold falls to a local maximum.
+        rising = np.append(True, self._score[1:] >= self._score[:-1])
+        falling = np.append(self._score[:-1] >= self._score[1:], True)
+        peaks = self._score[rising & falling]
+        tried = np.unique(np.append(above(peaks[peaks >= self.floor]), [above(peaks.max()), self.floor]))[::-1]
+        found: list[float] = []
+        last, lowest, bearable = float(tried[0]), float(tried[0]), True
+        start, size = 1, 64
+        while start < len(tried) and len(found) < most:
+            group = tried[start : start + size]
+            time, score = self._thinned(self.low(group[-1]))
+            for threshold in group:
+                alarms, share, _ = self._count(time, score, threshold)
+                found += [float(np.nextafter(last, -np.inf))] * (alarms - len(found))
+                if len(found) >= most:
+                    break
+                last, bearable = float(threshold), bearable and share <= MOST_SHARE
+                lowest = last if bearable else lowest
+            start, size = start + size, 2 * size
+        return Levels(np.array(found[:most]), lowest)
+
+    def _thinned(self, low: float) -> Curve:
+        """The same events for every threshold whose low is at least this one, in fewer samples."""
+        kept = self._score >= low
+        kept[1:] |= kept[:-1]  # the sample after a run ends it
+        return self._time[kept], np.where(self._score >= low, self._score, -np.inf)[kept]
+
+    def _count(self, time: NDArray[np.float64], score: NDArray[np.float64], threshold: float) -> Count:
+        found = spans(time, score, threshold, self.low(threshold), *self._rule)
+        starts = time[found[:, 0]]
+        lasting = time[found[:, 1]] - starts
+        alarms = int(np.maximum(1, np.ceil(lasting / LASTING_S)).sum())
+        return Count(alarms, float(lasting.sum() / self.seconds) if self.seconds else 0.0, starts)
+
+
+def above(value: float | NDArray[np.float64]) -> float:
+    """The next number."""
+    return np.nextafter(value, np.inf)
