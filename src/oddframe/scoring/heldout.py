@@ -40,8 +40,7 @@ def plausible_seconds(time: NDArray[np.float64]) -> float:
     steps = np.diff(time)
     if not len(steps):
         return 0.0
-    usual = float(np.median(steps))
-    return float(steps[steps <= max(1.0, 10 * usual)].sum() + usual)
+    return float(steps[steps <= _longest(time)].sum() + np.median(steps))
 
 
 class Levels(NamedTuple):
@@ -50,7 +49,7 @@ class Levels(NamedTuple):
     Attributes:
         scores: (K,) falling; with a threshold just above the one at index k there are at most k alarms. A lasting event
             appears as several alarms at once and stands there several times.
-        lowest: the lowest threshold of the search, coming down, up to which alarms fill at most `MOST_SHARE` of the time.
+        lowest: from the top down to this threshold, alarms fill at most `MOST_SHARE` of the time.
     """
 
     scores: NDArray[np.float64]
@@ -58,13 +57,15 @@ class Levels(NamedTuple):
 
 
 class HeldOut:
-    """All pieces as one curve, kept apart by a score of minus infinity and a pause too long to merge.
+    """All pieces as one curve, kept apart by a score of minus infinity and a pause just too long to merge.
+
+    A piece with pauses of its own is several.
 
     Attributes:
         values: (N,) all scores.
         median: of them.
         seconds: plausible time of all pieces.
-        span: seconds from the first to the last sample of the curve, pauses between pieces included.
+        span: seconds from the first to the last sample of the curve, with a short pause between pieces.
         floor: no threshold lies below: just above the 95 % quantile of the scores.
     """
 
@@ -74,7 +75,7 @@ class HeldOut:
         self.seconds = sum(plausible_seconds(time) for time, _ in pieces)
         self.floor = above(float(np.quantile(self.values, LOWEST_QUANTILE, method="higher")))
         times, scores, end = [], [], 0.0
-        for time, score in pieces:
+        for time, score in (part for piece in pieces for part in _unbroken(*piece)):
             shifted = time - time[0] + end
             times.append(np.append(shifted, shifted[-1] + 1))
             scores.append(np.append(score, -np.inf))
@@ -97,7 +98,8 @@ class HeldOut:
         rising = np.append(True, self._score[1:] >= self._score[:-1])
         falling = np.append(self._score[:-1] >= self._score[1:], True)
         peaks = self._score[rising & falling]
-        tried = np.unique(np.append(above(peaks[peaks >= self.floor]), [above(peaks.max()), self.floor]))[::-1]
+        highest = np.append(peaks[peaks >= self.floor], peaks.max())
+        tried = np.unique(np.append(np.nextafter(highest, np.inf), self.floor))[::-1]
         found: list[float] = []
         last, lowest, bearable = float(tried[0]), float(tried[0]), True
         start, size = 1, 64
@@ -128,6 +130,19 @@ class HeldOut:
         return Count(alarms, float(lasting.sum() / self.seconds) if self.seconds else 0.0, starts)
 
 
-def above(value: float | NDArray[np.float64]) -> float:
+def above(value: float) -> float:
     """The next number."""
-    return np.nextafter(value, np.inf)
+    return float(np.nextafter(value, np.inf))
+
+
+def _unbroken(time: NDArray[np.float64], score: NDArray[np.float64]) -> list[Curve]:
+    """The stretches of a piece between its pauses."""
+    if len(time) < 2:
+        return [(time, score)]
+    cuts = np.flatnonzero(np.diff(time) > _longest(time)) + 1
+    return list(zip(np.split(time, cuts), np.split(score, cuts), strict=True))
+
+
+def _longest(time: NDArray[np.float64]) -> float:
+    """The longest plausible interval between frames, in seconds."""
+    return max(1.0, 10 * float(np.median(np.diff(time))))

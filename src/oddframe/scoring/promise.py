@@ -24,19 +24,21 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from oddframe.errors import CalibrationError, InputError
 from oddframe.scoring.heldout import MOST_SHARE, Curve, HeldOut, above
-from oddframe.scoring.tail import MOST, fit_tail, tail_upper_rate
+from oddframe.scoring.tail import fit_tail, tail_upper_rate
 
 Method = Literal["counted", "tail"]
+Verdict = Literal["fits", "more", "fewer", "unknown"]
 CONFIDENCE = 0.95
 MEDIAN = 2 / 3
-COUNTED_FROM = 5  # below so many alarms of the wanted rate on the held-out video, the tail says where they lie
-FARTHEST = 10.0  # the tail reaches down to a tenth of the rate of one alarm in all held-out video
+FARTHEST = 0.2  # the tail reaches down to the rate of one alarm in five times the held-out video
 DISPERSION_WINDOWS_S = (60.0, 300.0, 900.0, 3600.0, 10800.0)
-FEWEST_WINDOWS = 8
+DISPERSION_LEVELS, FEWEST_WINDOWS = 40, 8
+DISAGREE = 0.01  # chance that a camera which keeps its promise is told that it does not
+LEAST_SEEN_HOURS = 1 / 6
 
 
 def upper_rate(events: float, hours: float, confidence: float = CONFIDENCE, dispersion: float = 1.0) -> float:
@@ -87,6 +89,7 @@ class Promise:
         dispersion: alarms come in groups of so many, at least 1.
         method: "counted", or "tail" where a generalised Pareto tail says where the threshold lies.
         bounded: whether the limit on `alarm_share`, and not the rate, holds the threshold up.
+        tail_upper_rate: the same bound if the generalised Pareto tail is the true one, usually lower; None if counted.
     """
 
     rate: float
@@ -100,12 +103,12 @@ class Promise:
     dispersion: float
     method: Method
     bounded: bool = False
+    tail_upper_rate: float | None = None
 
     def sentence(self) -> str:
         """What was counted and what that allows to say."""
-        plural = "" if self.events == 1 else "s"
         text = (
-            f"{self.events} alarm{plural} in {hours_text(self.hours)} of normal video: "
+            f"{_alarms(self.events)} in {_hours(self.hours)} of normal video: "
             f"up to {self.upper_rate:.2g} per hour at {self.confidence:.0%}"
         )
         if self.method == "tail":
@@ -124,9 +127,9 @@ def choose_threshold(
 ) -> Promise:
     """The lowest threshold that keeps to a rate of alarms on held-out normal video.
 
-    Where the wanted rate makes five alarms or more in the held-out hours, they are counted. Else the tail of the
-    highest levels says where the threshold lies, if there are ten such levels. Either way the alarms may not fill more
-    than a twentieth of the time; where they would, the threshold is higher and `bounded` is set.
+    From two thirds of an alarm in all of the video upwards, alarms are counted. For rarer ones, down to a fifth of an
+    alarm, the tail of the highest levels says where the threshold lies, if there are more than ten of them. Either way
+    alarms may fill a twentieth of the time at most; where they would fill more, the threshold is higher.
 
     Args:
         curves: (time (N,) in seconds, smoothed score (N,)) of every held-out video or block.
@@ -149,47 +152,46 @@ def choose_threshold(
     hours = held_out.seconds / 3600
     _check(0, hours, confidence)
     allowed = math.floor(wanted_rate * hours - MEDIAN + 1e-9)
-    levels = held_out.levels(max(allowed, MOST) + 1)
+    levels = held_out.levels(max(allowed, DISPERSION_LEVELS) + 1)
     dispersion = _dispersion(held_out, levels.scores)
-    tail = fit_tail(levels.scores, hours) if wanted_rate * hours < COUNTED_FROM else None
-    if tail is not None and wanted_rate < tail.rate_at_level:
-        if wanted_rate * hours * FARTHEST < 1:
-            raise _unsupported(wanted_rate, hours, 1 / FARTHEST)
-        threshold, method, bounded = tail.threshold(wanted_rate), "tail", False
-        counted = held_out.count(threshold)
-        model = tail_upper_rate(tail, wanted_rate, confidence, dispersion)
-        bound = min(model, upper_rate(counted.alarms, hours, confidence, dispersion))
+    method: Method = "counted" if allowed >= 0 else "tail"
+    tail_upper, bounded = None, False
+    if allowed >= 0:
+        chosen = float(above(levels.scores[allowed])) if allowed < len(levels.scores) else levels.lowest
+        threshold, bounded = max(chosen, levels.lowest), chosen <= levels.lowest
     else:
-        if allowed < 0:
-            raise _unsupported(wanted_rate, hours, MEDIAN)
-        chosen = above(levels.scores[allowed]) if allowed < len(levels.scores) else levels.lowest
-        threshold, method, bounded = max(chosen, levels.lowest), "counted", chosen <= levels.lowest
-        counted = held_out.count(threshold)
-        # `allowed` and not what was counted: that number was fixed before anybody looked at the scores.
-        bound = upper_rate(counted.alarms if bounded else allowed, hours, confidence, dispersion)
+        tail = fit_tail(levels.scores, hours)
+        if tail is None or wanted_rate * hours < FARTHEST * (1 - 1e-9):
+            raise _unsupported(wanted_rate, hours, MEDIAN if tail is None else FARTHEST)
+        threshold = tail.threshold(wanted_rate)
+        tail_upper = tail_upper_rate(tail, wanted_rate, confidence, dispersion)
+    counted = held_out.count(threshold)
+    # Of a counted threshold `allowed` is the number that was fixed before anybody looked at the scores.
+    law = allowed if method == "counted" and not bounded else counted.alarms
     return Promise(
         rate=wanted_rate,
         threshold=threshold,
         low=held_out.low(threshold),
         hours=hours,
         events=counted.alarms,
-        upper_rate=bound,
+        upper_rate=upper_rate(law, hours, confidence, dispersion),
         confidence=confidence,
         alarm_share=counted.share,
         dispersion=dispersion,
         method=method,
         bounded=bounded,
+        tail_upper_rate=tail_upper,
     )
 
 
 def _dispersion(held_out: HeldOut, levels: NDArray[np.float64]) -> float:
     """Variance over mean of the alarms per window, at least 1, over all lengths of window that fit in eight times.
 
-    Counted at the level of up to 40 alarms: where alarms are rarer they are closer to independent.
+    Counted at the level of up to 40 alarms, for fewer do not tell groups from chance.
     """
     if len(levels) < FEWEST_WINDOWS:
         return 1.0
-    starts = held_out.count(float(above(levels[min(len(levels), MOST + 1) - 1]))).starts
+    starts = held_out.count(float(above(levels[min(len(levels), DISPERSION_LEVELS + 1) - 1]))).starts
     found = 1.0
     for window in DISPERSION_WINDOWS_S:
         number = int(held_out.span // window)
@@ -200,14 +202,80 @@ def _dispersion(held_out: HeldOut, levels: NDArray[np.float64]) -> float:
     return found
 
 
-def _unsupported(wanted: float, hours: float, share: float) -> CalibrationError:
-    lowest = share / hours
+def _unsupported(wanted: float, hours: float, alarms: float) -> CalibrationError:
+    lowest = round_up(alarms / hours)
     return CalibrationError(
-        f"{hours_text(hours)} of normal video cannot support {wanted:g} alarms per hour; the lowest rate it supports "
-        f"is {lowest:.2g} per hour: hold out more normal video"
+        f"{_hours(hours)} of normal video cannot support {_per_hour(wanted)}; the lowest rate it supports is {lowest} "
+        f"per hour: hold out more normal video or pass --alarms-per-hour {lowest}"
     )
 
 
-def hours_text(hours: float) -> str:
-    """ "5.0 h", or "42 min" below two hours."""
-    return f"{hours:.1f} h" if hours >= 2 or 0.95 <= hours < 1.05 else f"{hours * 60:.3g} min"
+@dataclass(frozen=True)
+class Fit:
+    """Whether what was seen agrees with a promise.
+
+    Attributes:
+        verdict: "fits"; "more" or "fewer" alarms than a camera that keeps the promise has in one case of a hundred;
+            "unknown" where there is less than ten minutes of video.
+        p_value: two-sided, 0..1; nan where unknown.
+        sentence: for people.
+    """
+
+    verdict: Verdict
+    p_value: float
+    sentence: str
+
+
+def fits(events_seen: int, hours_seen: float, promise: Promise) -> Fit:
+    """Compare the alarms of new video with those of the held-out normal video.
+
+    The exact test of two Poisson numbers by the binomial law (Przyborowski and Wilenski, Biometrika 1940): of all
+    alarms, each falls into the new hours with probability hours_seen / (hours_seen + hours). The held-out video counts
+    one alarm more than it raised, since its threshold lies where that next alarm appears. Groups of alarms count as
+    one.
+
+    Args:
+        events_seen: alarms, counted as the promise counts them.
+        hours_seen: of video, by plausible time.
+
+    Raises:
+        InputError: a negative number of alarms or hours.
+    """
+    if events_seen < 0 or not hours_seen >= 0:
+        raise InputError(f"{events_seen} alarms in {hours_seen:g} hours cannot be compared with a promise")
+    if hours_seen < LEAST_SEEN_HOURS:
+        text = f"{_hours(hours_seen)} of video is too little to compare with {_per_hour(promise.rate)}"
+        return Fit("unknown", math.nan, text)
+    held_out, seen = promise.events / promise.dispersion + 1, events_seen / promise.dispersion
+    share = hours_seen / (hours_seen + promise.hours)
+    more = float(special.betainc(seen, held_out, share)) if events_seen else 1.0
+    fewer = float(1 - special.betainc(seen + 1, held_out, share))
+    p_value = min(1.0, 2 * min(more, fewer))
+    rate = events_seen / hours_seen
+    text = f"{_alarms(events_seen)} in {_hours(hours_seen)} where {promise.rate:.3g} per hour was promised"
+    if p_value < DISAGREE and more < fewer and rate > promise.rate:
+        cause = "this video is not like the normal video it learned from"
+        return Fit("more", p_value, f"{text}: {cause}; calibrate again on normal video of this camera")
+    if p_value < DISAGREE and fewer < more and rate < promise.rate:
+        cause = "this video is quieter than the normal video it learned from"
+        return Fit("fewer", p_value, f"{text}: {cause}; calibrate again to find more")
+    return Fit("fits", p_value, f"{text}: the two agree")
+
+
+def _alarms(number: int) -> str:
+    return f"{number} alarm{'' if number == 1 else 's'}"
+
+
+def _per_hour(rate: float) -> str:
+    return f"{rate:.3g} alarm{'' if rate == 1 else 's'} per hour"
+
+
+def _hours(hours: float) -> str:
+    """ "5.0 h", or "42 min" below an hour."""
+    return f"{hours:.1f} h" if hours >= 0.95 else f"{hours * 60:.2g} min"
+
+
+def round_up(rate: float) -> str:
+    """A rate to two significant digits, never below the true one, so that passing it on works."""
+    scale = 10.0 ** (1 - math.floor(math.log10(rate)))
+    return f"{math.ceil(rate * scale - 1e-9) / scale:g}"

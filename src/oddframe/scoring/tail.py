@@ -6,8 +6,9 @@ Above a high level u the peaks of independent events follow a generalised Pareto
     rate(z) = rate(u) (1 + shape (z - u) / scale) ^ (-1 / shape)
 
 Shape and scale are found by probability-weighted moments (Hosking and Wallis, Technometrics 1987), which behave better
-than likelihood on a few dozen peaks. The shape is drawn towards 0, the exponential tail, as if `PRIOR` peaks had said
-so: a shape learned from twenty peaks has an error of 0.3, and what lies beyond the highest peak hangs on it.
+than likelihood on a few peaks. The shape is drawn towards 0.2, a tail somewhat heavier than the exponential one, as if
+twenty more peaks had said so: a shape learned from twenty peaks has an error of 0.3, and what lies beyond the highest
+peak hangs on it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PRIOR = 20.0
+PRIOR_SHAPE, PRIOR_PEAKS = 0.2, 20.0
 SHAPES = (-0.4, 0.5)
-FEWEST, MOST = 10, 40
+FEWEST, MOST = 10, 20
 RESAMPLES = 1000
 
 
@@ -59,7 +60,7 @@ def fit_tail(levels: NDArray[np.float64], hours: float) -> Tail | None:
         hours: of normal video, positive.
 
     Returns:
-        The tail over the highest 40 levels, or all but one where there are fewer; None below ten, or where they are
+        The tail over the highest 20 levels, or all but one where there are fewer; None below ten, or where they are
         all the same.
     """
     peaks = min(len(levels) - 1, MOST)
@@ -72,9 +73,7 @@ def fit_tail(levels: NDArray[np.float64], hours: float) -> Tail | None:
     return Tail(float(levels[peaks]), peaks / hours, shape, scale, peaks)
 
 
-def tail_upper_rate(
-    tail: Tail, rate: float, confidence: float = 0.95, dispersion: float = 1.0, seed: int = 0
-) -> float:
+def tail_upper_rate(tail: Tail, rate: float, confidence: float = 0.95, dispersion: float = 1.0, seed: int = 0) -> float:
     """Upper bound of the true rate, alarms per hour, at `tail.threshold(rate)`: parametric bootstrap.
 
     In a world with this very tail, the whole choice is made anew 1,000 times: peaks are drawn, a tail is fitted to
@@ -100,7 +99,7 @@ def _moments(excess: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     mean = excess.mean(axis=-1)
     weighted = (excess * (np.arange(n - 1, -1, -1) / (n - 1))).mean(axis=-1)
     raw = 2 - mean / np.maximum(mean - 2 * weighted, 1e-12 * mean)
-    shape = np.clip(raw * n / (n + PRIOR), *SHAPES)
+    shape = np.clip((raw * n + PRIOR_SHAPE * PRIOR_PEAKS) / (n + PRIOR_PEAKS), *SHAPES)
     return shape, mean * (1 - shape)
 
 
