@@ -29,7 +29,7 @@ class BagEvaluation:
     Attributes:
         rows: a component of the run ("student", "teacher"), or a reference -> its result.
         notes: lines that can change how a number is to be read.
-        intervals: of the AUC of each component, videos drawn anew, or blocks where there is one; empty unless asked for.
+        intervals: of the AUC of each component, videos drawn anew, or blocks of a single one; empty unless asked for.
     """
 
     data: str
