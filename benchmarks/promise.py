@@ -32,9 +32,10 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from oddframe.data.world.render import World
+from oddframe.errors import CalibrationError
 from oddframe.scoring.events import spans
 from oddframe.scoring.heldout import HeldOut, above
-from oddframe.scoring.promise import choose_threshold, fits
+from oddframe.scoring.promise import MEDIAN, choose_threshold, fits
 
 HZ = 2.0
 SEED = 20261130
@@ -138,7 +139,10 @@ def measure(kind: str, number: int, fresh: float) -> list[tuple[float, ...]]:
     rows = []
     for hours, rate in CASES:
         normal = pieces(kind, time[:first], score[:first], hours)
-        promise = choose_threshold(normal, rate)
+        try:
+            promise = choose_threshold(normal, rate)
+        except CalibrationError:  # too few peaks for a tail: the lowest rate that can be counted, as `calibrate` does
+            promise = choose_threshold(normal, rate := MEDIAN / hours)
         true = had(promise.threshold, promise.low, fresh)
         told = fits(round(10 * had(promise.threshold, promise.low, 10)), 10, promise).verdict == "more"
         held_out, former = HeldOut(normal, 2.0, 0.0), max(rate, 1 / hours)

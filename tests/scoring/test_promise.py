@@ -103,7 +103,7 @@ def test_an_endless_alarm_is_not_a_few_false_alarms() -> None:
     assert held_out.count(0.5).alarms == 6  # half an hour: one for every five minutes
     made = choose_threshold([(time, score)], 10)
     assert made.threshold > 1 and made.bounded and (made.events, made.alarm_share) == (0, 0)
-    assert made.sentence().endswith("a lower threshold would fill more than 5% of normal time with alarms")
+    assert made.sentence().endswith("a lower threshold would fill more than 5 % of normal time with alarms")
 
 
 def test_the_threshold_lies_just_above_the_next_alarm() -> None:
@@ -117,10 +117,10 @@ def test_the_threshold_lies_just_above_the_next_alarm() -> None:
 
 
 def test_how_it_reads() -> None:
-    assert promise().sentence() == "1 alarm in 5.0 h of normal video: up to 0.95 per hour at 95%"
+    assert promise().sentence() == "1 alarm in 5.0 h of normal video: up to 0.95 per hour at 95 %"
     made = promise(hours=0.5, events=0, upper_rate=5.99, method="tail")
     assert made.sentence() == (
-        "0 alarms in 30 min of normal video: up to 6 per hour at 95%; "
+        "0 alarms in 30 min of normal video: up to 6 per hour at 95 %; "
         "the threshold for 1 per hour follows from the tail of the scores"
     )
 

@@ -1,4 +1,4 @@
-"""Held-out normal video as one curve: how often a threshold would have raised an alarm there, and for how long.
+"""Held-out normal video: how often a threshold would have raised an alarm there, and for how long.
 
 An alarm is an event by `oddframe.scoring.events.spans`. An event that lasts counts as one alarm for every five minutes
 that it has begun, and all events together may fill a twentieth of normal time at the most. So an alarm that never ends
@@ -24,7 +24,8 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class Count(NamedTuple):
-    """What a threshold raises: alarms, the share (0..1) of normal time that they fill, and when each event begins."""
+    """What a threshold raises: alarms, the share (0..1) of normal time that they fill, and when each event begins,
+    in seconds of held-out video."""
 
     alarms: int
     share: float
@@ -56,8 +57,17 @@ class Levels(NamedTuple):
     lowest: float
 
 
+class _Part(NamedTuple):
+    """A stretch of video without a pause: its place on the clock of all stretches, its samples, its highest score."""
+
+    place: float
+    time: NDArray[np.float64]
+    score: NDArray[np.float64]
+    highest: float
+
+
 class HeldOut:
-    """All pieces as one curve, kept apart by a score of minus infinity and a pause just too long to merge.
+    """All pieces, one after the other on one clock without pauses; no event reaches from one into the next.
 
     A piece with pauses of its own is several.
 
@@ -65,7 +75,6 @@ class HeldOut:
         values: (N,) all scores.
         median: of them.
         seconds: plausible time of all pieces.
-        span: seconds from the first to the last sample of the curve, with a short pause between pieces.
         floor: no threshold lies below: just above the 95 % quantile of the scores.
     """
 
@@ -74,15 +83,12 @@ class HeldOut:
         self.median = float(np.median(self.values))
         self.seconds = sum(plausible_seconds(time) for time, _ in pieces)
         self.floor = above(float(np.quantile(self.values, LOWEST_QUANTILE, method="higher")))
-        times, scores, end = [], [], 0.0
-        for time, score in (part for piece in pieces for part in _unbroken(*piece)):
-            shifted = time - time[0] + end
-            times.append(np.append(shifted, shifted[-1] + 1))
-            scores.append(np.append(score, -np.inf))
-            end = shifted[-1] + merge_s + 2
-        self._time, self._score = np.concatenate(times), np.concatenate(scores)
-        self.span = end
         self._rule = (merge_s, min_s)
+        self._parts: list[_Part] = []
+        end = 0.0
+        for time, score in (part for piece in pieces for part in _unbroken(*piece)):
+            self._parts.append(_Part(end - time[0], time, score, float(score.max())))
+            end += time[-1] - time[0]
 
     def low(self, threshold: float) -> float:
         """An event lasts while the score is at least this: halfway from the threshold to the median."""
@@ -90,14 +96,12 @@ class HeldOut:
 
     def count(self, threshold: float) -> Count:
         """What this threshold raises."""
-        return self._count(self._time, self._score, threshold)
+        return self._count(self._parts, threshold)
 
     def levels(self, most: int) -> Levels:
         """The levels of the first `most` alarms, or of those above `floor`, whichever are fewer."""
+        peaks = np.concatenate([_peaks(part.score) for part in self._parts])
         # Coming down, a new event can only begin where the threshold falls to a local maximum.
-        rising = np.append(True, self._score[1:] >= self._score[:-1])
-        falling = np.append(self._score[:-1] >= self._score[1:], True)
-        peaks = self._score[rising & falling]
         highest = np.append(peaks[peaks >= self.floor], peaks.max())
         tried = np.unique(np.append(np.nextafter(highest, np.inf), self.floor))[::-1]
         found: list[float] = []
@@ -105,9 +109,9 @@ class HeldOut:
         start, size = 1, 64
         while start < len(tried) and len(found) < most:
             group = tried[start : start + size]
-            time, score = self._thinned(self.low(group[-1]))
+            parts = [_thinned(part, self.low(group[-1])) for part in self._parts if part.highest >= group[-1]]
             for threshold in group:
-                alarms, share, _ = self._count(time, score, threshold)
+                alarms, share, _ = self._count(parts, float(threshold))
                 found += [float(np.nextafter(last, -np.inf))] * (alarms - len(found))
                 if len(found) >= most:
                     break
@@ -116,18 +120,32 @@ class HeldOut:
             start, size = start + size, 2 * size
         return Levels(np.array(found[:most]), lowest)
 
-    def _thinned(self, low: float) -> Curve:
-        """The same events for every threshold whose low is at least this one, in fewer samples."""
-        kept = self._score >= low
-        kept[1:] |= kept[:-1]  # the sample after a run ends it
-        return self._time[kept], np.where(self._score >= low, self._score, -np.inf)[kept]
+    def _count(self, parts: Sequence[_Part], threshold: float) -> Count:
+        starts, lasting, low = [np.empty(0)], [np.empty(0)], self.low(threshold)
+        for part in parts:
+            if part.highest >= threshold:
+                first, last = spans(part.time, part.score, threshold, low, *self._rule).T
+                starts.append(part.place + part.time[first])
+                lasting.append(part.time[last] - part.time[first])
+        lengths = np.concatenate(lasting)
+        alarms = int(np.maximum(1, np.ceil(lengths / LASTING_S)).sum())
+        share = float(lengths.sum() / self.seconds) if self.seconds else 0.0
+        return Count(alarms, share, np.concatenate(starts))
 
-    def _count(self, time: NDArray[np.float64], score: NDArray[np.float64], threshold: float) -> Count:
-        found = spans(time, score, threshold, self.low(threshold), *self._rule)
-        starts = time[found[:, 0]]
-        lasting = time[found[:, 1]] - starts
-        alarms = int(np.maximum(1, np.ceil(lasting / LASTING_S)).sum())
-        return Count(alarms, float(lasting.sum() / self.seconds) if self.seconds else 0.0, starts)
+
+def _peaks(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of the local maxima, ends and plateaus included."""
+    rising = np.append(True, score[1:] >= score[:-1])
+    falling = np.append(score[:-1] >= score[1:], True)
+    return score[rising & falling]
+
+
+def _thinned(part: _Part, low: float) -> _Part:
+    """The same events for every threshold whose low is at least this one, in fewer samples."""
+    inside = part.score >= low
+    kept = inside.copy()
+    kept[1:] |= inside[:-1]  # the sample after a run ends it
+    return part._replace(time=part.time[kept], score=np.where(inside, part.score, -np.inf)[kept])
 
 
 def above(value: float) -> float:

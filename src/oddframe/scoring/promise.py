@@ -108,13 +108,13 @@ class Promise:
     def sentence(self) -> str:
         """What was counted and what that allows to say."""
         text = (
-            f"{_alarms(self.events)} in {_hours(self.hours)} of normal video: "
-            f"up to {self.upper_rate:.2g} per hour at {self.confidence:.0%}"
+            f"{alarms_text(self.events)} in {hours_text(self.hours)} of normal video: "
+            f"{bound_text(self.upper_rate, self.confidence)}"
         )
         if self.method == "tail":
             text += f"; the threshold for {self.rate:.2g} per hour follows from the tail of the scores"
         if self.bounded:
-            text += f"; a lower threshold would fill more than {MOST_SHARE:.0%} of normal time with alarms"
+            text += f"; a lower threshold would fill more than {MOST_SHARE * 100:g} % of normal time with alarms"
         return text
 
 
@@ -191,13 +191,13 @@ def _dispersion(held_out: HeldOut, levels: NDArray[np.float64]) -> float:
     """
     if len(levels) < FEWEST_WINDOWS:
         return 1.0
-    starts = held_out.count(float(above(levels[min(len(levels), DISPERSION_LEVELS + 1) - 1]))).starts
+    starts = held_out.count(float(levels[min(len(levels), DISPERSION_LEVELS) - 1])).starts
     found = 1.0
     for window in DISPERSION_WINDOWS_S:
-        number = int(held_out.span // window)
-        if number < FEWEST_WINDOWS:
+        number = int(held_out.seconds // window)
+        if number < FEWEST_WINDOWS or not len(starts):
             break
-        counts = np.bincount((starts / held_out.span * number).astype(int), minlength=number)
+        counts = np.bincount(np.minimum(starts / held_out.seconds * number, number - 1).astype(int), minlength=number)
         found = max(found, float(counts.var(ddof=1) / counts.mean()))
     return found
 
@@ -205,8 +205,9 @@ def _dispersion(held_out: HeldOut, levels: NDArray[np.float64]) -> float:
 def _unsupported(wanted: float, hours: float, alarms: float) -> CalibrationError:
     lowest = round_up(alarms / hours)
     return CalibrationError(
-        f"{_hours(hours)} of normal video cannot support {_per_hour(wanted)}; the lowest rate it supports is {lowest} "
-        f"per hour: hold out more normal video or pass --alarms-per-hour {lowest}"
+        f"{hours_text(hours)} of normal video cannot support {alarms_text(wanted)} per hour; "
+        f"the lowest rate it supports is {lowest} per hour: hold out more normal video or pass "
+        f"--alarms-per-hour {lowest}"
     )
 
 
@@ -244,7 +245,7 @@ def fits(events_seen: int, hours_seen: float, promise: Promise) -> Fit:
     if events_seen < 0 or not hours_seen >= 0:
         raise InputError(f"{events_seen} alarms in {hours_seen:g} hours cannot be compared with a promise")
     if hours_seen < LEAST_SEEN_HOURS:
-        text = f"{_hours(hours_seen)} of video is too little to compare with {_per_hour(promise.rate)}"
+        text = f"{hours_text(hours_seen)} of video is too little to compare with {alarms_text(promise.rate)} per hour"
         return Fit("unknown", math.nan, text)
     held_out, seen = promise.events / promise.dispersion + 1, events_seen / promise.dispersion
     share = hours_seen / (hours_seen + promise.hours)
@@ -252,7 +253,7 @@ def fits(events_seen: int, hours_seen: float, promise: Promise) -> Fit:
     fewer = float(1 - special.betainc(seen + 1, held_out, share))
     p_value = min(1.0, 2 * min(more, fewer))
     rate = events_seen / hours_seen
-    text = f"{_alarms(events_seen)} in {_hours(hours_seen)} where {promise.rate:.3g} per hour was promised"
+    text = f"{alarms_text(events_seen)} in {hours_text(hours_seen)} where {promise.rate:.3g} per hour was promised"
     if p_value < DISAGREE and more < fewer and rate > promise.rate:
         cause = "this video is not like the normal video it learned from"
         return Fit("more", p_value, f"{text}: {cause}; calibrate again on normal video of this camera")
@@ -262,17 +263,21 @@ def fits(events_seen: int, hours_seen: float, promise: Promise) -> Fit:
     return Fit("fits", p_value, f"{text}: the two agree")
 
 
-def _alarms(number: int) -> str:
-    return f"{number} alarm{'' if number == 1 else 's'}"
+def alarms_text(number: float) -> str:
+    """ "1 alarm", "0.25 alarms"."""
+    return f"{number:.3g} alarm{'' if number == 1 else 's'}"
 
 
-def _per_hour(rate: float) -> str:
-    return f"{rate:.3g} alarm{'' if rate == 1 else 's'} per hour"
+def bound_text(rate: float, confidence: float = CONFIDENCE) -> str:
+    """ "up to 0.95 per hour at 95 %"."""
+    return f"up to {rate:.2g} per hour at {confidence * 100:g} %"
 
 
-def _hours(hours: float) -> str:
-    """ "5.0 h", or "42 min" below an hour."""
-    return f"{hours:.1f} h" if hours >= 0.95 else f"{hours * 60:.2g} min"
+def hours_text(hours: float) -> str:
+    """ "5.0 h", below an hour "42 min", below two minutes "90 s"."""
+    if hours >= 0.95:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.2g} min" if hours * 60 >= 2 else f"{hours * 3600:.2g} s"
 
 
 def round_up(rate: float) -> str:
