@@ -41,6 +41,7 @@ def test_the_bounds_of_the_textbook() -> None:
     assert (lower_rate(0, 5), lower_rate(3, 1)) == (0, pytest.approx(0.81769, abs=1e-5))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.floats(0.01, 1000), st.floats(0.5, 0.999))
 def test_at_the_upper_bound_so_few_events_are_just_as_rare_as_stated(events: int, hours: float, level: float) -> None:
     bound = upper_rate(events, hours, level)
@@ -219,6 +220,9 @@ def test_the_bound_of_the_tail_is_seeded_and_grows_with_distance_and_groups() ->
     near, far = (tail_upper_rate(tail, rate) / rate for rate in (10, 0.5))
     assert 1 < near < far
     assert tail_upper_rate(tail, 1.0, dispersion=3) > tail_upper_rate(tail, 1.0)
+    for dispersion in (1.0, 3.0):  # at the level itself there is nothing but the law of its arrival
+        expected = dispersion * stats.gamma.ppf(0.95, 21 / dispersion) / 0.5
+        assert tail_upper_rate(tail, tail.rate_at_level, dispersion=dispersion) == pytest.approx(expected, rel=0.1)
 
 
 def test_many_alarms_are_told() -> None:
