@@ -12,7 +12,7 @@ from scipy import stats
 
 from oddframe.errors import CalibrationError, InputError
 from oddframe.scoring.events import spans
-from oddframe.scoring.heldout import HeldOut, above, plausible_seconds
+from oddframe.scoring.heldout import HeldOut, above, alarm_count, plausible_seconds
 from oddframe.scoring.promise import Promise, choose_threshold, fits, lower_rate, upper_rate
 from oddframe.scoring.tail import fit_tail, tail_upper_rate
 
@@ -102,6 +102,7 @@ def test_an_endless_alarm_is_not_a_few_false_alarms() -> None:
     score = np.where((time > 4000) & (time < 4000 + 1800), 1.0, 0.0)
     held_out = HeldOut([(time, score)], 2.0, 0.0)
     assert held_out.count(0.5).alarms == 6  # half an hour: one for every five minutes
+    assert alarm_count([0, 12, 300, 301, 1799]) == 1 + 1 + 1 + 2 + 6
     made = choose_threshold([(time, score)], 10)
     assert made.threshold > 1 and made.bounded and (made.events, made.alarm_share) == (0, 0)
     assert made.sentence().endswith("a lower threshold would fill more than 5 % of normal time with alarms")

@@ -44,6 +44,11 @@ def plausible_seconds(time: NDArray[np.float64]) -> float:
     return float(steps[steps <= _longest(time)].sum() + np.median(steps))
 
 
+def alarm_count(lengths: Sequence[float] | NDArray[np.float64]) -> int:
+    """Alarms that events of these lengths, in seconds, count as: one for every `LASTING_S` begun."""
+    return int(np.maximum(1, np.ceil(np.asarray(lengths, np.float64) / LASTING_S)).sum())
+
+
 class Levels(NamedTuple):
     """Where alarms appear when a threshold comes down from the top.
 
@@ -128,7 +133,7 @@ class HeldOut:
                 starts.append(part.place + part.time[first])
                 lasting.append(part.time[last] - part.time[first])
         lengths = np.concatenate(lasting)
-        alarms = int(np.maximum(1, np.ceil(lengths / LASTING_S)).sum())
+        alarms = alarm_count(lengths)
         share = float(lengths.sum() / self.seconds) if self.seconds else 0.0
         return Count(alarms, share, np.concatenate(starts))
 

@@ -236,7 +236,7 @@ def fits(events_seen: int, hours_seen: float, promise: Promise) -> Fit:
     one.
 
     Args:
-        events_seen: alarms, counted as the promise counts them.
+        events_seen: alarms, counted by `oddframe.scoring.heldout.alarm_count` as those of the promise.
         hours_seen: of video, by plausible time.
 
     Raises:
