@@ -3,7 +3,8 @@
     python benchmarks/promise.py [--cameras 200] [--fresh 400]
 
 A camera is a series of smoothed scores of normal video. Of its first day, H hours calibrate; the threshold then meets
-fresh hours, and its alarms are counted. Seven kinds of camera, none of which the method was adjusted on:
+fresh hours, and its alarms are counted. There are seven kinds of camera. The constants of the tail were chosen on other
+cameras, with other seeds, of the first five kinds; "day" and "street" had no part in that:
 
     light    Gaussian, with a memory of 2 to 10 seconds
     heavy    the exponential of that: log-normal
