@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from oddframe.datasets.folder import read_folder
 from oddframe.datasets.windows import Chunk, stream_chunks
-from oddframe.street import TEST_KINDS, render_world
 from oddframe.evaluation.auc import macro_auc, micro_auc, roc_auc
 from oddframe.models.fitted import FittedDetector
 from oddframe.models.monitors import Monitors
 from oddframe.models.scene import Scene
 from oddframe.scoring.smooth import Smoothing, smooth
+from oddframe.street import TEST_KINDS, render_world
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource, find_videos
 

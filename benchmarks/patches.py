@@ -23,10 +23,10 @@ from oddframe.datasets.folder import read_folder
 from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import sequences_from_world
 from oddframe.datasets.windows import Chunk
-from oddframe.street import render_world
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.patches import Patches
 from oddframe.runtime.backbone import open_backbone
+from oddframe.street import render_world
 from oddframe.types import VideoInfo
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos

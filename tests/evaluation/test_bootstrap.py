@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import macro_auc, micro_auc
-from oddframe.evaluation.bootstrap import ConfidenceInterval, bootstrap, bootstrap_micro_auc
+from oddframe.evaluation.bootstrap import ConfidenceInterval, block_bootstrap_micro_auc, bootstrap, bootstrap_micro_auc
 
 Video = tuple[np.ndarray, np.ndarray]
 
@@ -121,6 +121,56 @@ def test_bad_input_is_refused(fast: bool) -> None:
             run(two_normals(), level=level)
     with pytest.raises(InputError, match="1 of 6 scores are not numbers"):
         run([(np.zeros(3, int), np.array([0, 1, np.nan])), two_normals()[1]])
+
+
+def slow_scores(frames: int, memory: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise that stays alike for so many frames, with variance 1."""
+    noise = rng.standard_normal(frames + memory - 1)
+    return np.convolve(noise, np.full(memory, memory**-0.5), mode="valid")
+
+
+def test_blocks_of_one_video_are_drawn_as_the_plain_way_draws_them() -> None:
+    rng = np.random.default_rng(3)
+    labels, scores = rng.integers(0, 2, 60), rng.integers(0, 9, 60) / 7
+    found = bootstrap_micro_auc([(labels, scores)], resamples=50, seed=5, block=7)
+    draws = np.random.default_rng(5)
+    aucs = []
+    for _ in range(50):
+        starts = draws.integers(60 - 7 + 1, size=9)
+        taken = np.concatenate([np.arange(start, start + 7) for start in starts])[:60]
+        aucs.append(micro_auc([(labels[taken], scores[taken])]))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(aucs, [0.025, 0.975])), abs=1e-12)
+    assert found.value == micro_auc([(labels, scores)])
+    assert (found.block, found.undefined) == (7, 0)
+    assert str(found).endswith("50 resamples of blocks of 7 frames)")
+
+
+def test_one_video_is_only_resampled_in_blocks_where_it_is_alone() -> None:
+    assert bootstrap_micro_auc(two_normals(), resamples=20, block=1) == bootstrap_micro_auc(two_normals(), resamples=20)
+
+
+def test_a_block_is_a_quarter_of_the_video_at_most() -> None:
+    rng = np.random.default_rng(0)
+    found = block_bootstrap_micro_auc(rng.integers(0, 2, 100), rng.random(100), block=1000, resamples=20)
+    assert found.block == 25
+
+
+def test_blocks_hold_the_truth_where_single_frames_do_not() -> None:
+    rng = np.random.default_rng(0)
+    held = {1: 0, 80: 0}
+    labels = np.tile(np.repeat([0, 1], 20), 50)
+    for trial in range(100):
+        scores = slow_scores(2000, 40, rng) + labels  # the AUC is that of two normal laws a deviation apart
+        for block in held:
+            found = block_bootstrap_micro_auc(labels, scores, block, resamples=200, level=0.9, seed=trial)
+            held[block] += found.low <= 0.5 * (1 + math.erf(0.5)) <= found.high
+    assert held[80] >= 80 > held[1]
+
+
+@pytest.mark.parametrize("frames, block", [(3, 1), (100, 0)])
+def test_a_video_without_blocks_is_refused(frames: int, block: int) -> None:
+    with pytest.raises(InputError, match=f"four frames or more, not {block} from {frames}"):
+        block_bootstrap_micro_auc(np.arange(frames) % 2, np.arange(frames), block)
 
 
 def test_a_thousand_resamples_of_a_hundred_thousand_frames_take_a_moment() -> None:

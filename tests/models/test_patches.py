@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import sequences_from_world
 from oddframe.datasets.windows import Chunk
-from oddframe.street import World
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.patches import Patches, k_centre, nearest, search_matrix
+from oddframe.street import World
 from oddframe.types import VideoInfo
 
 INFO = VideoInfo("street", "street.mp4", 320, 192, 10.0)

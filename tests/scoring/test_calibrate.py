@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,19 +12,20 @@ from hypothesis import strategies as st
 from oddframe.errors import CalibrationError, InputError
 from oddframe.scoring.calibrate import Calibration, calibrate, supported_rate
 from oddframe.scoring.events import find_events
+from oddframe.scoring.promise import fits, upper_rate
 from oddframe.types import FrameScores, VideoInfo
 
-Curve = tuple[np.ndarray, np.ndarray]
+ScoreCurve = tuple[np.ndarray, np.ndarray]
 
 
-def curve(seconds: float, seed: int = 0, fps: float = 5.0) -> Curve:
+def curve(seconds: float, seed: int = 0, fps: float = 5.0) -> ScoreCurve:
     """Noise with a memory of a second or so."""
     frames = int(seconds * fps)
     noise = np.random.default_rng(seed).normal(size=frames + 9)
     return np.arange(frames) / fps, 1 + 0.1 * np.convolve(noise, np.ones(10) / 10, mode="valid")
 
 
-def count(curves: list[Curve], made: Calibration) -> int:
+def count(curves: list[ScoreCurve], made: Calibration) -> int:
     """Alarms with the made thresholds, video by video."""
     total = 0
     for time, score in curves:
@@ -36,8 +39,10 @@ def test_two_hours_at_three_alarms_per_hour() -> None:
     made = calibrate(curves, alarms_per_hour=3)
     assert made.seconds == pytest.approx(7200)
     assert (made.rate, made.quantile, made.videos, made.note) == (3, None, 4, "")
-    assert made.lowest_rate == pytest.approx(0.5)
-    assert made.events == count(curves, made) == 6
+    assert made.lowest_rate == pytest.approx(1 / 3)
+    assert made.events == count(curves, made) == 5  # with six, the true rate would be above three more often than not
+    assert made.upper_rate == pytest.approx(upper_rate(5, 2, dispersion=made.dispersion))
+    assert made.alarm_share is not None and 0 < made.alarm_share < 0.05
 
 
 def test_the_threshold_is_the_smallest_that_keeps_the_promise() -> None:
@@ -49,7 +54,7 @@ def test_the_threshold_is_the_smallest_that_keeps_the_promise() -> None:
     lower = calibrate(curves, alarms_per_hour=5, merge_s=2.0)
     assert lower == made
     scores = [FrameScores("a", np.arange(len(t)), t, {}, s, VideoInfo("a", "a", 8, 8, None)) for t, s in curves]
-    assert sum(len(find_events(s, one_lower, (one_lower + median) / 2)) for s in scores) == made.events + 1 == 6
+    assert sum(len(find_events(s, one_lower, (one_lower + median) / 2)) for s in scores) == made.events + 1 == 5
 
 
 @settings(max_examples=40, deadline=None)
@@ -80,17 +85,27 @@ def test_seven_minutes_cannot_support_one_alarm_per_hour() -> None:
     with pytest.raises(CalibrationError) as caught:
         calibrate([curve(420)], alarms_per_hour=1)
     assert str(caught.value) == (
-        "7 minutes of normal video cannot support 1 alarm per hour; the lowest rate it supports is 8.6 per hour: "
-        "hold out more normal video or pass --alarms-per-hour 8.6"
+        "7 min of normal video cannot support 1 alarm per hour; the lowest rate it supports is 1.8 per hour: "
+        "hold out more normal video or pass --alarms-per-hour 1.8"
     )
-    assert calibrate([curve(420)], alarms_per_hour=8.6).events == 1
+    made = calibrate([curve(420)], alarms_per_hour=1.8)
+    assert (made.method, made.events) == ("tail", 0) and "follows from the tail of the scores" in made.note
+    assert calibrate([curve(420)], alarms_per_hour=15).events == 1
+
+
+def test_without_a_tail_only_what_can_be_counted_is_promised() -> None:
+    flat = np.arange(1800.0), np.full(1800, 0.25)
+    with pytest.raises(CalibrationError, match=r"30 min of normal video cannot support 1 alarm per hour; .* is 1\.4"):
+        calibrate([flat], alarms_per_hour=1)
+    made = calibrate([flat])
+    assert (made.rate, made.method) == (pytest.approx(4 / 3), "counted") and "which was taken instead" in made.note
 
 
 def test_the_default_falls_back_to_the_lowest_rate_and_says_so() -> None:
     made = calibrate([curve(420)])
-    assert made.rate == pytest.approx(60 / 7)
-    assert made.events == 1
-    assert made.note.startswith("7 minutes of normal video cannot support 1 alarm per hour; the lowest rate")
+    assert made.rate == pytest.approx(40 / 7)
+    assert (made.events, made.method) == (0, "counted")
+    assert made.note.startswith("7 min of normal video cannot support 1 alarm per hour; the lowest rate")
     assert calibrate([curve(3600)]).rate == 1
     assert calibrate([curve(3600)]).note == ""
 
@@ -98,7 +113,7 @@ def test_the_default_falls_back_to_the_lowest_rate_and_says_so() -> None:
 @given(seconds=st.floats(0.2, 1e6))
 def test_the_rate_that_a_refusal_names_is_accepted(seconds: float) -> None:
     with pytest.raises(CalibrationError) as caught:
-        supported_rate(1800 / seconds, seconds)
+        supported_rate(360 / seconds, seconds)
     named = float(str(caught.value).rsplit(" ", 1)[1])
     assert supported_rate(named, seconds) == (named, "")
 
@@ -106,9 +121,10 @@ def test_the_rate_that_a_refusal_names_is_accepted(seconds: float) -> None:
 def test_events_at_the_seam_of_two_videos_count_twice() -> None:
     time = np.arange(3600) / 1.0
     rising, falling = np.linspace(0, 1, 3600), np.linspace(1, 0, 3600)
-    assert calibrate([(time, rising), (time, falling)], alarms_per_hour=1).events == 2
-    both = calibrate([(time, rising), (time, falling)], alarms_per_hour=0.5)
-    assert both.events == 0 and both.threshold > 1
+    both = calibrate([(time, rising), (time, falling)], quantile=0.99)
+    assert both.events == 8  # twenty minutes each, one alarm for every five begun; together it would be one of forty
+    once = calibrate([(time, rising), (time, falling)], alarms_per_hour=5)
+    assert once.events == 0 and once.threshold > 1 and "more than 5 % of normal time" in once.note
 
 
 def test_a_quantile_is_a_quantile_of_all_held_out_frames() -> None:
@@ -130,7 +146,7 @@ def test_constant_scores_raise_no_alarm() -> None:
 
 
 @pytest.mark.parametrize("scores", [[], [(np.array([]), np.array([]))], [(np.array([3.0]), np.array([1.0]))]])
-def test_no_held_out_video_is_a_clear_error(scores: list[Curve]) -> None:
+def test_no_held_out_video_is_a_clear_error(scores: list[ScoreCurve]) -> None:
     for quantile in (None, 0.5):
         with pytest.raises(CalibrationError, match="no held-out normal video"):
             calibrate(scores, quantile=quantile)
@@ -148,9 +164,22 @@ def test_wrong_values_are_refused() -> None:
         calibrate([(np.arange(3.0), np.array([0.0, np.nan, 1.0]))])
 
 
+def test_new_video_is_compared_with_what_was_promised() -> None:
+    made = calibrate([curve(1800, seed) for seed in range(4)], alarms_per_hour=3)
+    assert made.promise is not None
+    assert (made.promise.hours, made.promise.events) == (pytest.approx(2), 5)
+    assert fits(40, 1.0, made.promise).verdict == "more"
+    assert calibrate([curve(420)], quantile=0.9).promise is None
+
+
 def test_calibration_survives_json() -> None:
     made = calibrate([curve(420)])
     assert Calibration.from_json(made.to_json()) == made
+    row = json.loads(made.to_json())
+    for name in ("upper_rate", "alarm_share", "method", "dispersion"):
+        row.pop(name)
+    older = Calibration.from_json(json.dumps(row))
+    assert (older.threshold, older.upper_rate, older.promise) == (made.threshold, None, None)
     for broken in ("{", "[]", '{"threshold": 1}'):
         with pytest.raises(InputError, match="not a calibration"):
             Calibration.from_json(broken)

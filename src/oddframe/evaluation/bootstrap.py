@@ -1,14 +1,18 @@
-"""How far a figure can be trusted: percentile bootstrap over videos.
+"""How far a figure can be trusted: percentile bootstrap over videos, or over blocks of a single one.
 
 Frames of one video are alike, so it is videos that are drawn anew, with replacement, as many as there are. The interval
 holds what other videos of the same kind would change. It does not hold what another seed of the training would.
 Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+
+Where there is a single video, blocks of consecutive frames are drawn from it, each beginning anywhere, until they are
+as long as the video (moving blocks; Künsch, Annals of Statistics 1989). A block is longer than frames stay alike: ten
+seconds. This interval holds what other minutes of the same video would change, and nothing of other places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -31,6 +35,7 @@ class ConfidenceInterval:
         resamples: drawn in all.
         undefined: those of them in which the figure is nan, usually because only one class was drawn; they are left
             out. Where they are many, the interval says little.
+        block: frames of a block where blocks of a single video were drawn, else None.
     """
 
     value: float
@@ -39,9 +44,11 @@ class ConfidenceInterval:
     level: float
     resamples: int
     undefined: int
+    block: int | None = None
 
     def __str__(self) -> str:
         text = f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}] ({self.level:.0%}, {self.resamples} resamples"
+        text += f" of blocks of {self.block} frames" if self.block else ""
         return text + (f", {self.undefined} of them undefined and left out)" if self.undefined else ")")
 
 
@@ -70,7 +77,11 @@ def bootstrap(
 
 
 def bootstrap_micro_auc(
-    videos: Sequence[tuple[ArrayLike, ArrayLike]], resamples: int = 1000, level: float = 0.95, seed: int = 0
+    videos: Sequence[tuple[ArrayLike, ArrayLike]],
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    block: int | None = None,
 ) -> ConfidenceInterval:
     """`bootstrap(videos, micro_auc)`, the same figures, without sorting the frames of every resample.
 
@@ -79,10 +90,13 @@ def bootstrap_micro_auc(
 
     Args:
         videos: (labels, scores) each, labels of 0 and 1, higher scores = more anomalous.
+        block: frames; where there is a single video, `block_bootstrap_micro_auc` draws blocks of so many from it.
 
     Raises:
-        InputError: as `bootstrap`, and what `micro_auc` refuses.
+        InputError: as `bootstrap`, and what `micro_auc` refuses; for a single video only without `block`.
     """
+    if len(videos) == 1 and block is not None:
+        return block_bootstrap_micro_auc(*videos[0], block, resamples, level, seed)
     draws = _draws(len(videos), resamples, level, seed)
     value = micro_auc(videos)  # checks labels and scores
     won, pairs = _pairs(videos)
@@ -90,6 +104,43 @@ def bootstrap_micro_auc(
     drawn_won, drawn_pairs = (((times @ table) * times).sum(axis=1) for table in (won, pairs))
     with np.errstate(invalid="ignore"):
         return _interval(value, drawn_won / drawn_pairs, resamples, level)
+
+
+def block_bootstrap_micro_auc(
+    labels: ArrayLike, scores: ArrayLike, block: int, resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> ConfidenceInterval:
+    """Confidence interval of the AUC of a single video, blocks of consecutive frames drawn anew.
+
+    Args:
+        labels, scores: (N,) as in `bootstrap_micro_auc`.
+        block: frames that stay together, at least 1; no more than a quarter of the video is taken.
+        resamples, level, seed: as in `bootstrap`.
+
+    Raises:
+        InputError: fewer than four frames, a block of none, or what `bootstrap` and `micro_auc` refuse.
+    """
+    value = micro_auc([(labels, scores)])
+    frames = len(np.asarray(labels))
+    if frames < 4 or block < 1:
+        raise InputError(f"a bootstrap of one video draws blocks from four frames or more, not {block} from {frames}")
+    block = min(block, frames // 4)
+    _check(resamples, level)
+    rank, _ = ranks(np.asarray(scores, np.float64))
+    order = np.argsort(rank, kind="stable")
+    ties = np.flatnonzero(np.diff(rank[order], prepend=-1))  # where each group of equal scores begins
+    positive = np.asarray(labels)[order] == 1
+    rng = np.random.default_rng(seed)
+
+    def drawn() -> float:
+        starts = rng.integers(frames - block + 1, size=-(-frames // block))
+        taken = (starts[:, None] + np.arange(block)).ravel()[:frames]
+        times = np.bincount(taken, minlength=frames)[order]
+        above = np.add.reduceat(times * positive, ties).astype(np.float64)
+        below = np.add.reduceat(times * ~positive, ties).astype(np.float64)
+        pairs = above.sum() * below.sum()
+        return float(above @ (np.cumsum(below) - below / 2) / pairs) if pairs else np.nan
+
+    return replace(_interval(value, (drawn() for _ in range(resamples)), resamples, level), block=block)
 
 
 def _pairs(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -113,11 +164,15 @@ def _draws(videos: int, resamples: int, level: float, seed: int) -> NDArray[np.i
     """(resamples, videos) numbers of the videos drawn."""
     if videos < 2:
         raise InputError(f"a bootstrap draws among videos; it needs at least two, not {videos}")
+    _check(resamples, level)
+    return np.random.default_rng(seed).integers(videos, size=(resamples, videos))
+
+
+def _check(resamples: int, level: float) -> None:
     if resamples < 1:
         raise InputError(f"a bootstrap needs at least one resample, not {resamples}")
     if not 0 < level < 1:
         raise InputError(f"the level of a confidence interval lies between 0 and 1, not at {level:g}")
-    return np.random.default_rng(seed).integers(videos, size=(resamples, videos))
 
 
 def _interval(value: float, drawn: Iterable[float], resamples: int, level: float) -> ConfidenceInterval:

@@ -199,9 +199,9 @@ def _threshold(calibration: Calibration) -> str:
         if c.quantile is not None:
             aim = f"the {c.quantile:g} quantile of this video's scores"
         origin = f"""rests on {c.seconds / 60:.1f} minutes of normal video ({_count(c.videos, "piece")}) that the
-detector was not trained on. It is {aim}. In all, this video raises {_count(c.events, "alarm")}.
+detector was not trained on. It is {aim}. It raises {c.sentence()}.
 No abnormal video was used.</p>
-<p>So much normal video can support a promise of {c.lowest_rate:.3g} alarms per hour or more;
+<p>So much normal video can count a promise of {c.lowest_rate:.3g} alarms per hour or more;
 hold out more of it to promise fewer.</p>"""
     note = f'<p class="warning">{escape(c.note[:1].upper() + c.note[1:])}.</p>' if c.note else ""
     rows = [(f"{100 * float(share):g} %", value, "") for share, value in c.scores.items()]

@@ -1,8 +1,7 @@
 """A threshold from held-out normal video alone: what is an alarm there is a false one, and those can be counted.
 
-The threshold goes down from the highest held-out score for as long as no more events appear than were allowed, but not
-below the 95 % quantile: an alarm that is on for a twentieth of normal time is none. The low threshold of the hysteresis
-lies halfway between the threshold and the median of the held-out scores.
+`oddframe.scoring.promise` chooses the threshold for a rate of alarms and says how sure that rate is. The low threshold
+of the hysteresis lies halfway between the threshold and the median of the held-out scores.
 """
 
 from __future__ import annotations
@@ -16,13 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import CalibrationError, InputError
-from oddframe.scoring.events import spans
+from oddframe.scoring.heldout import HeldOut, ScoreCurve
+from oddframe.scoring.promise import (
+    CONFIDENCE,
+    FARTHEST,
+    MEDIAN,
+    Method,
+    Promise,
+    alarms_text,
+    bound_text,
+    choose_threshold,
+    hours_text,
+    round_up,
+    upper_rate,
+)
 
 DEFAULT_RATE = 1.0  # alarms per hour
-LOWEST_QUANTILE = 0.95
 SUMMARY = (0.5, 0.9, 0.99, 0.999, 1.0)
-
-ScoreCurve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,17 @@ class Calibration:
         merge_s, min_s: seconds, the rest of the rule by which events were counted; see `oddframe.scoring.events.spans`.
         rate: alarms per hour of normal video promised, or None where a quantile was asked for.
         quantile: of the held-out scores, or None.
-        events: alarms on the held-out video with these thresholds.
-        seconds: how much held-out normal video there was.
+        events: alarms on the held-out video with these thresholds; one that lasts counts once for every five minutes.
+        seconds: how much held-out normal video there was, pauses not counted.
         videos: in how many pieces.
-        lowest_rate: alarms per hour that so much video can support at the least: one in all of it.
+        lowest_rate: alarms per hour that so much video can support by counting: two thirds of one in all of it.
         scores: quantiles of the held-out scores, "0.5" to "1.0".
         levels: where each component lies on normal video; see `oddframe.scoring.combine.Levels`.
         note: what the user should know and did not ask for, else empty.
+        upper_rate: alarms per hour; the true rate lies below at 95 %. None in files of older versions.
+        alarm_share: of the held-out time, 0..1, that lies inside alarms. None in files of older versions.
+        method: "counted", or "tail" where a generalised Pareto tail says where the threshold lies.
+        dispersion: alarms come in groups of so many, at least 1.
     """
 
     threshold: float
@@ -57,6 +70,33 @@ class Calibration:
     scores: dict[str, float]
     levels: dict[str, tuple[float, float]] = field(default_factory=dict)
     note: str = ""
+    upper_rate: float | None = None
+    alarm_share: float | None = None
+    method: Method = "counted"
+    dispersion: float = 1.0
+
+    def sentence(self) -> str:
+        """What was counted and what that allows to say; see `oddframe.scoring.promise.Promise.sentence`."""
+        text = f"{alarms_text(self.events)} in {hours_text(self.seconds / 3600)} of normal video"
+        return text if self.upper_rate is None else f"{text}: {bound_text(self.upper_rate)}"
+
+    @property
+    def promise(self) -> Promise | None:
+        """What `oddframe.scoring.promise.fits` compares new video with; None where no rate was promised."""
+        if self.rate is None or self.upper_rate is None or self.alarm_share is None:
+            return None
+        return Promise(
+            rate=self.rate,
+            threshold=self.threshold,
+            low=self.low,
+            hours=self.seconds / 3600,
+            events=self.events,
+            upper_rate=self.upper_rate,
+            confidence=CONFIDENCE,
+            alarm_share=self.alarm_share,
+            dispersion=self.dispersion,
+            method=self.method,
+        )
 
     def to_json(self) -> str:
         """JSON text from which `from_json` makes the same value."""
@@ -77,42 +117,6 @@ class Calibration:
             raise InputError(f"not a calibration ({error}); calibrate again") from error
 
 
-class _HeldOut:
-    """All held-out pieces as one curve, kept apart by a score of minus infinity and a pause too long to merge."""
-
-    def __init__(self, pieces: Sequence[ScoreCurve], merge_s: float, min_s: float) -> None:
-        self.values = np.concatenate([score for _, score in pieces])
-        self.median = float(np.median(self.values))
-        times, scores, end = [], [], 0.0
-        for time, score in pieces:
-            shifted = time - time[0] + end
-            times.append(np.append(shifted, shifted[-1] + 1))
-            scores.append(np.append(score, -np.inf))
-            end = shifted[-1] + merge_s + 2
-        self._time, self._score = np.concatenate(times), np.concatenate(scores)
-        self._rule = (merge_s, min_s)
-
-    def low(self, threshold: float) -> float:
-        return min(threshold, (threshold + self.median) / 2)
-
-    def events(self, threshold: float) -> int:
-        return len(spans(self._time, self._score, threshold, self.low(threshold), *self._rule))
-
-    def lowest_threshold(self, events: int) -> float:
-        """The lowest threshold at which, and above which, there are at most so many events."""
-        floor = _above(float(np.quantile(self.values, LOWEST_QUANTILE, method="higher")))
-        # Going down, a new event can only begin where the threshold falls to a local maximum.
-        rising = np.append(True, self._score[1:] >= self._score[:-1])
-        falling = np.append(self._score[:-1] >= self._score[1:], True)
-        peaks = np.unique(self._score[rising & falling])[::-1]
-        best = _above(float(peaks[0]))
-        for threshold in [*(_above(float(peak)) for peak in peaks if peak >= floor), floor]:
-            if self.events(threshold) > events:
-                break
-            best = threshold
-        return best
-
-
 def calibrate(
     scores: Sequence[ScoreCurve],
     *,
@@ -126,7 +130,7 @@ def calibrate(
     Args:
         scores: (time (N,) in seconds, smoothed score (N,)) of every held-out video or contiguous block of one.
         alarms_per_hour: false alarms that the user will bear, or None: one per hour, or where the held-out video cannot
-            support that, the lowest rate that it can (`note` says so).
+            support that, the lowest rate that can be counted on it (`note` says so).
         quantile: instead, the threshold is this quantile (0..1) of all held-out scores.
         merge_s, min_s: seconds; the rule by which events are counted.
 
@@ -139,15 +143,18 @@ def calibrate(
         raise InputError("give either alarms per hour or a quantile, not both")
     if any(not np.isfinite(score).all() for _, score in pieces):
         raise InputError("held-out scores contain values that are not finite numbers; train again before calibrating")
-    seconds = sum(_seconds(time) for time, _ in pieces)
-    lowest_rate = _lowest_rate(seconds)
-    held_out = _HeldOut(pieces, merge_s, min_s)
-    rate, note = None, ""
-    if quantile is not None:
-        threshold = _quantile_threshold(held_out.values, quantile)
+    held_out = HeldOut(pieces, merge_s, min_s) if pieces else None
+    if held_out is None or not held_out.seconds > 0:
+        raise CalibrationError("there is no held-out normal video to find a threshold on: hold out more normal video")
+    hours, note = held_out.seconds / 3600, ""
+    if quantile is None:
+        chosen, note = _promised(pieces, alarms_per_hour, held_out.seconds, merge_s, min_s)
+        threshold, rate, method, dispersion = chosen.threshold, chosen.rate, chosen.method, chosen.dispersion
+        events, share, upper = chosen.events, chosen.alarm_share, chosen.upper_rate
     else:
-        rate, note = supported_rate(alarms_per_hour, seconds)
-        threshold = held_out.lowest_threshold(math.floor(rate / lowest_rate + 1e-9))
+        threshold, rate, method, dispersion = _quantile_threshold(held_out.values, quantile), None, "counted", 1.0
+        events, share, _ = held_out.count(threshold)
+        upper = upper_rate(events, hours)
     return Calibration(
         threshold=threshold,
         low=held_out.low(threshold),
@@ -155,17 +162,40 @@ def calibrate(
         min_s=min_s,
         rate=rate,
         quantile=quantile,
-        events=held_out.events(threshold),
-        seconds=seconds,
+        events=events,
+        seconds=held_out.seconds,
         videos=len(pieces),
-        lowest_rate=lowest_rate,
+        lowest_rate=MEDIAN / hours,
         scores={str(q): float(np.quantile(held_out.values, q)) for q in SUMMARY},
         note=note,
+        upper_rate=upper,
+        alarm_share=share,
+        method=method,
+        dispersion=dispersion,
     )
+
+
+def _promised(
+    pieces: Sequence[ScoreCurve], alarms_per_hour: float | None, seconds: float, merge_s: float, min_s: float
+) -> tuple[Promise, str]:
+    """The promise for the rate that was asked for, or for one that can be had, and a note on what is unusual in it."""
+    rate, note = supported_rate(alarms_per_hour, seconds)
+    try:
+        chosen = choose_threshold(pieces, rate, merge_s, min_s)
+    except CalibrationError:
+        if alarms_per_hour is not None:
+            raise
+        rate, note = _counted_instead(seconds)
+        chosen = choose_threshold(pieces, rate, merge_s, min_s)
+    if chosen.method == "tail" or chosen.bounded:
+        note = f"{note}; {chosen.sentence()}" if note else chosen.sentence()
+    return chosen, note
 
 
 def supported_rate(alarms_per_hour: float | None, seconds: float) -> tuple[float, str]:
     """The rate that `calibrate` will promise on so many seconds of held-out video, and its note; see there.
+
+    Where the rate is too low to be counted, `calibrate` may still refuse: the scores must have a tail.
 
     Raises:
         CalibrationError: so much video cannot support the rate that was asked for.
@@ -174,23 +204,27 @@ def supported_rate(alarms_per_hour: float | None, seconds: float) -> tuple[float
     wanted = DEFAULT_RATE if alarms_per_hour is None else alarms_per_hour
     if not wanted > 0:
         raise InputError(f"alarms per hour must be more than 0, not {wanted:g}")
-    lowest = _lowest_rate(seconds)
-    if wanted >= lowest * (1 - 1e-9):
-        return wanted, ""
-    plural = "" if wanted == 1 else "s"
-    problem = (
-        f"{_duration(seconds)} of normal video cannot support {wanted:g} alarm{plural} per hour; "
-        f"the lowest rate it supports is {_round_up(lowest)} per hour"
-    )
-    if alarms_per_hour is None:
-        return lowest, f"{problem}, which was taken instead: hold out more normal video for fewer alarms"
-    raise CalibrationError(f"{problem}: hold out more normal video or pass --alarms-per-hour {_round_up(lowest)}")
-
-
-def _lowest_rate(seconds: float) -> float:
     if not seconds > 0:
         raise CalibrationError("there is no held-out normal video to find a threshold on: hold out more normal video")
-    return 3600 / seconds
+    lowest = FARTHEST * 3600 / seconds
+    if wanted >= lowest * (1 - 1e-9):
+        return wanted, ""
+    if alarms_per_hour is None:
+        return _counted_instead(seconds)
+    raise CalibrationError(
+        f"{hours_text(seconds / 3600)} of normal video cannot support {alarms_text(wanted)} per hour; the lowest rate "
+        f"it supports is {round_up(lowest)} per hour: hold out more normal video or pass "
+        f"--alarms-per-hour {round_up(lowest)}"
+    )
+
+
+def _counted_instead(seconds: float) -> tuple[float, str]:
+    rate = MEDIAN * 3600 / seconds
+    return rate, (
+        f"{hours_text(seconds / 3600)} of normal video cannot support {alarms_text(DEFAULT_RATE)} per hour; the lowest "
+        f"rate that can be counted on it is {round_up(rate)} per hour, which was taken instead: hold out more normal "
+        "video for fewer alarms"
+    )
 
 
 def _quantile_threshold(score: NDArray[np.float64], quantile: float) -> float:
@@ -203,25 +237,3 @@ def _quantile_threshold(score: NDArray[np.float64], quantile: float) -> float:
             f"the highest they support is {math.floor(highest * 1e6) / 1e6:g}: hold out more normal video"
         )
     return float(np.quantile(score, quantile))
-
-
-def _above(value: float) -> float:
-    return float(np.nextafter(value, np.inf))
-
-
-def _seconds(time: NDArray[np.float64]) -> float:
-    """Length of a piece: first to last frame, and the last frame's own typical duration."""
-    return float(time[-1] - time[0] + np.median(np.diff(time))) if len(time) > 1 else 0.0
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.3g} seconds"
-
-
-def _round_up(rate: float) -> str:
-    """A rate to two significant digits, never below the true one, so that passing it on works."""
-    scale = 10.0 ** (1 - math.floor(math.log10(rate)))
-    return f"{math.ceil(rate * scale - 1e-9) / scale:g}"

@@ -78,5 +78,5 @@ def _threshold(calibration: Calibration | None) -> list[str]:
         return ["None yet: `oddframe calibrate` finds one on normal video."]
     c = calibration
     asked = f"the {c.quantile:g} quantile" if c.quantile is not None else f"at most {c.rate:.3g} alarms per hour"
-    text = f"{c.threshold:.6g} (low {c.low:.6g}), {asked} of {c.seconds / 60:.1f} minutes of held-out normal video."
+    text = f"{c.threshold:.6g} (low {c.low:.6g}), {asked} of held-out video; {c.sentence()}."
     return [text, *([c.note + "."] if c.note else [])]

@@ -21,6 +21,8 @@ from oddframe.evaluation.regions import map_detection, regions_of_masks
 from oddframe.scoring.combine import ScoreRule
 from oddframe.types import Event, FrameScores
 
+BLOCK_S = 10.0  # of the bootstrap of a single video: longer than what passes a camera stays in view
+
 
 @dataclass(frozen=True)
 class LocalisationFigures:
@@ -46,7 +48,7 @@ class Details:
 
     Attributes:
         protocol: of the interval and of the latency-aware AP.
-        micro_auc: with its 95 % interval, videos drawn anew.
+        micro_auc: with its 95 % interval, videos drawn anew, or blocks of ten seconds where there is one video.
         latency_ap: see `oddframe.evaluation.events.latency_average_precision`.
         events: those at the run's threshold; None for stored scores, which have none.
         place: None without masks or without maps.
@@ -74,7 +76,7 @@ def measure(
     """All of it, of one set of scores.
 
     Raises:
-        InputError: fewer than two videos, or masks that cannot be read.
+        InputError: a single video of fewer than four frames, or masks that cannot be read.
     """
     labels = {video.source.name: video.labels for video in labelled.videos}
     judged = curves(scores, labels, protocol, own)
@@ -82,11 +84,17 @@ def measure(
     timed = [(video.time, *judged[video.video]) for video in whole]
     return Details(
         protocol.name,
-        bootstrap_micro_auc(list(judged.values())),
+        bootstrap_micro_auc(list(judged.values()), block=_block(scores[0])),
         latency_average_precision(timed) if len(whole) == len(scores) else math.nan,
         None if events is None else evaluate_events(scores, labels, events),
         _place(scores, labelled),
     )
+
+
+def _block(video: FrameScores) -> int:
+    """Frames in ten seconds."""
+    step = float(np.median(np.diff(video.time))) if len(video.time) > 1 else 1.0
+    return max(1, round(BLOCK_S / step)) if step > 0 else 1
 
 
 def _place(scores: Sequence[FrameScores], labelled: LabelledSet) -> LocalisationFigures | None:

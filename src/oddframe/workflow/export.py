@@ -30,7 +30,7 @@ from oddframe.runtime.session_runtime import GraphRuntime
 from oddframe.runtime.sessions import Target, write_openvino
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
-from oddframe.scoring.heldout import HELDOUT
+from oddframe.scoring.heldout_store import HELDOUT
 from oddframe.scoring.open_scorer import bag_signature
 from oddframe.street import render_world
 from oddframe.video.sources import VideoSource, find_videos

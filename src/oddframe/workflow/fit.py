@@ -27,7 +27,7 @@ from oddframe.progress import shown
 from oddframe.recipes import Recipe, load_recipe, recipe_of
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.calibrate import supported_rate
-from oddframe.scoring.heldout import HeldOutScores
+from oddframe.scoring.heldout_store import HeldOutScores
 from oddframe.scoring.stream import collect, score_frames
 from oddframe.settings import PseudoAnomalies, ThresholdOptions, TrainingOptions
 from oddframe.training.loop import train

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -29,7 +29,7 @@ from oddframe.models.registry import create_fitted
 from oddframe.progress import ProgressCall
 from oddframe.recipes import Recipe
 from oddframe.runtime.backbone import open_backbone, write_backbone
-from oddframe.scoring.heldout import HeldOutScores
+from oddframe.scoring.heldout_store import HeldOutScores
 from oddframe.scoring.smooth import smooth
 from oddframe.settings import ThresholdOptions
 from oddframe.video.decode import Frame, VideoReader
@@ -189,7 +189,9 @@ def fit_fitted(
     if training.blocks is not None:
         write_backbone(out / BACKBONE, training.blocks)
     run = Run(save_bundle(out, final, recipe, history, data), skipped)
-    run.calibrate(list(_pieces(final, measured)), alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
+    run.calibrate(
+        list(_pieces(final, measured)), alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile
+    )
     return run
 
 

@@ -17,7 +17,7 @@ from oddframe.runtime.runtime import AUTO, RuntimeOptions
 from oddframe.scoring.calibrate import Calibration, calibrate
 from oddframe.scoring.choose_runtime import choose_runtime
 from oddframe.scoring.combine import Levels, ScoreRule, measure_levels
-from oddframe.scoring.heldout import HeldOutScores, load_heldout, save_heldout
+from oddframe.scoring.heldout_store import HeldOutScores, load_heldout, save_heldout
 from oddframe.scoring.open_scorer import open_scorer, score_identity, window_signature
 from oddframe.scoring.origin import Origin
 from oddframe.scoring.parallel import Outcome, ScoringJob, score_in_processes

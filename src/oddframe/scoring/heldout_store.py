@@ -1,0 +1,36 @@
+"""The components of held-out normal video, kept beside a bundle so that other thresholds can be found later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddframe.atomic import replacing
+from oddframe.scoring.combine import Components
+
+HELDOUT = "heldout.npz"
+HeldOutScores = tuple[NDArray[np.float64], Components]
+"""Time stamps (N,) in seconds and components (N,) of consecutive frames of normal video."""
+
+
+def save_heldout(folder: Path, pieces: Sequence[HeldOutScores]) -> None:
+    """Write the components of all pieces to the folder of a bundle."""
+    arrays: dict[str, Any] = {}
+    for number, (time, components) in enumerate(pieces):
+        arrays |= {f"{number}/time": time, **{f"{number}/{name}": values for name, values in components.items()}}
+    with replacing(folder / HELDOUT) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_heldout(folder: Path) -> list[HeldOutScores]:
+    """What `save_heldout` wrote."""
+    pieces: dict[str, dict[str, NDArray[np.float64]]] = {}
+    with np.load(folder / HELDOUT) as stored:
+        for key in stored.files:
+            number, _, name = key.partition("/")
+            pieces.setdefault(number, {})[name] = stored[key]
+    return [(piece.pop("time"), piece) for piece in pieces.values()]
