@@ -36,8 +36,8 @@ HELD_OUT = ("04", "08", "12", "16")
 # Networks, each with the options that are compared on it; the first of all is the default.
 COMPARED: dict[tuple[tuple[int, ...], float], list[dict[str, object]]] = {
     ((4, 10), 1.0): [
-        {}, {"local": False}, {"place": 0.0}, {"place": 2.0}, {"memory": 500}, {"memory": 12_000}, {"sample": 24_000},
-        {"whiten": False}, {"neighbours": 3}, {"rate": 1.0}, {"learning_rate": 0.5}, {"local": False, "whiten": False},
+        {}, {"local": False}, {"place": 0.0}, {"place": 2.0}, {"memory": 500}, {"memory": 12_000}, {"whiten": False},
+        {"local": False, "whiten": False}, {"neighbours": 3}, {"rate": 1.0}, {"learning_rate": 0.5},
     ],
     ((2, 4), 1.0): [{}], ((4, 7), 1.0): [{}], ((10,), 1.0): [{}], ((4, 10), 1.5): [{}],
 }  # fmt: skip
