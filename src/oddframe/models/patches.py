@@ -167,10 +167,10 @@ class Patches(FittedDetector):
             self._projection_CC = (np.eye(len(covariance_CC)) * scale).astype(np.float32)
         self._mean_C = learning.mean_C.astype(np.float32)
         sample_ND = self._embedded(learning.vectors_NC, learning.positions_N)
-        self._reach_P[:] = 0
-        if self.config.local:
-            self._reach_P[:] = self._reached(sample_ND, learning)
-        self._remember(self._chosen(sample_ND, learning.seed))
+        # All memories are chosen out of equally many patches: out of more, more of the memory goes to rare ones.
+        first = min(self.config.sample, len(sample_ND) // 2 if self.config.local else len(sample_ND))
+        self._reach_P[:] = self._reached(sample_ND, learning, first) if self.config.local else 0
+        self._remember(sample_ND[k_centre(sample_ND[:first], self.config.memory, learning.seed)])
         self.begin_video()
 
     def score(self, chunk: Chunk) -> ChunkErrors:
@@ -266,18 +266,17 @@ class Patches(FittedDetector):
         """(P,) distance to the nearest in memory, or mean distance to the nearest few."""
         return nearest(asked_PD, self._memory_MD, self._search_EM, self.config.neighbours)
 
-    def _chosen(self, sample_ND: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-        """(M, D) the coreset of the first patches; always out of equally many, so that all coresets are alike."""
-        first_ND = sample_ND[: self.config.sample]
-        return first_ND[k_centre(first_ND, self.config.memory, seed)]
+    def _reached(self, sample_ND: NDArray[np.float32], learning: _Learning, first: int) -> NDArray[np.float32]:
+        """(P,) what distances of normal patches reach around each place; a patch is no neighbour of its own time.
 
-    def _reached(self, sample_ND: NDArray[np.float32], learning: _Learning) -> NDArray[np.float32]:
-        """(P,) what distances of normal patches reach around each place; a patch is no neighbour of its own time."""
+        Memories are chosen out of the `first` patches of each half.
+        """
         segments = max(2, learning.looks // SEGMENT)
         half_N = (learning.looks_N * segments // learning.looks) % 2
         distance_N = np.zeros(len(sample_ND), np.float32)
         for half in (0, 1):
-            asked_N, others_MD = np.flatnonzero(half_N == half), self._chosen(sample_ND[half_N != half], learning.seed)
+            asked_N, others_MD = np.flatnonzero(half_N == half), sample_ND[half_N != half]
+            others_MD = others_MD[k_centre(others_MD[:first], self.config.memory, learning.seed)]
             search_EM = search_matrix(others_MD)
             for part_N in np.array_split(asked_N, len(asked_N) // 1000 + 1):
                 distance_N[part_N] = nearest(sample_ND[part_N], others_MD, search_EM, self.config.neighbours)
