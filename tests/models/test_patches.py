@@ -123,6 +123,8 @@ def test_one_seed_gives_one_state_and_another_seed_another(normal: list[NDArray[
     np.testing.assert_array_equal(first.state()["memory"], again.state()["memory"])
     assert not np.array_equal(first.state()["memory"], other.state()["memory"])
     np.testing.assert_array_equal(first.state()["projection"], other.state()["projection"])
+    samples = [fitted(normal, seed, memory=600).state()["memory"] for seed in (1, 2)]  # all of the sample
+    assert not np.array_equal(*(np.sort(sample[:, 0]) for sample in samples))
 
 
 def test_learning_again_forgets_what_was_learned(normal: list[NDArray[np.uint8]]) -> None:

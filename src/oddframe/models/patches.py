@@ -59,7 +59,7 @@ class PatchesConfig:
         size: (height, width) that frames are resized to; None keeps the video's aspect at about 320x480 pixels.
         blocks: of the network; earlier ones see smaller things.
         memory: M, patches kept.
-        sample: random patches that the memory is chosen from.
+        sample: random patches that the memory is chosen from; twice as many are kept while learning.
         place: lambda, weight of a patch's place.
         neighbours: the distance is the mean of that to so many nearest.
         local: subtract what normal patches around the same place reach.
@@ -136,7 +136,7 @@ class Patches(FittedDetector):
 
     def begin_learning(self, seed: int) -> None:
         self._fitted = False
-        self._learning = _Learning(seed, self.config.sample)
+        self._learning = _Learning(seed, 2 * self.config.sample)
         self.begin_video()
 
     def begin_video(self) -> None:
@@ -167,11 +167,10 @@ class Patches(FittedDetector):
             self._projection_CC = (np.eye(len(covariance_CC)) * scale).astype(np.float32)
         self._mean_C = learning.mean_C.astype(np.float32)
         sample_ND = self._embedded(learning.vectors_NC, learning.positions_N)
-        self._reach_P[:] = 0
-        if self.config.local:
-            self._reach_P[:] = self._reached(sample_ND, learning)
-        chosen = k_centre(sample_ND, self.config.memory, learning.seed)
-        self._remember(sample_ND[chosen])
+        # All memories are chosen out of equally many patches: out of more, more of the memory goes to rare ones.
+        first = min(self.config.sample, len(sample_ND) // 2 if self.config.local else len(sample_ND))
+        self._reach_P[:] = self._reached(sample_ND, learning, first) if self.config.local else 0
+        self._remember(sample_ND[k_centre(sample_ND[:first], self.config.memory, learning.seed)])
         self.begin_video()
 
     def score(self, chunk: Chunk) -> ChunkErrors:
@@ -267,14 +266,17 @@ class Patches(FittedDetector):
         """(P,) distance to the nearest in memory, or mean distance to the nearest few."""
         return nearest(asked_PD, self._memory_MD, self._search_EM, self.config.neighbours)
 
-    def _reached(self, sample_ND: NDArray[np.float32], learning: _Learning) -> NDArray[np.float32]:
-        """(P,) what distances of normal patches reach around each place; a patch is no neighbour of its own time."""
+    def _reached(self, sample_ND: NDArray[np.float32], learning: _Learning, first: int) -> NDArray[np.float32]:
+        """(P,) what distances of normal patches reach around each place; a patch is no neighbour of its own time.
+
+        Memories are chosen out of the `first` patches of each half.
+        """
         segments = max(2, learning.looks // SEGMENT)
         half_N = (learning.looks_N * segments // learning.looks) % 2
         distance_N = np.zeros(len(sample_ND), np.float32)
         for half in (0, 1):
             asked_N, others_MD = np.flatnonzero(half_N == half), sample_ND[half_N != half]
-            others_MD = others_MD[k_centre(others_MD, self.config.memory, learning.seed)]
+            others_MD = others_MD[k_centre(others_MD[:first], self.config.memory, learning.seed)]
             search_EM = search_matrix(others_MD)
             for part_N in np.array_split(asked_N, len(asked_N) // 1000 + 1):
                 distance_N[part_N] = nearest(sample_ND[part_N], others_MD, search_EM, self.config.neighbours)
