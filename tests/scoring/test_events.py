@@ -40,6 +40,20 @@ def test_gaps_merge_up_to_the_given_seconds_and_not_beyond() -> None:
     assert runs(score, 1, 1, merge_s=0.41) == [[0, 7]]
 
 
+def test_a_gap_of_just_the_given_seconds_merges() -> None:
+    time = np.array([0.0, 0.5, 1.0, 1.5, 2.0])  # exact in binary, so that the gap is equal to the limit
+    score = np.array([1.0, 0, 0, 0, 1.0])
+    assert spans(time, score, 1, 1, merge_s=2.0).tolist() == [[0, 4]]
+    assert spans(time, score, 1, 1, merge_s=1.999).tolist() == [[0, 0], [4, 4]]
+
+
+def test_an_event_of_just_the_least_duration_stays() -> None:
+    time = np.array([0.0, 0.5, 1.0, 1.5])
+    score = np.array([1.0, 1, 0, 1])
+    assert spans(time, score, 1, 1, merge_s=0.0, min_s=0.5).tolist() == [[0, 1]]
+    assert spans(time, score, 1, 1, merge_s=0.0, min_s=0.501).tolist() == []
+
+
 def test_short_events_are_dropped_after_merging() -> None:
     score = [1, 0, 1, 0, 0, 0, 0, 0, 1.0]
     assert runs(score, 1, 1, merge_s=0.21, min_s=0.15) == [[0, 2]]

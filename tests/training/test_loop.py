@@ -85,6 +85,30 @@ def test_every_epoch_sees_every_sample_once_with_a_key_of_its_own(tmp_path: Path
     assert len(set(seen)) == len(seen) == 5 * 32
 
 
+class Noted(Toy):
+    """Notes a draw of torch's generator in every step, as dropout makes one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws: list[float] = []
+
+    def errors(self, batch: Batch) -> torch.Tensor:
+        if any(module.training for module in self.modules()):
+            self.draws.append(float(torch.rand(())))
+        return super().errors(batch)
+
+
+def test_dropout_differs_from_step_to_step_from_stage_to_stage_and_from_seed_to_seed(tmp_path: Path) -> None:
+    draws = []
+    for number, seed in enumerate((0, 0, 1)):
+        detector = Noted()
+        train(detector, ToySet(32), ToySet(20), replace(PLAN, seed=seed), tmp_path / str(number), **CPU)
+        assert len(set(detector.draws)) == len(detector.draws) == (3 + 2) * 32 // 8
+        draws.append(detector.draws)
+    assert draws[0] == draws[1]
+    assert not set(draws[0]) & set(draws[2])
+
+
 def test_learning_rate_follows_the_schedule_in_each_stage(tmp_path: Path) -> None:
     plan = replace(PLAN, schedule="cosine", warmup=0.25, budget=Budget(40, "steps"))
     history = train(Toy(epochs=(1, 1), rate=0.5), ToySet(64), None, plan, tmp_path, **CPU)
