@@ -99,15 +99,15 @@ def plant(node: ast.AST, kind: str) -> None:
     match node, kind:
         case ast.Compare(), _:
             node.ops = [OTHER[type(node.ops[0])]()]
-        case (ast.BinOp() | ast.AugAssign()), _:
+        case ((ast.BinOp() | ast.AugAssign()), _):
             node.op = OTHER[type(node.op)]()
         case ast.BoolOp(), _:
             node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
         case ast.Constant(), _:
             node.value = not node.value if isinstance(node.value, bool) else node.value + 1  # type: ignore[operator]
-        case (ast.If() | ast.IfExp()), _:
+        case ((ast.If() | ast.IfExp()), _):
             node.test = ast.UnaryOp(ast.Not(), node.test)
-        case (ast.Expr() | ast.Return()), _:
+        case ((ast.Expr() | ast.Return()), _):
             node.value = ast.Constant(None)
         case ast.Call(), _:
             node.args[:2] = node.args[1::-1]
@@ -183,7 +183,9 @@ def main() -> None:
                 found = {"module": module, "site": site, "line": line, "fault": what, "verdict": verdict(copy, tests)}
                 with asked.log.open("a", encoding="utf-8") as log:
                     log.write(json.dumps(found) + "\n")
-                print(f"{found['verdict']:9} {module}:{line} {what}: {source.splitlines()[line - 1].strip()}", flush=True)
+                print(
+                    f"{found['verdict']:9} {module}:{line} {what}: {source.splitlines()[line - 1].strip()}", flush=True
+                )
             path.write_text(source, encoding="utf-8")
 
 

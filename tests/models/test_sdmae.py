@@ -128,7 +128,7 @@ def test_a_single_bright_pixel_is_no_motion_to_the_paper_and_motion_to_the_code(
     """The paper takes the gradient after a 3x3 median, which removes the pixel; the released code takes none."""
     still = torch.full((1, 3, 16, 32, 3), 90, dtype=torch.uint8)
     target, context = still[:, :1].clone(), still[:, :2].clone()
-    target[0, 0, 6, 6] = context[0, 0, 6, 6] = 255
+    target[0, 0, 6, 6] = context[0, 1, 6, 6] = 255  # in this frame and the next, not in the one before
     lone = Batch(still, target, torch.zeros(1, dtype=torch.int64), context=context)
     assert tiny("paper").token_weights(lone)[0].tolist() == [1 / 32] * 32
     assert tiny("code").token_weights(lone)[0].argmax() == 8 + 1, "the token in row 1, column 1 of a grid of 4 x 8"

@@ -12,7 +12,7 @@ import pytest
 from training_toys import Toy, ToySet
 
 from oddframe.errors import InputError
-from oddframe.training import session, log
+from oddframe.training import log, session
 from oddframe.training.checkpoint import TrainingHistory
 from oddframe.training.log import ProgressView, TrainingLog
 from oddframe.training.loop import train
