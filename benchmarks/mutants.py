@@ -2,10 +2,10 @@
 
     python benchmarks/mutants.py LOG [--seed 0] [--minutes 40] [--only PREFIX] [--again]
 
-The source is copied into a temporary folder, a fault is planted there (another comparison or operator, a constant off by
-one, a condition negated, a call dropped, two arguments swapped, a result withheld), and the quick tests that mirror the
-module run, until the first one fails. Faults are drawn with a seed, in turn from the modules of `MODULES`. LOG gets one
-JSON line for each. `--again` runs the survivors in LOG once more, after tests were added, and marks those killed now.
+The source is copied into a temporary folder, and a fault is planted there: another comparison or operator, a constant
+off by one, a condition negated, a call dropped, two arguments swapped, or a result withheld. The quick tests that
+mirror the module run until the first one fails. Faults are drawn with a seed, module after module. LOG gets one JSON
+line for each. `--again` runs the survivors in LOG once more, after tests were added, and appends what becomes of them.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ MODULES: dict[str, tuple[int, tuple[str, ...]]] = {
     "scoring/stream.py": (10, ("scoring/test_stream.py", "scoring/test_pipeline.py")),
     "scoring/bags.py": (5, ("scoring/test_bags.py",)),
     "scoring/files.py": (6, ("scoring/test_files.py",)),
-    "workflow/fit.py": (10, ("workflow",)),
-    "workflow/run.py": (10, ("workflow",)),
-    "workflow/evaluate.py": (8, ("workflow",)),
-    "workflow/details.py": (5, ("workflow",)),
-    "workflow/card.py": (3, ("workflow",)),
+    "workflow/fit.py": (10, ("workflow/test_fit.py", "workflow/test_run.py", "workflow/test_stored_scores.py")),
+    "workflow/run.py": (10, ("workflow/test_fit.py", "workflow/test_run.py", "workflow/test_stored_scores.py")),
+    "workflow/evaluate.py": (8, ("workflow/test_fit.py", "workflow/test_run.py", "workflow/test_stored_scores.py")),
+    "workflow/details.py": (5, ("workflow/test_fit.py", "workflow/test_run.py", "workflow/test_stored_scores.py")),
+    "workflow/card.py": (3, ("workflow/test_fit.py", "workflow/test_run.py", "workflow/test_stored_scores.py")),
 }
 COMPARISONS = [(ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn)]
 OPERATORS = [(ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.FloorDiv, ast.Mult), (ast.BitAnd, ast.BitOr)]

@@ -51,6 +51,22 @@ def test_parameter_counts_of_the_released_networks(patch: int, size: tuple[int, 
     assert not model.cls_token.any() and not model.mask_token.any()
 
 
+def test_both_presets_learn_as_published() -> None:
+    paper, code = SDMAE.from_preset("paper"), SDMAE.from_preset("code")
+    assert [stage.length for stage in paper.stages()] == [100, 40]
+    assert [stage.length for stage in code.stages()] == [100, 100]
+    for model, kind, betas, decay in (
+        (paper, torch.optim.Adam, (0.9, 0.999), 0.0),
+        (code, torch.optim.AdamW, (0.9, 0.95), 0.05),
+    ):
+        assert model.window.size == (320, 640)
+        for stage in model.stages():
+            optimiser = stage.updates()[0].optimiser
+            assert type(optimiser) is kind
+            assert {(group["lr"], group["betas"]) for group in optimiser.param_groups} == {(1e-4, betas)}
+            assert max(group["weight_decay"] for group in optimiser.param_groups) == decay
+
+
 @pytest.mark.parametrize(("name", "patch", "size"), [("sdmae_p16", 16, (320, 640)), ("sdmae_p8", 8, (160, 320))])
 def test_released_key_names_load(name: str, patch: int, size: tuple[int, int]) -> None:
     released = {key: torch.rand(shape) for key, shape in SHAPES[name].items()}
@@ -71,7 +87,19 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"size": (17, 32)}, {"mask_ratio": 0.9}, {"mask_ratio": 0.0}, {"heads": 3}, {"colour": "red"}]
+    "options",
+    [
+        {"size": (17, 32)},
+        {"size": (16, 34)},
+        {"mask_ratio": 0.9},
+        {"mask_ratio": 0.0},
+        {"mask_ratio": 1.0},
+        {"heads": 3},
+        {"encoder_width": 17},
+        {"decoder_width": 17},
+        {"colour": "red"},
+    ],
+    ids=str,
 )
 def test_impossible_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(RecipeError):

@@ -179,6 +179,44 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     assert history.records[-1]["time"] > saved.state.elapsed
 
 
+class Looking(ToySet):
+    """Notes with every batch whether there is a checkpoint yet."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(64)
+        self.path, self.there = out / "checkpoint.pt", []
+
+    def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ToyClips:
+        self.there.append(self.path.exists())
+        return super().batch(samples, keys, epoch)
+
+
+@pytest.mark.parametrize(("seconds", "early"), [(0.0, True), (1e9, False)])
+def test_checkpoints_within_a_stage_are_written_as_often_as_asked(tmp_path: Path, seconds: float, early: bool) -> None:
+    data = Looking(tmp_path)
+    train(Toy(epochs=(20, 0)), data, None, replace(PLAN, checkpoint_seconds=seconds), tmp_path, **CPU)
+    assert len(data.there) >= 160
+    assert any(data.there) == early
+    assert data.path.exists(), "one is left at the end"
+
+
+def test_an_interruption_leaves_its_own_step(tmp_path: Path) -> None:
+    data = InterruptingSet(64, pause=0.02)
+    with pytest.raises(KeyboardInterrupt):
+        train(Toy(), data, None, replace(PLAN, checkpoint_seconds=1e9), tmp_path, **CPU)
+    saved = load_checkpoint(tmp_path)
+    assert saved is not None and saved.state.stage == 0 and saved.state.step >= InterruptingSet.at - 8
+
+
+def test_by_the_clock_measurements_that_cost_too_much_wait_for_the_end(tmp_path: Path) -> None:
+    plan = replace(PLAN, budget=Budget(1.0, "seconds"))
+    heldout = ToySet(8, pause=0.2)  # one measurement takes four times its share of the budget
+    history = train(Toy(epochs=(1, 0)), ToySet(64, pause=0.002), heldout, plan, tmp_path, **CPU)
+    measured = [record["progress"] for record in history.records if "heldout/loss" in record]
+    assert measured[-1] == 1.0 and len(measured) <= 3
+    assert len(history.records) > len(measured)
+
+
 def test_a_finished_run_resumes_to_what_it_was(tmp_path: Path) -> None:
     first, again = Toy(), Toy()
     history = train(first, ToySet(32), None, PLAN, tmp_path, **CPU)
