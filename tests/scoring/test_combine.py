@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from oddframe.errors import InputError
-from oddframe.scoring.combine import combine, measure_levels, minmax, transformed, unusual
+from oddframe.scoring.combine import ScoreRule, combine, measure_levels, minmax, transformed, unusual
+from oddframe.scoring.smooth import Smoothing, smooth
 from oddframe.types import Combination
 
 VIDEO = {"teacher": np.array([1.0, 2.0]), "student": np.array([10.0, 20.0]), "class": np.array([9.0, 9.0])}
@@ -15,6 +16,14 @@ VIDEO = {"teacher": np.array([1.0, 2.0]), "student": np.array([10.0, 20.0]), "cl
 
 def test_weighted_components_are_added_and_the_rest_ignored() -> None:
     assert_allclose(combine(VIDEO, Combination({"teacher": 0.5, "student": 0.1})), [1.5, 3.0])
+
+
+def test_a_rule_combines_with_what_is_normal_and_smooths() -> None:
+    how = Combination({"teacher": 1.0, "class": 2.0}, scale="normal")
+    levels, smoothing = {"teacher": (1.0, 0.5), "class": (8.0, 4.0)}, Smoothing("causal", 3, 1.0)
+    together = np.array([0 + 2 * 0.25, 2 + 2 * 0.25])
+    assert_allclose(ScoreRule(how, smoothing, levels)(VIDEO), smooth(together, smoothing))
+    assert_allclose(ScoreRule(how, Smoothing("none"), levels)(VIDEO), together)
 
 
 def test_the_missing_component_and_those_there_are_get_named() -> None:

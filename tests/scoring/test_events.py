@@ -118,6 +118,12 @@ def test_region_leaves_out_places_that_do_not_touch_the_maximum() -> None:
     assert region(grid, INFO) == (128, 72, 320, 144)
 
 
+def test_region_is_halfway_from_the_background_not_from_zero() -> None:
+    grid = np.full((10, 10), 0.5)
+    grid[5, 5], grid[5, 6], grid[5, 7] = 1.0, 0.8, 0.7  # halfway is 0.75
+    assert region(grid, INFO) == (5 * 64, 5 * 36, 7 * 64, 6 * 36)
+
+
 def test_region_covers_fractions_of_pixels_outward() -> None:
     grid = np.zeros((3, 3))
     grid[1, 1] = 1
