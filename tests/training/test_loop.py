@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +31,9 @@ TIMES = {"time", "samples_per_s", "data_wait", "epoch_s", "seconds", "loading"}
 
 def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> None:
     detector = Toy()
-    before = weights(detector)
+    before, begin = weights(detector), time.monotonic()
     history = train(detector, ToySet(64), ToySet(20, seed=1), PLAN, tmp_path, **CPU)
+    took = time.monotonic() - begin
 
     assert not same(before, weights(detector))
     assert not detector.training
@@ -58,6 +60,7 @@ def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> N
         for part in ("forward", "backward", "update", "heldout"):
             assert sum(line["seconds"].get(part, 0.0) for line in own) == pytest.approx(parts[part], abs=0.01)
         assert sum(line["loading"] for line in own) == pytest.approx(history.loading[stage], abs=0.01)
+        assert 0 < history.loading[stage] < took
     assert all(line["epoch_s"] == pytest.approx(64 / line["samples_per_s"]) for line in lines)
 
 
