@@ -35,7 +35,7 @@ class Check(NamedTuple):
     changes: tuple[str, ...] = ()
 
 
-# So early MPN's error of the whole frame says more than its prototypes and the strongest place do, and of SDMAE only the
+# So early MPN's error of the whole frame says more than its prototypes and the strongest place do. Of SDMAE only the
 # teacher's error says anything: what it learns from pasted objects takes a thousand steps.
 PREDICTION, TEACHER = "scoring.weights={prediction: 1.0}", "scoring.weights={teacher: 1.0}"
 CHECKS = {
