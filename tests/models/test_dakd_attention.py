@@ -175,7 +175,7 @@ def test_content_alone_is_plain_multi_head_attention() -> None:
 def test_one_backbone_is_disentangled_attention_by_gathers(scale: str) -> None:
     m, z = module(1, p2c_index="ij", scale_width=scale), sequences(1)
     q, k, v = (x.unflatten(-1, (2, 4)).transpose(1, 2) for x in m.content[0](z[0]).chunk(3, -1))  # (N, h, S, 4)
-    key_r, query_r = (layer(m.table).unflatten(-1, (2, 4)).transpose(0, 1) for layer in  # type: ignore[misc]
+    key_r, query_r = (layer(m.table).unflatten(-1, (2, 4)).transpose(0, 1) for layer in
                       (m.position_key, m.position_query))  # fmt: skip
     place = torch.arange(5)
     c2p = (place[:, None] - place + 3).clamp(0, 5)

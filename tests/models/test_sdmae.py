@@ -157,6 +157,7 @@ def test_a_single_bright_pixel_is_no_motion_to_the_paper_and_motion_to_the_code(
     still = torch.full((1, 3, 16, 32, 3), 90, dtype=torch.uint8)
     target, context = still[:, :1].clone(), still[:, :2].clone()
     target[0, 0, 6, 6] = context[0, 1, 6, 6] = 255  # in this frame and the next, not in the one before
+    context[0, 1, 9:12, 20:23] = 200  # in the next frame alone, at which the paper does not look
     lone = Batch(still, target, torch.zeros(1, dtype=torch.int64), context=context)
     assert tiny("paper").token_weights(lone)[0].tolist() == [1 / 32] * 32
     assert tiny("code").token_weights(lone)[0].argmax() == 8 + 1, "the token in row 1, column 1 of a grid of 4 x 8"
