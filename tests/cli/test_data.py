@@ -13,11 +13,11 @@ Ask = Callable[..., Any]
 def test_the_street_by_command_is_the_one_asked_for(tmp_path: Path, ask: Ask) -> None:
     out = tmp_path / "street"
     answer = ask(
-        "data", "world", out, "--videos", 2, "--test-videos", 1, "--seconds", 2, "--seed", 5, "--kind", "cyclist"
+        "data", "world", out, "--videos", 2, "--test-videos", 1, "--seconds", 1, "--seed", 5, "--kind", "cyclist"
     )
     assert answer.status == 0 and str(out / "training" / "videos") in answer.out
     about = json.loads((out / "world.json").read_text())
-    assert (about["seed"], about["seconds"], about["training_videos"], about["test_videos"]) == (5, 2, 2, 1)
+    assert (about["seed"], about["seconds"], about["training_videos"], about["test_videos"]) == (5, 1, 2, 1)
     assert {line.split(",")[1] for line in (out / "testing" / "events.csv").read_text().splitlines()[1:]} <= {"cyclist"}
 
 
