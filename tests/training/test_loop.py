@@ -220,6 +220,12 @@ def test_by_the_clock_measurements_that_cost_too_much_wait_for_the_end(tmp_path:
     assert len(history.records) > len(measured)
 
 
+@pytest.mark.parametrize("heldout", [None, ToySet(0)], ids=["none", "empty"])
+def test_without_held_out_samples_nothing_is_measured(heldout: ToySet | None, tmp_path: Path) -> None:
+    history = train(Toy(epochs=(1, 0)), ToySet(64), heldout, PLAN, tmp_path, **CPU)
+    assert history.records and not any("heldout/loss" in record for record in history.records)
+
+
 def test_a_finished_run_resumes_to_what_it_was(tmp_path: Path) -> None:
     first, again = Toy(), Toy()
     history = train(first, ToySet(32), None, PLAN, tmp_path, **CPU)
