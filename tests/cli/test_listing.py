@@ -15,7 +15,7 @@ def test_models_are_listed_with_paper_size_and_cost(ask: Ask) -> None:
     listed = {model["model"]: model for model in json.loads(ask("models", "--json").out)}
     assert listed["sdmae"]["parameters"] == 3_042_560 + 257
     assert "CVPR 2024" in listed["sdmae"]["paper"]
-    assert listed["sdmae"]["gflop"] > 1 and listed["sdmae"]["figures"]
+    assert listed["sdmae"]["gflop"] > 1
     table = ask("models").out
     assert all(name in table for name in listed) and "3,042,817" in table
 
