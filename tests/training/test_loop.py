@@ -187,7 +187,8 @@ class Looking(ToySet):
 
     def __init__(self, out: Path) -> None:
         super().__init__(64)
-        self.path, self.there = out / "checkpoint.pt", []
+        self.path = out / "checkpoint.pt"
+        self.there: list[bool] = []
 
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ToyClips:
         self.there.append(self.path.exists())
