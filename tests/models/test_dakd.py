@@ -200,7 +200,7 @@ def test_the_teacher_is_frozen_and_its_dropout_off() -> None:
     assert all(p.grad is not None for p in detector.projectors.parameters())
     first = detector.stages()[0]
     first.train_mode()
-    assert detector.teacher.training and not detector.student.training
+    assert (detector.teacher.training, detector.student.training) == (True, False)
 
 
 def test_the_students_loss_is_what_the_paper_adds_up() -> None:
