@@ -36,6 +36,7 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagBatch, BagDetector
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.layers.collapse import CollapseWatch
 from oddframe.models.layers.distillation import contrast, contrast_terms, pairs, smoothed, stretched
 from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
@@ -485,3 +486,28 @@ class DAKDStudentStage(Watched):
             group_M = pairs(label_N).repeat_interleave(marked_NS.shape[1])
         terms_M = contrast_terms(teacher.flatten(0, 1), student.flatten(0, 1), marked_M, c.tau, group_M)
         return contrast(terms_M, marked_M, c.reduction, group_M)
+
+
+ENTRY = ModelEntry(
+    name="dakd",
+    detector=DAKD,
+    kind="bags",
+    title="Distilled aggregated knowledge: learns from one label per video, on features of several backbones",
+    paper="Dalvi, Dabouei, Dhanuka, Xu, WACV 2025, arXiv:2406.02831",
+    licence="authors' code: none public",
+    citation=(
+        "J. Dalvi, A. Dabouei, G. Dhanuka, M. Xu. Distilling Aggregated Knowledge for Weakly-Supervised Video "
+        "Anomaly Detection. WACV 2025, pp. 5439-5448."
+    ),
+    presets=("paper", "robust"),
+    gflop=0.000764,
+    figures=(
+        ReportedFigure("UCF-Crime", 88.34, "paper"),
+        ReportedFigure("ShanghaiTech, weak split", 98.10, "paper"),
+    ),
+    tiny={
+        "student": "seen", "projection": (8, 8), "attention_dim": 8, "heads": 2, "head": (8, 4), "projector_width": 4,
+        "learning_rate": 0.02, "temporal_learning_rate": 0.02, "head_dropout": 0.0,
+    },
+    variants=(("robust", {"student": None}), ("robust", {"alpha": 0.0})),
+)  # fmt: skip

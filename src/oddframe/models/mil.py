@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagBatch, BagDetector
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
 from oddframe.models.layers.pixels import full
 from oddframe.models.options import configure
@@ -176,3 +177,21 @@ class MILTraining(Stage):
             losses["l2"] = torch.stack([layer.weight.square().sum() for layer in self.model.layers]).sum()
             losses["loss"] = losses["loss"] + self.model.config.l2_weight * losses["l2"]
         return losses
+
+
+ENTRY = ModelEntry(
+    name="mil",
+    detector=MIL,
+    kind="bags",
+    title="Multiple-instance ranking: learns from one label per video (baseline)",
+    paper="Sultani, Chen, Shah, CVPR 2018, arXiv:1801.04264",
+    licence="authors' code: none stated; this implementation is independent of it",
+    citation="W. Sultani, C. Chen, M. Shah. Real-World Anomaly Detection in Surveillance Videos. CVPR 2018.",
+    gflop=0.000264,
+    figures=(
+        ReportedFigure("UCF-Crime", 75.41, "paper"),
+        ReportedFigure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
+    ),
+    tiny={"head": (8, 4), "learning_rate": 0.02, "head_dropout": 0.0},
+    variants=(("code", {"mil_scale": "mean"}),),
+)

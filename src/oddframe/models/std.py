@@ -43,6 +43,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.k_means import k_means
 from oddframe.models.layers.pixels import full, on_grid, stacked
@@ -495,3 +496,46 @@ def own_name(released: str) -> str:
             layer = re.sub(r"^(conv1|downsample)\.[01]\.", r"\1.", name.removeprefix(theirs))
             return ours + layer.replace("downsample.", "shortcut.")
     return name
+
+
+_PAPER: dict[str, Any] = {
+    "data": ("", "ped2", "avenue", "shanghaitech"), "ground_truth": True, "smoothing": ("none",),
+    "normalise": "per_video_minmax", "selection": "not stated; the test set was evaluated throughout development",
+}  # fmt: skip
+
+ENTRY = ModelEntry(
+    name="std",
+    detector=STD,
+    title="Spatio-temporal dissociation with clustered codes",
+    paper="Chang et al., Pattern Recognition 122, 2022, 108213",
+    licence="authors' code: none stated; this implementation is independent of it",
+    citation=(
+        "Y. Chang, Z. Tu, W. Xie, B. Luo, S. Zhang, H. Sui, J. Yuan. Video anomaly detection with spatio-temporal "
+        "dissociation. Pattern Recognition 122, 108213, 2022."
+    ),
+    presets=("paper", "code", "cdda"),
+    gflop=60.25,
+    figures=(
+        ReportedFigure("UCSD Ped2", 96.7, "recalled, unverified"),
+        ReportedFigure("CUHK Avenue", 87.1, "recalled, unverified"),
+        ReportedFigure("ShanghaiTech", 73.7, "recalled, unverified"),
+        ReportedFigure("UCSD Ped2", 94.4, "users"),
+    ),
+    tiny={
+        "size": (16, 32), "width": 4, "clusters": 4, "centre_batches": 2, "learning_rate": 3e-3,
+        "cluster_learning_rate": 3e-3,
+    },
+    protocols=(
+        {
+            **_PAPER, "name": "paper/std", "combination": Combination({"fused": 1.0}),
+            "description": "Chang et al., PR 2022: error times cluster distance, min-max per video, each score at its "
+            "own frame",
+        },
+        {
+            **_PAPER, "name": "code/std", "combination": Combination({"fused": 1.0}, {"fused": "reciprocal"}),
+            "label_shift": 1,
+            "description": "as STD's released code scores: 1/S, min-max per video, compared with the next frame's "
+            "label",
+        },
+    ),
+)  # fmt: skip
