@@ -118,38 +118,46 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: no such recipe, an unknown key, or an impossible value; the message names it.
     """
-    content, where = _content(name)
-    if not isinstance(content, dict):
-        raise RecipeError(f"{where}: a recipe is a mapping of keys to values")
-    content.setdefault("name", Path(where).stem)
-    for change in changes:
-        _apply(content, change)
-    return parse_recipe(content, where)
-
-
-def _content(name: str) -> tuple[Any, str]:
-    """What a recipe says, and where it is from."""
     path = FOLDER / f"{name}.yaml"
     if not path.exists():
         path = Path(name)
     if path.is_file():
-        return _parsed(path.read_text(encoding="utf-8"), str(path)), str(path)
+        return read_recipe(path.stem, path.read_text(encoding="utf-8"), changes, str(path))
     brought = _plugin_recipes(name)
     if name not in brought:
         broken = "".join(f"; {line}" for line in entries()[1].values())
         raise RecipeError(
             f"there is no recipe {name!r}; there are: {', '.join(recipe_names())} (or give a YAML file){broken}"
         )
-    recipe = brought[name]
-    content = _parsed(recipe, name) if isinstance(recipe, str) else deepcopy(dict(recipe))
-    return ({"name": name, **content} if isinstance(content, dict) else content), name
+    return read_recipe(name, brought[name], changes)
 
 
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: not a YAML file: {str(error).splitlines()[0]}") from None
+def read_recipe(
+    name: str, content: Mapping[str, Any] | str, changes: Iterable[str] = (), where: str | None = None
+) -> Recipe:
+    """A recipe from YAML text or a mapping, with `key=value` changes.
+
+    Args:
+        name: of a recipe that does not name itself.
+        where: its origin in messages.
+
+    Raises:
+        RecipeError: it is not YAML, or an unknown key, or an impossible value.
+    """
+    where = where or f"recipe {name}"
+    if isinstance(content, str):
+        try:
+            values = yaml.load(content, Loader)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{where}: not a YAML file: {str(error).splitlines()[0]}") from None
+    else:
+        values = deepcopy(dict(content))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: a recipe is a mapping of keys to values")
+    values.setdefault("name", name)
+    for change in changes:
+        _apply(values, change)
+    return parse_recipe(values, where)
 
 
 def _built_in() -> list[str]:
