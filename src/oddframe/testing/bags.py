@@ -246,6 +246,8 @@ def graph_agrees(case: Case) -> None:
         require_close(values, wanted[name], f"{name} of the graph")
 
 
-def _train(detector: BagDetector, data: BagSet | Interrupted, plan: TrainingPlan, out: Path, resume: bool = False) -> None:
+def _train(
+    detector: BagDetector, data: BagSet | Interrupted, plan: TrainingPlan, out: Path, resume: bool = False
+) -> None:
     heldout = bags(16, first=24)
     train(detector, data, heldout, plan, out, accelerator="cpu", resume=resume, progress=False)

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from oddframe.errors import BundleError, OddframeError
 from oddframe.models.catalogue import ModelEntry
 
-HALF = 0.05
-"""How far bf16 may lie from fp32: a share of the largest value of a component. bf16 has 8 bits, a step of 0.4 %."""
+HALF = 0.02
+"""How far bf16 may lie from fp32: a share of the largest value of a component, five steps of its eight bits."""
 
 COST = 5e-3
 """How far a stated cost may lie from the counted one."""
@@ -92,7 +92,9 @@ def require_near(got: ArrayLike, wanted: ArrayLike, share: float, what: str) -> 
     if not wanted.size:
         return
     size, off = np.abs(wanted).max(), np.abs(got - wanted).max()
-    require(off <= share * size, f"{what}: off by {off:.3g}, and {share:g} of its largest value, {size:.3g}, is allowed")
+    require(
+        off <= share * size, f"{what}: off by {off:.3g}, and {share:g} of its largest value, {size:.3g}, is allowed"
+    )
 
 
 def require_close(got: ArrayLike, wanted: ArrayLike, what: str) -> None:
