@@ -74,7 +74,7 @@ def test_a_plain_fitted_detector_holds() -> None:
 class Drawn(Brightness):
     def finish_learning(self) -> None:
         super().finish_learning()
-        self.learned["mean"] = self.learned["mean"] + np.random.normal()  # noqa: NPY002  # the fault
+        self.learned["mean"] = self.learned["mean"] + np.random.normal()  # the fault
 
 
 class Counting(Brightness):

@@ -52,7 +52,7 @@ def test_a_half_precision_runtime_of_zeros_or_of_other_sizes_is_found(
     runtime: type[TorchRuntime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oddframe.testing.windows.TorchRuntime", runtime)
-    with pytest.raises(AssertionError, match="bf16 stays near fp32: .* in bf16: off by"):
+    with pytest.raises(AssertionError, match=r"bf16 stays near fp32: .* in bf16: off by"):
         contract("bf16")()
 
 
@@ -130,7 +130,7 @@ def test_a_contract_finds_its_fault(broken: type[SDMAE], name: str, message: str
 
 
 def test_an_error_of_the_detector_names_the_contract() -> None:
-    with pytest.raises(AssertionError, match="sdmae-paper: it can be built .*: RecipeError: SDMAE: size"):
+    with pytest.raises(AssertionError, match=r"sdmae-paper: it can be built .*: RecipeError: SDMAE: size"):
         contract("it can", tiny={**ENTRY.tiny, "size": (17, 33)})()
 
 
