@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -200,9 +201,9 @@ def broken_state_is_refused(case: Case) -> None:
     state = fitted(case).state()
     for name, value in state.items():
         rest = {other: array for other, array in state.items() if other != name}
-        require_refused(lambda rest=rest: make(case).load_state(rest), f"a state without {name} is taken")
+        require_refused(partial(make(case).load_state, rest), f"a state without {name} is taken")
         wrong = {**state, name: np.zeros((*value.shape, 3), value.dtype)}
-        require_refused(lambda wrong=wrong: make(case).load_state(wrong), f"a state with a misshapen {name} is taken")
+        require_refused(partial(make(case).load_state, wrong), f"a state with a misshapen {name} is taken")
 
 
 def constant_video_is_finite(case: Case) -> None:
