@@ -12,10 +12,8 @@ from scipy.ndimage import median_filter
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
-from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
-from oddframe.models.layers.patches import patchify, unpatchify
-from oddframe.models.sdmae import SDMAE, motion_weights
+from oddframe.models.sdmae import SDMAE, median3x3, motion_weights, patchify, unpatchify
 from oddframe.runtime.cost import flops_per_frame
 
 SHAPES = json.loads((Path(__file__).parent / "golden" / "sdmae-shapes.json").read_text())
