@@ -52,7 +52,7 @@ from oddframe.models.layers.temporal import (
     Recurrent,
     Stream,
     TAMAttention,
-)  # fmt: skip
+)
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
 from oddframe.models.stage import BatchSampling, Stage, Update
