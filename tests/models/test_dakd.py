@@ -16,9 +16,7 @@ from torch.nn import functional as F
 from oddframe.datasets.bags import BagSet
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.bag_detector import BagBatch
-from oddframe.models.dakd import DAKD, DAKDStudentStage
-from oddframe.models.layers.collapse import PATIENCE, CollapseWatch
-from oddframe.models.layers.distillation import contrast, contrast_terms
+from oddframe.models.dakd import DAKD, PATIENCE, CollapseWatch, DAKDStudentStage, contrast, contrast_terms
 from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
 

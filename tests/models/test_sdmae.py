@@ -13,10 +13,8 @@ from scipy.ndimage import median_filter
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
-from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
-from oddframe.models.layers.patches import patchify, unpatchify
-from oddframe.models.sdmae import SDMAE, motion_weights
+from oddframe.models.sdmae import SDMAE, median3x3, motion_weights, patchify, unpatchify
 
 SHAPES = json.loads((Path(__file__).parent / "golden" / "sdmae-shapes.json").read_text())
 TINY = {"patch": 4, "size": (16, 32), "encoder_width": 16, "decoder_width": 16, "heads": 2}

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from oddframe.datasets.prefetch import prefetch
 from oddframe.datasets.windows import Chunk
