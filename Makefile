@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 ENV := .venv/.installed
 
-.PHONY: demo test check lint fmt clean
+.PHONY: demo test check coverage lint fmt clean
 
 demo: $(ENV)  ## the whole job on the built-in street
 	$(BIN)/oddframe demo
@@ -15,6 +15,9 @@ test: $(ENV)  ## every test
 
 check: $(ENV)  ## the quick tests, under two minutes
 	$(PYTEST) -m "not slow"
+
+coverage: $(ENV)  ## every test, and which lines and branches of src they reach: coverage.json
+	$(PYTEST) --cov --cov-report=json:coverage.json
 
 lint: $(ENV)  ## what must hold before a commit; changes nothing
 	$(BIN)/ruff check
@@ -26,7 +29,7 @@ fmt: $(ENV)  ## put into shape
 	$(BIN)/ruff format
 
 clean:  ## remove the environment and what tools left behind
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.json
 
 $(ENV): pyproject.toml constraints.txt
 	@echo "Installing into .venv; this takes a minute or two ..."

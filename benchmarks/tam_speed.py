@@ -19,7 +19,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from oddframe.models.layers.tam import TAM, TAMAttention
+from oddframe.models.layers.temporal import TAM, TAMAttention
 
 BAGS, SEGMENTS, WIDTH, BACKBONES = 60, 32, 512, 3
 

@@ -31,8 +31,7 @@ from torch.nn import functional as F
 
 from oddframe.datasets.clips import ClipSet
 from oddframe.datasets.pseudo import Paster
-from oddframe.models.layers.patches import patchify
-from oddframe.models.sdmae import SDMAE, motion_weights, weighted_error
+from oddframe.models.sdmae import SDMAE, motion_weights, patchify, weighted_error
 from oddframe.recipes import Recipe, load_recipe
 from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.street import World, render_world

@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "oddframe"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 500
+MOST_LINES_OF_A_MODEL = 700  # with its entry, its protocols and all that no other model uses
 
 # From the ground up. A module imports from its own floor and from those below it.
 FLOORS: list[set[str]] = [
@@ -22,6 +23,7 @@ FLOORS: list[set[str]] = [
     {"runtime"},
     {"scoring", "training"},
     {"evaluation"},
+    {"testing"},
     {"report", "benchmark"},
     {"workflow"},
     {"cli", "__main__"},
@@ -64,7 +66,8 @@ def test_no_import_runs_upward(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_a_file_stays_short(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= MOST_LINES, f"{lines} lines: one idea each?"
+    most = MOST_LINES_OF_A_MODEL if path.parent == PACKAGE / "models" else MOST_LINES
+    assert lines <= most, f"{lines} lines: one idea each?"
 
 
 def test_the_reader_of_imports_sees_every_form() -> None:

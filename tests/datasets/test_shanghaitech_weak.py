@@ -39,7 +39,7 @@ def test_lists_and_masks(root: Path) -> None:
 def test_masks_leave_no_doubt_but_about_what_lies_beyond(root: Path) -> None:
     video = open_weak(f"shanghaitech-weak:{root}").test[1]
     for rule in ("exclusive", "sultani", "seominseok"):
-        assert np.flatnonzero(labels(video, 32, rule)).tolist() == [3, 4, 18, 19]  # type: ignore[arg-type]
+        assert np.flatnonzero(labels(video, 32, rule)).tolist() == [3, 4, 18, 19]
     assert np.flatnonzero(labels(video, 32, "rtfm")).tolist() == [3, 4, *range(18, 32)]
 
 

@@ -102,7 +102,7 @@ def test_each_kind_is_seen_where_it_is_labelled(world: World, kind: str) -> None
 
 
 def test_several_anomalies_come_one_after_the_other(world: World) -> None:
-    first = {}
+    first: dict[str, int] = {}
     for frame in world.video(9, 40.0, ["runner", "car", "cyclist"]):
         for seen in frame.objects:
             if seen.anomalous:

@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 
 import oddframe
 from oddframe.bundle import EXTRACTORS
-from oddframe.workflow.fit_bags import hold_out
 
 Ask = Callable[..., Any]
 SETTINGS = (
@@ -245,11 +244,3 @@ def test_systems_and_what_they_learn_from(world: Path, tmp_path: Path, ask: Ask)
     assert answer.status == 2 and "oddframe features EXTRACTOR" in answer.err
     answer = ask("fit", world / "train.csv", "--model", "sdmae", "--out", tmp_path / "run", *features(world))
     assert answer.status == 2 and "not from features" in answer.err
-
-
-def test_the_same_share_of_both_classes_is_held_out() -> None:
-    labels = np.array([0] * 80 + [1] * 20)
-    chosen = hold_out(labels, 0.15, 3)
-    assert (chosen[:80].sum(), chosen[80:].sum()) == (12, 3)
-    assert not np.array_equal(chosen, hold_out(labels, 0.15, 4))
-    assert hold_out(np.array([0, 0, 1, 1]), 0.01, 0).sum() == 2, "at least one of each"

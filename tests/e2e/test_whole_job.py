@@ -168,33 +168,6 @@ def test_import_and_calibrate(street: Path, trained: Path, tmp_path: Path, ask: 
     assert list(scored.videos[0].components) == ["teacher", "student"] and scored.videos[0].map is None
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("fit", "nowhere", "--out", "r"), "nowhere: no such file or folder"),
-        (("fit", ".", "--out", "r", "--recipe", "sdmae-huge"), "there are: "),
-        (("fit", ".", "--out", "r", "--budget", "soon"), "write a time"),
-        (("score", "nowhere", "v.mp4", "--out", "o"), "there is no such bundle"),
-        (("evaluate", "nowhere", "--data", "folder:."), "there is no such bundle"),
-        (("import-checkpoint", "sdmae", "none.pth", "--out", "r"), "there is no such checkpoint"),
-        (("data", "info", "nowhere"), "nowhere: no such file or folder"),
-    ],
-)
-def test_wrong_input_gets_one_line_and_status_2(
-    arguments: tuple[str, ...], message: str, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    answer = ask(*arguments)
-    assert answer.status == 2 and message in answer.err and answer.err.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_lists(ask: Ask) -> None:
-    listed = json.loads(ask("models", "--json").out)
-    assert {model["model"]: model["parameters"] for model in listed}["sdmae"] == 3_042_560 + 257
-    assert "sdmae-small" in ask("recipes").out
-
-
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_every_real_video_is_scored_or_refused_with_a_line(
@@ -221,17 +194,3 @@ def test_the_demo_tells_what_it_planted_and_found(tmp_path: Path, ask: Ask, monk
     assert all(Path(path).exists() for path in result["files"].values())
     again = ask("demo", "--out", tmp_path / "demo")
     assert again.status == 2 and "already holds a demo" in again.err
-
-
-def test_planted_anomalies_are_found_by_overlap(tmp_path: Path) -> None:
-    from oddframe.types import Event
-    from oddframe.workflow.demo import find_planted, hits
-
-    table = tmp_path / "events.csv"
-    table.write_text("video,kind,start_frame,end_frame\n01,car,10,20\n01,cart,40,50\n02,car,10,20\n")
-    event = Event("01", 20, 25, 30, 0.8, 1.0, 1.2, 0.5)
-    assert [planted.found for planted in find_planted(table, [event])] == [True, False, False]
-    labels = np.zeros(60, np.int8)
-    assert not hits(event, labels)
-    labels[30] = 1
-    assert hits(event, labels)

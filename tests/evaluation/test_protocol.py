@@ -166,7 +166,7 @@ def test_one_class_videos_are_always_listed() -> None:
     scores = [make_scores(name, 4, x=np.array([0.1, 0.2, 0.3, 0.4])) for name in ("b", "a", "c")]
     labels = {"a": np.zeros(4, int), "b": np.array([0, 0, 1, 1]), "c": np.ones(4, int)}
     for how in ("skip", "pad"):
-        result = evaluate(scores, labels, Protocol("p", "", one_class=how), rule(x=1))  # type: ignore[arg-type]
+        result = evaluate(scores, labels, Protocol("p", "", one_class=how), rule(x=1))
         assert (result.one_class, result.one_class_videos) == (how, ("a", "c"))
 
 

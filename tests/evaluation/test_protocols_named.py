@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oddframe.errors import InputError
+from oddframe.errors import InputError, RecipeError
 from oddframe.evaluation.auc import roc_auc
 from oddframe.evaluation.explain import explain
 from oddframe.evaluation.protocol import GroundTruth, Protocol, curves, evaluate
-from oddframe.evaluation.protocols import GROUND_TRUTHS, HONEST, PROTOCOLS, get_protocol, known_data, protocols_for
+from oddframe.evaluation.protocols import (
+    DATA,
+    GROUND_TRUTHS,
+    HONEST,
+    PROTOCOLS,
+    get_protocol,
+    known_data,
+    protocols_for,
+    read_protocols,
+)
+from oddframe.models.mil import ENTRY
 from oddframe.scoring.combine import ScoreRule, combine, measure_bounds, minmax
 from oddframe.scoring.smooth import smooth
 from oddframe.settings import Smoothing
@@ -206,3 +218,58 @@ def test_protocols_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) 
     assert explained.count("ground truth") == 2 and "each min-max over the test set" in explained
     with pytest.raises(InputError, match="no protocol has a name with nothing"):
         protocols(["nothing"])
+
+
+def test_data_sets_of_protocols_are_known_without_their_systems() -> None:
+    assert {protocol.data for protocol in PROTOCOLS.values()} - {""} == set(DATA)
+    assert set(GROUND_TRUTHS) <= set(DATA)
+
+
+def test_an_entry_may_say_a_protocol_in_short() -> None:
+    text = {"name": "paper/mil", "description": "x", "data": ("", "ped2", "ubnormal"), "ground_truth": True,
+            "smoothing": ("centred", 9, 2.0), "candidates": (("none",),)}  # fmt: skip
+    found = read_protocols(replace(ENTRY, protocols=(text, replace(HONEST, name="code/mil"))))
+    assert list(found) == ["paper/mil", "paper/mil/ped2", "paper/mil/ubnormal", "code/mil"]
+    assert [p.ground_truth for p in found.values()] == [None, GROUND_TRUTHS["ped2"], None, None]
+    assert found["paper/mil"].smoothing == Smoothing("centred", 9, 2.0) and found["paper/mil"].candidates == (NONE,)
+    own = read_protocols(
+        replace(ENTRY, protocols=({**text, "data": "ped2", "ground_truth": GroundTruth("own", 1, 1)},))
+    )
+    assert own["paper/mil"].ground_truth == GroundTruth("own", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"smoothness": 3}, "model mil: protocol 'paper/mil' has a field 'smoothness' that there is not"),
+        ({"name": "paper/mill"}, "protocol 'paper/mill': call it paper/mil"),
+        ({"smoothing": ("centred", 8, 2.0)}, "protocol 'paper/mil': centred smoothing needs an odd number"),
+        ({"smoothing": ("centred", 9, 2.0, 1)}, "protocol 'paper/mil': .* takes from"),
+    ],
+)
+def test_a_wrong_protocol_of_an_entry_is_named(change: dict[str, Any], message: str) -> None:
+    text = {"name": "paper/mil", "description": "x", **change}
+    with pytest.raises(RecipeError, match=message):
+        read_protocols(replace(ENTRY, protocols=(text,)))
+
+
+WITHOUT_TORCH = """
+import sys, warnings
+sys.modules["torch"] = None
+from oddframe.evaluation.protocols import get_protocol, known_data, protocols_for
+from oddframe.errors import InputError
+assert get_protocol("honest").online and known_data("UCSD Ped2") == "ped2"
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    print([p.name for p in protocols_for("sdmae", {"map_max"})], *(warning.message for warning in told))
+try:
+    get_protocol("paper/sdmae/ped2")
+except InputError as error:
+    print(error)
+"""
+
+
+def test_without_torch_honest_is_left_and_one_line_says_what_is_missing() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
+    line = 'model sdmae needs the library torch: pip install "oddframe[torch]"'
+    assert done.stdout.splitlines() == [f"['honest'] only the protocol honest is used: {line}", line], done.stderr

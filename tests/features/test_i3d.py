@@ -54,7 +54,8 @@ def check(got: torch.Tensor, golden: dict, rtol: float, atol: float) -> None:
 )
 @torch.no_grad()
 def test_stages_features_and_logits(dtype: torch.dtype, rtol: float, atol: float) -> None:
-    network, seen = filled(dtype), {}
+    network = filled(dtype)
+    seen: dict[str, torch.Tensor] = {}
     for name in GOLDEN["stages"]:
         network.get_submodule(name).register_forward_hook(
             lambda _module, _inputs, output, name=name: seen.__setitem__(name, output)

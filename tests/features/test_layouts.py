@@ -78,7 +78,7 @@ def test_sultani_text(tmp_path: Path) -> None:
 
 def test_segments_in_one_archive(tmp_path: Path) -> None:
     parts = {"v10": RNG.random((32, 5)).astype(np.float16), "v2": RNG.random((32, 5)).astype(np.float16)}
-    np.savez(tmp_path / "c3d.npz", **parts)
+    np.savez(tmp_path / "c3d.npz", allow_pickle=False, **parts)
     source = open_layout("segments", tmp_path / "c3d.npz")
     assert source.videos == ("v2", "v10") and source.name == "c3d"
     loaded = source.load("v10")

@@ -16,9 +16,7 @@ from torch.nn import functional as F
 from oddframe.datasets.bags import BagSet
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.bag_detector import BagBatch
-from oddframe.models.dakd import DAKD, DAKDStudentStage
-from oddframe.models.layers.collapse import PATIENCE, CollapseWatch
-from oddframe.models.layers.distillation import contrast, contrast_terms
+from oddframe.models.dakd import DAKD, PATIENCE, CollapseWatch, DAKDStudentStage, contrast, contrast_terms
 from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
 
@@ -200,7 +198,7 @@ def test_the_teacher_is_frozen_and_its_dropout_off() -> None:
     assert all(p.grad is not None for p in detector.projectors.parameters())
     first = detector.stages()[0]
     first.train_mode()
-    assert detector.teacher.training and not detector.student.training
+    assert (detector.teacher.training, detector.student.training) == (True, False)
 
 
 def test_the_students_loss_is_what_the_paper_adds_up() -> None:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from oddframe.errors import RecipeError
-from oddframe.models.layers.tam import TAM, TAMAttention, relative_index
-from oddframe.models.layers.temporal import MTN, Hidden, Nothing, Recurrent, temporal_module
+from oddframe.models.dakd import DAKDConfig, temporal_module
+from oddframe.models.layers.temporal import MTN, TAM, Nothing, Recurrent, TAMAttention, relative_index
 
 
 def module(backbones: int = 3, ins: int = 6, seed: int = 0, **options: Any) -> TAM:
     torch.manual_seed(seed)
-    return TAM(backbones, ins, TAMAttention(**{"dim": 8, "heads": 2, "max_distance": 3, **options})).double()
+    return TAM(backbones, ins, TAMAttention(**{"attention_dim": 8, "heads": 2, "max_distance": 3, **options})).double()
 
 
 def sequences(backbones: int = 3, bags: int = 2, segments: int = 5, ins: int = 6) -> list[Tensor]:
@@ -27,12 +27,12 @@ def sequences(backbones: int = 3, bags: int = 2, segments: int = 5, ins: int = 6
 def four_terms(m: TAM, z: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Attention (backbones, h, N, S, S) and H (N, S, d) by loops over backbones, heads and pairs of segments."""
     a, (bags, segments, _), count = m.attention, z[0].shape, len(z)
-    size = a.dim // a.heads
+    size = a.attention_dim // a.heads
     parts = [m.content[t](z[t]).chunk(3, -1) for t in range(count)]
     key_r = m.position_key(m.table) if m.position_key else None
     query_r = m.position_query(m.table) if m.position_query else None
     weights = torch.zeros(count, a.heads, bags, segments, segments, dtype=torch.float64)
-    out = torch.zeros(bags, segments, a.dim, dtype=torch.float64)
+    out = torch.zeros(bags, segments, a.attention_dim, dtype=torch.float64)
 
     def gamma(i: int, j: int) -> int:
         return 0 if i - j <= -a.max_distance else 2 * a.max_distance - 1 if i - j >= a.max_distance else (
@@ -91,7 +91,7 @@ def test_buckets_keep_short_distances_and_share_rows_beyond() -> None:
 
 
 def fixture(backbones: int, index: str) -> tuple[TAM, list[Tensor]]:
-    m = TAM(backbones, 2, TAMAttention(2, 1, 2, p2c_index=index, bias=False)).double()  # type: ignore[arg-type]
+    m = TAM(backbones, 2, TAMAttention(2, 1, 2, p2c_index=index, attention_bias=False)).double()  # type: ignore[arg-type]
     eye = torch.eye(2, dtype=torch.float64)
     with torch.no_grad():
         for t, content in enumerate(m.content):
@@ -271,7 +271,7 @@ def test_any_number_of_segments(segments: int) -> None:
 
 
 def test_bf16_stays_near_and_results_repeat() -> None:
-    m, z = module(3, ins=16, dim=32).float(), [x.float() for x in sequences(3, segments=32, ins=16)]
+    m, z = module(3, ins=16, attention_dim=32).float(), [x.float() for x in sequences(3, segments=32, ins=16)]
     assert torch.equal(m(z), m(z))
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(m(z).float(), m(z).float(), rtol=0, atol=0)
@@ -280,7 +280,7 @@ def test_bf16_stays_near_and_results_repeat() -> None:
 
 
 def test_dropout_and_the_deberta_block() -> None:
-    m, z = module(2, dropout=0.5), sequences(2)
+    m, z = module(2, attention_dropout=0.5), sequences(2)
     assert not torch.equal(m(z), m(z))
     assert torch.equal(m.eval()(z), m(z))
     block = module(2, block="deberta")
@@ -297,12 +297,12 @@ def test_dropout_and_the_deberta_block() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dim": 10, "heads": 4}, "attention_dim 10 must be a multiple of heads 4"),
+        ({"attention_dim": 10, "heads": 4}, "attention_dim 10 must be a multiple of heads 4"),
         ({"max_distance": 0}, "max_distance 0 must be at least 1"),
         ({"buckets": 7}, "buckets 7 must be 0, or even"),
         ({"buckets": 60}, "buckets 60 must be 0, or even"),
         ({"terms": ()}, "name at least one of self, cross, c2p, p2c"),
-        ({"dropout": 1.0}, "attention_dropout 1 must lie"),
+        ({"attention_dropout": 1.0}, "attention_dropout 1 must lie"),
     ],
 )
 def test_impossible_attention_is_refused(options: dict[str, Any], message: str) -> None:
@@ -317,10 +317,14 @@ KINDS = [("mha", None, 8), ("mtn", None, 48), ("lstm", None, 12), ("gru", None, 
          ("mtn", "mean", 16), ("mha", "per_backbone", 8), ("disentangled", "concat", 8)]  # fmt: skip
 
 
+def small(kind: Any, **options: Any) -> DAKDConfig:
+    return DAKDConfig(temporal=kind, attention_dim=8, heads=2, max_distance=3, **options)
+
+
 @pytest.mark.parametrize(("kind", "fusion", "width"), KINDS)
 def test_alternatives_share_one_interface(kind: Any, fusion: Any, width: int) -> None:
     torch.manual_seed(0)
-    m = temporal_module(kind, 3, 16, TAMAttention(8, 2, 3), fusion=fusion, hidden=Hidden(12)).double()
+    m = temporal_module(small(kind, fusion=fusion, temporal_width=12), 3, 16).double()
     z = [x.requires_grad_() for x in sequences(3, ins=16)]
     out = m(z)
     assert m.width == width and out.shape == (2, 5, width)
@@ -332,7 +336,7 @@ def test_alternatives_share_one_interface(kind: Any, fusion: Any, width: int) ->
 
 def test_disentangled_attention_is_tam_without_cross_and_with_own_positions() -> None:
     torch.manual_seed(0)
-    m, z = temporal_module("disentangled", 3, 6, TAMAttention(8, 2, 3)).double(), sequences(3)
+    m, z = temporal_module(small("disentangled"), 3, 6).double(), sequences(3)
     wanted = torch.stack([four_terms(stream.tam, [x])[1] for stream, x in zip(m.streams, z, strict=True)]).mean(0)
     torch.testing.assert_close(m(z), wanted, rtol=0, atol=1e-10)
 

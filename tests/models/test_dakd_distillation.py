@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from oddframe.models.dakd import DAKD
-from oddframe.models.layers.distillation import contrast, contrast_terms, pairs, smoothed, stretched
+from oddframe.models.dakd import DAKD, contrast, contrast_terms, pairs, smoothed, stretched
 
 RAW = torch.tensor([[0.1, 0.1, 0.2, 0.9, 0.8, 0.1, 0.1, 0.1]], dtype=torch.float64)
 REFINED = {

@@ -29,7 +29,7 @@ def test_values_by_hand() -> None:
     got = ranking_loss(SCORES, LABELS, Ranking())
     wanted = {"loss": 0.7001252, "ranking": 0.7, "smoothness": 1.13 / 2, "sparsity": 1.0}
     assert {name: value.item() for name, value in got.items()} == pytest.approx(wanted, abs=1e-12)
-    summed = ranking_loss(SCORES, LABELS, Ranking(scale="sum"))
+    summed = ranking_loss(SCORES, LABELS, Ranking(mil_scale="sum"))
     assert summed["loss"].item() == pytest.approx(1.4002504, abs=1e-12)
     one = ranking_loss(torch.tensor([[0.9, 0.5], [0.2, 0.1]], dtype=torch.float64), torch.tensor([1.0, 0]), Ranking())
     assert one["loss"].item() == pytest.approx(0.3 + 8e-5 * (0.16 + 1.4), abs=1e-12)
@@ -51,7 +51,7 @@ def test_pairings(margin: float) -> None:
 
 def test_official_scale_is_that_of_the_anomalous_bags() -> None:
     scores, labels = many(30)
-    mean, summed = (ranking_loss(scores, labels, Ranking(scale=s)) for s in ("mean", "sum"))
+    mean, summed = (ranking_loss(scores, labels, Ranking(mil_scale=s)) for s in ("mean", "sum"))
     for name, value in mean.items():
         torch.testing.assert_close(summed[name], 30 * value)
 

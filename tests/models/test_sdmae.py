@@ -6,16 +6,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from scipy.ndimage import median_filter
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
-from oddframe.models.layers.median import median3x3
 from oddframe.models.layers.noise import token_noise
-from oddframe.models.layers.patches import patchify, unpatchify
-from oddframe.models.sdmae import SDMAE, motion_weights
+from oddframe.models.sdmae import SDMAE, median3x3, motion_weights, patchify, unpatchify
 
 SHAPES = json.loads((Path(__file__).parent / "golden" / "sdmae-shapes.json").read_text())
 TINY = {"patch": 4, "size": (16, 32), "encoder_width": 16, "decoder_width": 16, "heads": 2}
@@ -49,6 +48,22 @@ def test_parameter_counts_of_the_released_networks(patch: int, size: tuple[int, 
     assert not model.cls_token.any() and not model.mask_token.any()
 
 
+def test_both_presets_learn_as_published() -> None:
+    paper, code = SDMAE.from_preset("paper"), SDMAE.from_preset("code")
+    assert [stage.length for stage in paper.stages()] == [100, 40]
+    assert [stage.length for stage in code.stages()] == [100, 100]
+    for model, kind, betas, decay in (
+        (paper, torch.optim.Adam, (0.9, 0.999), 0.0),
+        (code, torch.optim.AdamW, (0.9, 0.95), 0.05),
+    ):
+        assert model.window.size == (320, 640)
+        for stage in model.stages():
+            optimiser = stage.updates()[0].optimiser
+            assert type(optimiser) is kind
+            assert {(group["lr"], group["betas"]) for group in optimiser.param_groups} == {(1e-4, betas)}
+            assert max(group["weight_decay"] for group in optimiser.param_groups) == decay
+
+
 @pytest.mark.parametrize(("name", "patch", "size"), [("sdmae_p16", 16, (320, 640)), ("sdmae_p8", 8, (160, 320))])
 def test_released_key_names_load(name: str, patch: int, size: tuple[int, int]) -> None:
     released = {key: torch.rand(shape) for key, shape in SHAPES[name].items()}
@@ -69,7 +84,19 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"size": (17, 32)}, {"mask_ratio": 0.9}, {"mask_ratio": 0.0}, {"heads": 3}, {"colour": "red"}]
+    "options",
+    [
+        {"size": (17, 32)},
+        {"size": (16, 34)},
+        {"mask_ratio": 0.9},
+        {"mask_ratio": 0.0},
+        {"mask_ratio": 1.0},
+        {"heads": 3},
+        {"encoder_width": 17},
+        {"decoder_width": 17},
+        {"colour": "red"},
+    ],
+    ids=str,
 )
 def test_impossible_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(RecipeError):
@@ -120,6 +147,19 @@ def test_motion_weights() -> None:
     torch.testing.assert_close(
         motion_weights(moving, pasted, 4, "unit"), torch.tensor([[60.0, 255, 0, 20]]) / (60 + 255 + 20)
     )
+
+
+def test_a_single_bright_pixel_is_no_motion_to_the_paper_and_motion_to_the_code() -> None:
+    """The paper takes the gradient after a 3x3 median, which removes the pixel; the released code takes none."""
+    still = torch.full((1, 3, 16, 32, 3), 90, dtype=torch.uint8)
+    target, context = still[:, :1].clone(), still[:, :2].clone()
+    target[0, 0, 6, 6] = context[0, 1, 6, 6] = 255  # in this frame and the next, not in the one before
+    context[0, 1, 9:12, 20:23] = 200  # in the next frame alone, at which the paper does not look
+    lone = Batch(still, target, torch.zeros(1, dtype=torch.int64), context=context)
+    assert tiny("paper").token_weights(lone)[0].tolist() == [1 / 32] * 32
+    assert tiny("code").token_weights(lone)[0].argmax() == 8 + 1, "the token in row 1, column 1 of a grid of 4 x 8"
+    target[0, 0, 5:8, 5:8] = 255  # nine pixels survive a median of nine
+    assert tiny("paper").token_weights(lone)[0].argmax() == 8 + 1
 
 
 def test_median_equals_scipy() -> None:
@@ -212,6 +252,53 @@ def test_cost_of_a_frame(patch: int, size: tuple[int, int], gflop: float) -> Non
     # The released code embeds the hidden patches as well: 5.336 and 4.313.
     detector = SDMAE.from_preset("code", patch=patch, size=size)
     assert detector.flops_per_frame() / 1e9 == pytest.approx(gflop, rel=2e-3)
+
+
+@torch.no_grad()
+def test_the_class_loss_asks_for_a_high_logit_where_something_was_pasted() -> None:
+    model, whole = tiny("paper"), batch()
+    stage = model.stages()[0]
+    model.class_head.weight.zero_()
+    for logit in (-3.0, 3.0):
+        model.class_head.bias.fill_(logit)
+        right, wrong = np.logaddexp(0, -logit), np.logaddexp(0, logit)  # of a pasted and of a normal sample
+        assert stage.loss(whole)["class"].item() == pytest.approx((right + 3 * wrong) / 4, rel=1e-5)
+
+
+@torch.no_grad()
+def test_the_class_loss_counts_by_its_weight() -> None:
+    model = tiny("paper", class_weight=0.25, dropout=0.0)
+    losses = model.stages()[0].loss(batch())
+    torch.testing.assert_close(losses["loss"], losses["reconstruction"] + 0.25 * losses["class"])
+
+
+@torch.no_grad()
+def test_the_student_of_the_paper_learns_most_where_something_moves() -> None:
+    """Eq. 4: the batch mean of (1/n) sum_i w_i ||teacher_i - student_i||^2, over hidden and visible tokens alike."""
+    model, whole = tiny("paper", dropout=0.0).eval(), batch()
+    last_teacher, last_student, _ = model(whole.frames, model.order(whole))
+    gap = model.decoder_pred(last_teacher) - model.decoder_student_pred(last_student)
+    weights = model.token_weights(whole)
+    assert float(weights.amax(1).min()) > 1.1 / 32, "the weights differ, or nothing is tested"
+    wanted = sum(float(weights[b, i] * (gap[b, i] ** 2).sum()) / 32 for b in range(4) for i in range(32)) / 4
+    student = model.stages()[1]
+    assert student.loss(whole)["loss"].item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_only_matrices_and_tokens_decay_in_the_code_preset() -> None:
+    """AdamW without a gradient moves a weight by its decay alone."""
+    model = tiny("code", weight_decay=0.5, learning_rate=0.1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(1.0)
+            parameter.grad = torch.zeros_like(parameter)
+    for stage in model.stages():
+        stage.updates()[0].optimiser.step()
+    for name, parameter in model.named_parameters():
+        wanted = 0.95 if parameter.ndim > 1 else 1.0
+        torch.testing.assert_close(parameter.data, torch.full_like(parameter, wanted), msg=name)
+    assert {name for name, p in model.named_parameters() if p.ndim > 1} > {"cls_token", "mask_token"}
+    assert any("norm" in name and p.ndim == 1 for name, p in model.named_parameters())
 
 
 @torch.no_grad()

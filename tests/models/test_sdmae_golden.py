@@ -9,9 +9,8 @@ import pytest
 import torch
 from golden_weights import sine_weights
 
-from oddframe.models.layers.patches import gather_patches, patchify
 from oddframe.models.layers.pixels import signed
-from oddframe.models.sdmae import SDMAE, motion_weights, weighted_error
+from oddframe.models.sdmae import SDMAE, gather_patches, motion_weights, patchify, weighted_error
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "sdmae.json").read_text())
 CASES = [("p16", 16, (64, 128)), ("p8", 8, (32, 64))]

@@ -16,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.detector import Batch
-from oddframe.models.layers.k_means import k_means
 from oddframe.models.registry import create
 from oddframe.models.stage import Stage
 from oddframe.models.std import (
@@ -29,6 +28,7 @@ from oddframe.models.std import (
     added,
     enlarged,
     gradient_difference,
+    k_means,
 )
 from oddframe.recipes import load_recipe
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,6 +15,9 @@ from oddframe.report.html import ReportVideo, write_report
 from oddframe.report.thumbnails import grab_thumbnails
 from oddframe.scoring.calibrate import Calibration
 from oddframe.types import Event, FrameScores, VideoInfo
+
+if TYPE_CHECKING:
+    from tests.report.conftest import Scene
 
 VOID = {"meta", "img", "br"}
 
@@ -57,13 +61,13 @@ def write(path: Path, videos: list[ReportVideo], calibration: Calibration, **car
 
 
 @pytest.fixture
-def page(scene, calibration: Calibration, tmp_path: Path) -> Page:
+def page(scene: Scene, calibration: Calibration, tmp_path: Path) -> Page:
     pictures = grab_thumbnails(scene.source, [event.peak_frame for event in scene.events])
     video = ReportVideo(scene.scores, scene.events, pictures, scene.labels, "overlays/gate 1.mp4")
     return write(tmp_path / "report.html", [video], calibration, Detector="sdmae & co")
 
 
-def test_says_what_was_found(scene, page: Page) -> None:
+def test_says_what_was_found(scene: Scene, page: Page) -> None:
     assert "1 event in 1 video" in page.text
     assert "Night <shift>" in page.text
     assert "sdmae & co" in page.text
@@ -85,7 +89,7 @@ def test_links_within_the_page_lead_somewhere(page: Page) -> None:
     assert len(page.values("id")) == len(set(page.values("id")))
 
 
-def test_thumbnails_are_inside_with_the_box_of_the_event(scene, page: Page) -> None:
+def test_thumbnails_are_inside_with_the_box_of_the_event(scene: Scene, page: Page) -> None:
     data = base64.b64decode(page.values("src")[0].partition(",")[2])
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (240, 320, 3)
@@ -94,13 +98,13 @@ def test_thumbnails_are_inside_with_the_box_of_the_event(scene, page: Page) -> N
     assert f"left:{x:.2%};top:{y:.2%};width:{width:.2%};height:{height:.2%}" in page.values("style")
 
 
-def test_pictures_and_drawings_have_words(scene, page: Page) -> None:
+def test_pictures_and_drawings_have_words(scene: Scene, page: Page) -> None:
     assert all("event 1" in value for value in page.values("alt"))
     (drawing,) = [v for v in page.values("aria-label") if v.startswith("Score of gate")]
     assert "1 events, 1 stretches labelled anomalous" in drawing
 
 
-def test_names_cannot_break_the_page(scene, calibration: Calibration, tmp_path: Path) -> None:
+def test_names_cannot_break_the_page(scene: Scene, calibration: Calibration, tmp_path: Path) -> None:
     name = """<script>alert("1")</script>'&"""
     info = replace(scene.scores.info, codec="<em>", damage=("<s>lost</s>",))
     video = ReportVideo(replace(scene.scores, video=name, info=info), scene.events, overlay=f"{name}.mp4")
@@ -132,7 +136,7 @@ def test_two_hours_make_a_small_page_that_keeps_the_peak(calibration: Calibratio
     assert "1:06:40" in page.text
 
 
-def test_calm_videos_say_so(scene, calibration: Calibration, tmp_path: Path) -> None:
+def test_calm_videos_say_so(scene: Scene, calibration: Calibration, tmp_path: Path) -> None:
     calm = replace(scene.scores, video="calm", score=scene.scores.score * 0)
     videos = [ReportVideo(calm, []), ReportVideo(scene.scores, scene.events)]
     page = write(tmp_path / "r.html", videos, calibration)
@@ -141,7 +145,7 @@ def test_calm_videos_say_so(scene, calibration: Calibration, tmp_path: Path) -> 
     assert "1 video without any" in page.text
 
 
-def test_says_why_in_words_the_most_unusual_first(scene, calibration: Calibration, tmp_path: Path) -> None:
+def test_says_why_in_words_the_most_unusual_first(scene: Scene, calibration: Calibration, tmp_path: Path) -> None:
     event = replace(scene.events[0], why={"error": 3.5, "map_max": 12.25, "class": 1.9})
     words = {"error": "how the frame was rebuilt", "class": "its class"}
     page = write(tmp_path / "r.html", [ReportVideo(scene.scores, [event], words=words)], calibration)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,17 +16,21 @@ from oddframe.types import FrameScores, VideoInfo
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
 
+if TYPE_CHECKING:
+    from tests.report.conftest import Scene
+
 THRESHOLD = 1.0
+Film = tuple[NDArray[np.uint8], NDArray[np.float64]]
 
 
-def read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def read(path: Path) -> Film:
     with VideoReader(VideoSource(path.stem, path, "file")) as reader:
         frames = list(reader)
     return np.stack([frame.image for frame in frames]), np.array([frame.time for frame in frames])
 
 
 @pytest.fixture(scope="module")
-def overlay(scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def overlay(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Film:
     path = tmp_path_factory.mktemp("overlay") / "overlay.mp4"
     write_overlay(path, scene.source, scene.scores, THRESHOLD, scene.events)
     assert [file.name for file in path.parent.iterdir()] == ["overlay.mp4"]
@@ -37,7 +42,7 @@ def redness(pixels: NDArray[np.uint8]) -> float:
     return float(pixels[..., 2].astype(float).mean() - pixels[..., 0].astype(float).mean())
 
 
-def test_small_videos_are_enlarged_and_keep_their_times(scene, overlay) -> None:
+def test_small_videos_are_enlarged_and_keep_their_times(scene: Scene, overlay: Film) -> None:
     frames, times = overlay
     assert frames.shape[0] == len(scene.time)
     assert frames.shape[2] == 320
@@ -45,7 +50,7 @@ def test_small_videos_are_enlarged_and_keep_their_times(scene, overlay) -> None:
     assert np.allclose(times, scene.time, atol=1e-3)
 
 
-def test_heat_shows_where_and_when_it_is_abnormal(overlay) -> None:
+def test_heat_shows_where_and_when_it_is_abnormal(overlay: Film) -> None:
     frames, _ = overlay
     where = np.s_[90:150, 210:270]  # cells 2..3 x 5..6 of the 6 x 8 grid, on a picture of 240 x 320
     assert redness(frames[(25, *where)]) > 40
@@ -53,7 +58,7 @@ def test_heat_shows_where_and_when_it_is_abnormal(overlay) -> None:
     assert abs(redness(frames[25][60:240, :120])) < 6
 
 
-def test_the_cursor_runs_along_the_strip(scene, overlay) -> None:
+def test_the_cursor_runs_along_the_strip(scene: Scene, overlay: Film) -> None:
     frames, _ = overlay
     strips = frames[:, 265:, :].astype(int).min(axis=3)  # below the header; white only where the cursor is
     places = strips.mean(axis=1).argmax(axis=1)
@@ -61,19 +66,19 @@ def test_the_cursor_runs_along_the_strip(scene, overlay) -> None:
     assert np.abs(places - expected).max() <= 3
 
 
-def test_the_curve_ahead_is_dimmer_than_the_curve_played(overlay) -> None:
+def test_the_curve_ahead_is_dimmer_than_the_curve_played(overlay: Film) -> None:
     frames, _ = overlay
     strip = np.s_[262:, 10:60]
     assert frames[(-1, *strip)].mean() > frames[(0, *strip)].mean() + 1
 
 
-def test_an_event_is_announced_while_it_lasts(overlay) -> None:
+def test_an_event_is_announced_while_it_lasts(overlay: Film) -> None:
     frames, _ = overlay
     tags = [redness(frame[8:20, 8:55]) > 60 for frame in frames]
     assert tags == [20 <= index < 30 for index in range(len(frames))]
 
 
-def test_frames_without_score_and_scores_without_map(scene, tmp_path: Path) -> None:
+def test_frames_without_score_and_scores_without_map(scene: Scene, tmp_path: Path) -> None:
     kept = slice(4, -3)
     old = scene.scores
     scores = FrameScores("gate", old.frame[kept], old.time[kept], {}, old.score[kept], old.info)
@@ -83,7 +88,7 @@ def test_frames_without_score_and_scores_without_map(scene, tmp_path: Path) -> N
     assert abs(redness(frames[25][60:240])) < 6
 
 
-def test_nothing_is_left_of_an_overlay_that_failed(scene, tmp_path: Path) -> None:
+def test_nothing_is_left_of_an_overlay_that_failed(scene: Scene, tmp_path: Path) -> None:
     gone = replace(scene.source, path=tmp_path / "gone.mp4")
     with pytest.raises(VideoError):
         write_overlay(tmp_path / "o.mp4", gone, scene.scores, THRESHOLD, scene.events)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from oddframe.report.plots import demo_picture, plot_roc, plot_rocs, plot_timeline
 from oddframe.report.style import EVENT, SCORE, TRUTH, bgr
 
+if TYPE_CHECKING:
+    from tests.report.conftest import Scene
+
 THRESHOLD = 1.0
 
 
 def read(path: Path) -> NDArray[np.uint8]:
     picture = cv2.imread(str(path))
-    assert picture is not None
-    return picture
+    assert picture is not None and picture.dtype == np.uint8
+    return picture.astype(np.uint8, copy=False)
 
 
 def pixels_of(picture: NDArray[np.uint8], colour: str, opacity: float = 1.0) -> int:
@@ -26,7 +30,7 @@ def pixels_of(picture: NDArray[np.uint8], colour: str, opacity: float = 1.0) -> 
     return int((np.abs(picture - wanted).max(axis=2) < 6).sum())
 
 
-def test_timeline_shows_curve_events_and_truth(scene, tmp_path: Path) -> None:
+def test_timeline_shows_curve_events_and_truth(scene: Scene, tmp_path: Path) -> None:
     plot_timeline(tmp_path / "with.png", scene.scores, THRESHOLD, scene.events, scene.labels)
     plot_timeline(tmp_path / "without.png", scene.scores, THRESHOLD, [])
     with_, without = read(tmp_path / "with.png"), read(tmp_path / "without.png")
@@ -70,7 +74,7 @@ def test_the_area_under_the_roc_is_shaded(tmp_path: Path) -> None:
     assert half == pytest.approx(whole / 2, rel=0.05)
 
 
-def test_demo_picture_shows_calm_and_event_frames_above_the_curve(scene, tmp_path: Path) -> None:
+def test_demo_picture_shows_calm_and_event_frames_above_the_curve(scene: Scene, tmp_path: Path) -> None:
     demo_picture(tmp_path / "d.png", scene.source, scene.scores, THRESHOLD, scene.events, scene.labels)
     picture = read(tmp_path / "d.png")
     height, width = picture.shape[:2]
@@ -82,13 +86,13 @@ def test_demo_picture_shows_calm_and_event_frames_above_the_curve(scene, tmp_pat
     assert ((hot[..., 2] - hot[..., 0]) > 60).sum() > 2000
 
 
-def test_demo_picture_of_a_video_without_event_or_map(scene, tmp_path: Path) -> None:
+def test_demo_picture_of_a_video_without_event_or_map(scene: Scene, tmp_path: Path) -> None:
     calm = replace(scene.scores, map=None, score=np.zeros(len(scene.time)))
     demo_picture(tmp_path / "d.png", scene.source, calm, THRESHOLD, [])
     assert pixels_of(read(tmp_path / "d.png"), EVENT) == 0
 
 
-def test_a_video_of_one_frame(scene, tmp_path: Path) -> None:
+def test_a_video_of_one_frame(scene: Scene, tmp_path: Path) -> None:
     s = scene.scores
     components = {name: values[:1] for name, values in s.components.items()}
     one = replace(s, frame=s.frame[:1], time=s.time[:1], components=components, score=s.score[:1], map=s.map[:1])

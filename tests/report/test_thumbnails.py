@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from oddframe.report.thumbnails import grab_thumbnails
 from oddframe.video.decode import VideoReader
 
+if TYPE_CHECKING:
+    from tests.report.conftest import Scene
 
-def test_pictures_are_those_frames(scene) -> None:
+
+def test_pictures_are_those_frames(scene: Scene) -> None:
     pictures = grab_thumbnails(scene.source, [31, 2, 2, 5000], width=80)
     assert sorted(pictures) == [2, 31]
     with VideoReader(scene.source, size=(60, 80)) as reader:
@@ -16,6 +22,6 @@ def test_pictures_are_those_frames(scene) -> None:
         assert (picture == frames[index]).all()
 
 
-def test_nothing_wanted_nothing_decoded(scene, tmp_path) -> None:
+def test_nothing_wanted_nothing_decoded(scene: Scene, tmp_path: Path) -> None:
     missing = type(scene.source)("x", tmp_path / "missing.mp4", "file")
     assert grab_thumbnails(missing, []) == {}

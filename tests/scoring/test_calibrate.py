@@ -134,6 +134,11 @@ def test_a_quantile_is_a_quantile_of_all_held_out_frames() -> None:
     assert (made.rate, made.quantile, made.events) == (None, 0.99, 1)
 
 
+def test_the_highest_quantile_that_the_frames_support_is_accepted() -> None:
+    made = calibrate([curve(100)], quantile=1 - 1 / 500)
+    assert made.quantile == 1 - 1 / 500
+
+
 def test_a_quantile_beyond_the_frames_is_refused() -> None:
     with pytest.raises(CalibrationError, match=r"500 held-out frames cannot support the quantile 0.9999; .* 0.998:"):
         calibrate([curve(100)], quantile=0.9999)

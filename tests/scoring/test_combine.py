@@ -30,6 +30,14 @@ def test_weighted_components_are_added_and_the_rest_ignored() -> None:
     assert_allclose(combine(VIDEO, Combination({"teacher": 0.5, "student": 0.1})), [1.5, 3.0])
 
 
+def test_a_rule_combines_with_what_is_normal_and_smooths() -> None:
+    how = Combination({"teacher": 1.0, "class": 2.0}, scale="normal")
+    levels, smoothing = {"teacher": (1.0, 0.5), "class": (8.0, 4.0)}, Smoothing("causal", 3, 1.0)
+    together = np.array([0 + 2 * 0.25, 2 + 2 * 0.25])
+    assert_allclose(ScoreRule(how, smoothing, levels)(VIDEO), smooth(together, smoothing))
+    assert_allclose(ScoreRule(how, Smoothing("none"), levels)(VIDEO), together)
+
+
 def test_the_missing_component_and_those_there_are_get_named() -> None:
     with pytest.raises(InputError, match=r"asks for map_max; these scores have: difference"):
         combine({"difference": np.zeros(3)}, Combination({"map_max": 1.0}))

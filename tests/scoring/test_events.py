@@ -51,6 +51,20 @@ def test_gaps_merge_up_to_the_given_seconds_and_not_beyond() -> None:
     assert runs(score, 1, 1, merge_s=0.41) == [[0, 7]]
 
 
+def test_a_gap_of_just_the_given_seconds_merges() -> None:
+    time = np.array([0.0, 0.5, 1.0, 1.5, 2.0])  # exact in binary, so that the gap is equal to the limit
+    score = np.array([1.0, 0, 0, 0, 1.0])
+    assert spans(time, score, 1, 1, merge_s=2.0).tolist() == [[0, 4]]
+    assert spans(time, score, 1, 1, merge_s=1.999).tolist() == [[0, 0], [4, 4]]
+
+
+def test_an_event_of_just_the_least_duration_stays() -> None:
+    time = np.array([0.0, 0.5, 1.0, 1.5])
+    score = np.array([1.0, 1, 0, 1])
+    assert spans(time, score, 1, 1, merge_s=0.0, min_s=0.5).tolist() == [[0, 1]]
+    assert spans(time, score, 1, 1, merge_s=0.0, min_s=0.501).tolist() == []
+
+
 def test_short_events_are_dropped_after_merging() -> None:
     score = [1, 0, 1, 0, 0, 0, 0, 0, 1.0]
     assert runs(score, 1, 1, merge_s=0.21, min_s=0.15) == [[0, 2]]
@@ -113,6 +127,12 @@ def test_region_leaves_out_places_that_do_not_touch_the_maximum() -> None:
     grid[8, 8] = 0.9
     grid[4, 4] = 0.4  # touches, but is less than halfway up
     assert region(grid, INFO) == (128, 72, 320, 144)
+
+
+def test_region_is_halfway_from_the_background_not_from_zero() -> None:
+    grid = np.full((10, 10), 0.5)
+    grid[5, 5], grid[5, 6], grid[5, 7] = 1.0, 0.8, 0.7  # halfway is 0.75
+    assert region(grid, INFO) == (5 * 64, 5 * 36, 7 * 64, 6 * 36)
 
 
 def test_region_covers_fractions_of_pixels_outward() -> None:
@@ -257,10 +277,10 @@ def test_any_cutting_closes_the_events_of_the_whole(
     for first, last in at_once(whole.time, whole.score, *rule):
         peak = first + int(np.argmax(whole.score[first : last + 1]))
         assert whole.map is not None
-        frames = (int(whole.frame[row]) for row in (first, peak, last))
-        times = (float(whole.time[row]) for row in (first, peak, last))
+        f1, f2, f3 = (int(whole.frame[row]) for row in (first, peak, last))
+        t1, t2, t3 = (float(whole.time[row]) for row in (first, peak, last))
         score, box = float(whole.score[peak]), region(whole.map[peak], INFO)
-        wanted.append(Event("cam", *frames, *times, score, box, explain(whole.components, peak), "abc"))
+        wanted.append(Event("cam", f1, f2, f3, t1, t2, t3, score, box, explain(whole.components, peak), "abc"))
     assert find_events(whole, *rule, explain) == wanted
     finder = EventFinder(*rule, explain)
     changes = [change for piece in parts(whole, at) for change in finder.push(piece)] + finder.flush()

@@ -70,7 +70,8 @@ def test_the_pipeline_gives_what_one_thread_gives(
         return VideoReader(videos[0], window.size, window.colour, window.resize)
 
     with frames() as reader:
-        piped = collect(score_frames(runtime, reader, 8), maps := [])
+        maps: list[np.ndarray] = []
+        piped = collect(score_frames(runtime, reader, 8), maps)
     plain, plain_maps, post = [], [], PostProcessor(runtime.signature)
     with frames() as reader:
         for chunk in stream_chunks(reader, window, 8):

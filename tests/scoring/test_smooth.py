@@ -22,6 +22,19 @@ widths = st.builds(lambda half, sigma: (2 * half + 1, sigma), st.integers(0, 30)
 cuts = st.lists(st.integers(0, 60), max_size=12)
 
 
+def test_a_recipe_that_names_no_filter_gets_the_causal_one_of_the_readme() -> None:
+    assert Smoothing() == Smoothing("causal", 37, 11.0)
+
+
+def test_the_centre_of_short_released_filters() -> None:
+    """One frame early where there is room for it: of three weights the first is the largest, of one the only one."""
+    impulse = np.array([0.0, 0, 0, 1, 0, 0, 0])
+    peak = 1 / (2 * np.sqrt(2 * np.pi))
+    wanted = [0, 0, peak * np.exp(-0.5), peak * np.exp(-0.125), peak, 0, 0]
+    assert_allclose(smooth(impulse, Smoothing("code", 3, 2.0)), wanted, atol=1e-15)
+    assert_allclose(smooth(impulse, Smoothing("code", 1, 2.0)), peak * impulse, atol=1e-15)
+
+
 def test_released_filter_reproduces_its_golden_values() -> None:
     # fmt: off
     filtered = smooth(0.02 + 0.01 * np.sin(0.17 * np.arange(60) + 1), AVENUE)

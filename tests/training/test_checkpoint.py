@@ -25,6 +25,25 @@ def example(step: int) -> Checkpoint:
     return Checkpoint({"seed": 0, "stages": [["all", 3]]}, state, weights(detector), [optimiser.state_dict()])
 
 
+class Trap:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    torch.save(
+        {"signature": {}, "state": Trap(tmp_path / "ran"), "model": {}, "optimisers": None}, tmp_path / checkpoint.NAME
+    )
+    with pytest.raises(BundleError, match="not a training checkpoint"):
+        load_checkpoint(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_everything_comes_back(tmp_path: Path) -> None:
     saved = example(step=5)
     save_checkpoint(tmp_path, saved)

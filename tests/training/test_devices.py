@@ -32,7 +32,7 @@ class MappedSet(ToySet):
     def __init__(self, path: Path, count: int) -> None:
         super().__init__(count)
         np.save(path, np.concatenate([np.zeros_like(self.frames), self.frames]))
-        self.frames = np.load(path, mmap_mode="r")[count:]
+        self.frames: NDArray[np.uint8] = np.load(path, mmap_mode="r")[count:]
 
 
 class PoisonedSet(ToySet):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +31,9 @@ TIMES = {"time", "samples_per_s", "data_wait", "epoch_s", "seconds", "loading"}
 
 def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> None:
     detector = Toy()
-    before = weights(detector)
+    before, begin = weights(detector), time.monotonic()
     history = train(detector, ToySet(64), ToySet(20, seed=1), PLAN, tmp_path, CPU)
+    took = time.monotonic() - begin
 
     assert not same(before, weights(detector))
     assert not detector.training
@@ -58,6 +60,7 @@ def test_learns_logs_and_leaves_the_detector_ready_to_score(tmp_path: Path) -> N
         for part in ("forward", "backward", "update", "heldout"):
             assert sum(line["seconds"].get(part, 0.0) for line in own) == pytest.approx(parts[part], abs=0.01)
         assert sum(line["loading"] for line in own) == pytest.approx(history.loading[stage], abs=0.01)
+        assert 0 < history.loading[stage] < took
     assert all(line["epoch_s"] == pytest.approx(64 / line["samples_per_s"]) for line in lines)
 
 
@@ -83,6 +86,30 @@ def test_every_epoch_sees_every_sample_once_with_a_key_of_its_own(tmp_path: Path
         stage = 0 if epoch < 3 else 1
         assert sorted(keys) == sorted(hash64(KEY, PLAN.seed, stage, epoch, np.arange(32)).tolist())
     assert len(set(seen)) == len(seen) == 5 * 32
+
+
+class Noted(Toy):
+    """Notes a draw of torch's generator in every step, as dropout makes one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws: list[float] = []
+
+    def errors(self, batch: Batch) -> torch.Tensor:
+        if any(module.training for module in self.modules()):
+            self.draws.append(float(torch.rand(())))
+        return super().errors(batch)
+
+
+def test_dropout_differs_from_step_to_step_from_stage_to_stage_and_from_seed_to_seed(tmp_path: Path) -> None:
+    draws = []
+    for number, seed in enumerate((0, 0, 1)):
+        detector = Noted()
+        train(detector, ToySet(32), ToySet(20), replace(PLAN, seed=seed), tmp_path / str(number), **CPU)
+        assert len(set(detector.draws)) == len(detector.draws) == (3 + 2) * 32 // 8
+        draws.append(detector.draws)
+    assert draws[0] == draws[1]
+    assert not set(draws[0]) & set(draws[2])
 
 
 def test_learning_rate_follows_the_schedule_in_each_stage(tmp_path: Path) -> None:
@@ -153,6 +180,51 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     assert timeless[0] == timeless[1]
     assert (tmp_path / "broken" / "training.jsonl").read_text().count("\n") == len(history.records)
     assert history.records[-1]["time"] > saved.state.elapsed
+
+
+class Looking(ToySet):
+    """Notes with every batch whether there is a checkpoint yet."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(64)
+        self.path = out / "checkpoint.pt"
+        self.there: list[bool] = []
+
+    def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ToyClips:
+        self.there.append(self.path.exists())
+        return super().batch(samples, keys, epoch)
+
+
+@pytest.mark.parametrize(("seconds", "early"), [(0.0, True), (1e9, False)])
+def test_checkpoints_within_a_stage_are_written_as_often_as_asked(tmp_path: Path, seconds: float, early: bool) -> None:
+    data = Looking(tmp_path)
+    train(Toy(epochs=(20, 0)), data, None, PLAN, tmp_path, replace(CPU, checkpoint_seconds=seconds))
+    assert len(data.there) >= 160
+    assert any(data.there) == early
+    assert data.path.exists(), "one is left at the end"
+
+
+def test_an_interruption_leaves_its_own_step(tmp_path: Path) -> None:
+    data = InterruptingSet(64, pause=0.02)
+    with pytest.raises(KeyboardInterrupt):
+        train(Toy(), data, None, PLAN, tmp_path, replace(CPU, checkpoint_seconds=1e9))
+    saved = load_checkpoint(tmp_path)
+    assert saved is not None and saved.state.stage == 0 and saved.state.step >= InterruptingSet.at - 8
+
+
+def test_by_the_clock_measurements_that_cost_too_much_wait_for_the_end(tmp_path: Path) -> None:
+    plan = replace(PLAN, budget="1s")
+    heldout = ToySet(8, pause=0.2)  # one measurement takes four times its share of the budget
+    history = train(Toy(epochs=(1, 0)), ToySet(64, pause=0.002), heldout, plan, tmp_path, CPU)
+    measured = [record["progress"] for record in history.records if "heldout/loss" in record]
+    assert measured[-1] == 1.0 and len(measured) <= 3
+    assert len(history.records) > len(measured)
+
+
+@pytest.mark.parametrize("heldout", [None, ToySet(0)], ids=["none", "empty"])
+def test_without_held_out_samples_nothing_is_measured(heldout: ToySet | None, tmp_path: Path) -> None:
+    history = train(Toy(epochs=(1, 0)), ToySet(64), heldout, PLAN, tmp_path, CPU)
+    assert history.records and not any("heldout/loss" in record for record in history.records)
 
 
 def test_a_finished_run_resumes_to_what_it_was(tmp_path: Path) -> None:

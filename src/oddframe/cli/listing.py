@@ -3,49 +3,75 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from oddframe.cli.console import JsonOption, print_json, print_table
+from oddframe.types import VideoInfo
+
+if TYPE_CHECKING:
+    from oddframe.models.catalogue import ModelEntry
+
+CAMERA = VideoInfo("camera", "camera", 1280, 720, 25.0)  # that fitted detectors are listed for
 
 
 def models(as_json: JsonOption = False) -> None:
     """What systems there are, with paper, window, cost per scored frame and presets, as published."""
-    import torch
+    from oddframe.models.registry import entries
 
-    from oddframe.models.catalogue import MODELS
-    from oddframe.models.registry import create
-
-    rows: list[dict[str, Any]] = []
-    for name, about in MODELS.items():
-        with torch.device("meta"):  # shapes without memory
-            detector = create(name, about.presets[0])
-        rows.append(
-            {
-                "model": name,
-                "title": about.title,
-                "paper": about.paper,
-                "presets": list(about.presets),
-                **detector.describe(),
-                "input": detector.sees,
-                "latency": detector.latency,
-                "parameters": sum(p.numel() for p in detector.parameters()),
-                "gflop": about.gflop,
-                "licence": about.licence,
-                "figures": [asdict(figure) for figure in about.figures],
-            }
-        )
+    found, broken = entries()
+    rows = [_model_row(about) for about in found]
     if as_json:
-        print_json(rows)
+        print_json([*rows, *({"model": name, "broken": line} for name, line in broken.items())])
         return
     cells = [
         [r["model"], r["paper"], r["input"], r["latency"], f"{r['parameters']:,}", f"{r['gflop']:g}",
          ", ".join(r["presets"])]
         for r in rows
     ]  # fmt: skip
+    cells += [[name, f"broken: {line}", "", "", "", "", ""] for name, line in broken.items()]
     columns = ["model", "paper", "input", "look-ahead", "parameters", "GFLOP/frame", "presets"]
     print_table(columns, cells, ["parameters", "GFLOP/frame"])
+
+
+def _model_row(about: ModelEntry) -> dict[str, Any]:
+    """A model as published, as plain values."""
+    row = {
+        "model": about.name,
+        "kind": about.kind,
+        "title": about.title,
+        "paper": about.paper,
+        "presets": list(about.presets),
+        "gflop": about.gflop,
+        "licence": about.licence,
+        "figures": [asdict(figure) for figure in about.figures],
+    }
+    if about.kind == "fitted":
+        made: Any = about.detector
+        signature = made.for_video(CAMERA).signature
+        window = signature.window
+        return {
+            **row,
+            "window": asdict(window),
+            "look_ahead": signature.look_ahead,
+            "input": f"frames at {window.size[0]}x{window.size[1]}",
+            "latency": signature.latency,
+            "parameters": 0,
+        }
+    import torch
+
+    from oddframe.models.registry import build
+
+    with torch.device("meta"):  # shapes without memory
+        detector = build(about, about.presets[0])
+    return {
+        **row,
+        **detector.describe(),
+        "input": detector.sees,
+        "latency": detector.latency,
+        "parameters": sum(p.numel() for p in detector.parameters()),
+    }
 
 
 def recipes(as_json: JsonOption = False) -> None:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.backbone import Network
+from oddframe.models.catalogue import ModelEntry
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.monitors import Monitors
 from oddframe.models.patches import Patches
@@ -37,7 +38,6 @@ from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
 PARTS: dict[str, type[FittedDetector]] = {"patches": Patches, "monitors": Monitors, "scene": Scene}
 LIGHT = "light"  # the component that tells an unknown light; it is not judged against itself
 FOLLOW = 60.0  # seconds
-HEIGHT = 240  # of frames, in pixels, where patches are left out
 MULTIPLE = 8
 LEAST_DEVIATION = 1e-6
 FEWEST = 20  # values of a component in a mode; a mode with fewer takes the levels of all modes together
@@ -49,10 +49,12 @@ class CameraConfig:
 
     Attributes:
         parts: that look, out of "patches", "monitors" and "scene".
+        height: of frames in pixels, where patches are left out; the width keeps the aspect ratio of the video.
         patches, monitors, scene: options of each part.
     """
 
     parts: tuple[str, ...] = ("patches", "monitors", "scene")
+    height: int = 240
     patches: Mapping[str, Any] = field(default_factory=dict)
     monitors: Mapping[str, Any] = field(default_factory=dict)
     scene: Mapping[str, Any] = field(default_factory=dict)
@@ -102,8 +104,8 @@ class Camera(FittedDetector):
         if "patches" in parts:
             window = parts["patches"].window
         else:
-            width = max(round(HEIGHT * info.width / info.height / MULTIPLE), 1) * MULTIPLE
-            window = Window(offsets=(0,), size=(HEIGHT, width), colour="rgb")
+            width = max(round(config.height * info.width / info.height / MULTIPLE), 1) * MULTIPLE
+            window = Window(offsets=(0,), size=(config.height, width), colour="rgb")
         return cls(parts, window)
 
     @property
@@ -132,8 +134,12 @@ class Camera(FittedDetector):
             part.learn(chunk)
 
     def finish_learning(self) -> None:
+        """End the pass of every part. Until `set_levels`, components stand for themselves."""
         for part in self.parts.values():
             part.finish_learning()
+        self.levels = np.tile([0.0, 1.0], (1, len(self.components), 1))
+        self.map_levels = np.tile([0.0, 1.0], (len(self.parts), 1))
+        self.begin_video()
 
     def modes(self, chunk: Chunk) -> NDArray[np.int64]:
         """(B,) mode of the camera of each frame, -1 for one that was never learned; 0 where `scene` is left out."""
@@ -240,3 +246,19 @@ def _level(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def peaks_of(maps: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
     """(B, parts) maxima of the maps that `Camera.measure` gives."""
     return np.stack([own.max(axis=(1, 2)).astype(np.float64) for own in maps.values()], axis=1)
+
+
+ENTRY = ModelEntry(
+    name="camera",
+    detector=Camera,
+    kind="fitted",
+    title="What is there, how it moves, and how the place usually looks; the default",
+    paper="PatchCore (CVPR 2022), monitors per place (PAMI 2008, WACV 2020), and a median scene; see its parts",
+    licence="Apache-2.0; the weights of the frozen network: Apache-2.0",
+    presets=("paper",),
+    gflop=2.1,
+    tiny={
+        "parts": ("monitors", "scene"), "height": 32, "monitors": {"height": 16, "exemplars": 40, "rows": 400},
+        "scene": {"rows": 4, "columns": 8, "looks": 20, "sample": 60},
+    },
+)  # fmt: skip

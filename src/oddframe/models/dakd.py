@@ -36,21 +36,42 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagBatch, BagDetector
-from oddframe.models.layers.collapse import CollapseWatch
-from oddframe.models.layers.distillation import contrast, contrast_terms, pairs, smoothed, stretched
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
 from oddframe.models.layers.pixels import full
-from oddframe.models.layers.tam import TERMS, TAMAttention, Term
-from oddframe.models.layers.temporal import Fusion, Hidden, Temporal, temporal_module
+from oddframe.models.layers.precision import full_precision
+from oddframe.models.layers.temporal import (
+    MTN,
+    TAM,
+    Convolution,
+    Disentangled,
+    Fused,
+    Fusion,
+    MultiHead,
+    Nothing,
+    Recurrent,
+    Stream,
+    TAMAttention,
+)
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
 from oddframe.models.stage import BatchSampling, Stage, Update
 from oddframe.types import Combination
 
+Temporal = Literal["tam", "disentangled", "mha", "mtn", "lstm", "gru", "rnn", "conv", "none"]
+
+COLLAPSED = 0.01  # standard deviation of the scores within a video, mean over videos, below which that is so
+PATIENCE, WATCHED = 150, 50  # steps in which scores may begin to differ, and steps that are averaged over
+GROWING = 2.0  # times the average before: scores that come to differ late are given more time
+FLAT = 1e-8  # a range of scores below this is none: stretched to [0, 1] it would be noise
+
 
 @dataclass(frozen=True)
-class DAKDConfig:
+class DAKDConfig(TAMAttention, HeadShape, Ranking):
     """Every choice of the method; the defaults are `preset="paper"`. An (A..) names the entry of docs/dakd.md.
+
+    The options of the attention are those of `TAMAttention`, of the classifier those of `HeadShape`, of the teacher's
+    loss those of `Ranking` (A20).
 
     Attributes:
         backbones: name -> D of all that the teacher sees. None only in a recipe: `fit` fills in those it is given.
@@ -60,21 +81,9 @@ class DAKDConfig:
         projection: widths (hidden, P) of the MLP in front of the temporal module.
         student_projection: the student has one too (A21).
         temporal: the temporal module; all but "tam" are the alternatives of table 1.
-        fusion: how backbones come together in those; see `oddframe.models.layers.temporal`.
+        fusion: how those see several backbones: side by side ("concat"), averaged ("mean"), or each by a module of its
+            own whose outputs are averaged ("per_backbone"). None: "per_backbone" for "disentangled", else "concat".
         temporal_width, bidirectional, temporal_layers: of recurrent modules and convolutions.
-        attention_dim, heads: d and its heads (A3).
-        max_distance: k of eq. (1).
-        buckets: rows of the relative table per direction, in logarithmic steps; 0 is none (A9).
-        p2c_index: position-to-content looks up gamma(j, i) ("ji", paper) or gamma(i, j) ("ij", DeBERTa's code) (A8).
-        terms: of eq. (4), those that are on (table 5).
-        fixed_scale: divide by sqrt((B + 2) d_h) whatever the terms; else by the number of those that are on.
-        scale_width: d of that root is a head's ("head") or all of it ("full") (A5).
-        attention_bias: in the matrices of the attention (A10).
-        learn_table: of relative positions (A7).
-        attention_dropout: of attention weights, and in "deberta".
-        block: attention alone ("bare", paper) or with output projection, residuals, LayerNorm and MLP ("deberta") (A4).
-        head, head_relu, head_dropout: widths, where ReLU stands, and dropout of the classifier (A6).
-        margin, smoothness, sparsity, pairing, mil_scale: of the ranking loss (A20); see `Ranking`.
         smooth: eps, segments to each side in the moving average; 0 for none (A11, table 4).
         smooth_passes, smooth_padding: how often, and what stands beyond the ends.
         min_max: stretch each video's labels from 0 to 1 (table 4).
@@ -108,26 +117,6 @@ class DAKDConfig:
     temporal_width: int = 512
     bidirectional: bool = False
     temporal_layers: int = 1
-    attention_dim: int = 1024
-    heads: int = 8
-    max_distance: int = 25
-    buckets: int = 0
-    p2c_index: Literal["ji", "ij"] = "ji"
-    terms: tuple[Term, ...] = TERMS
-    fixed_scale: bool = False
-    scale_width: Literal["head", "full"] = "head"
-    attention_bias: bool = True
-    learn_table: bool = True
-    attention_dropout: float = 0.0
-    block: Literal["bare", "deberta"] = "bare"
-    head: tuple[int, int] = (512, 32)
-    head_relu: Literal["first", "both"] = "first"
-    head_dropout: float = 0.6
-    margin: float = 1.0
-    smoothness: float = 8e-5
-    sparsity: float = 8e-5
-    pairing: Literal["all", "index"] = "all"
-    mil_scale: Literal["mean", "sum"] = "mean"
     smooth: int = 2
     smooth_passes: int = 1
     smooth_padding: Literal["replicate", "zero"] = "replicate"
@@ -152,7 +141,8 @@ class DAKDConfig:
 
     def __post_init__(self) -> None:
         try:
-            _ = self.attention, self.classifier, self.ranking
+            for part in (TAMAttention, HeadShape, Ranking):
+                part.__post_init__(self)
         except RecipeError as error:
             raise RecipeError(f"DAKD: {error}") from None
         if self.backbones is not None:
@@ -178,27 +168,38 @@ class DAKDConfig:
         if self.prediction == "teacher_head" and not self.alpha:
             raise RecipeError("DAKD: with prediction teacher_head and alpha 0 the student has nothing to learn from")
 
-    @property
-    def attention(self) -> TAMAttention:
-        """What the temporal module is built with."""
-        return TAMAttention(
-            self.attention_dim, self.heads, self.max_distance, self.buckets, self.p2c_index, self.terms,
-            self.fixed_scale, self.scale_width, self.attention_bias, self.learn_table, self.attention_dropout,
-            self.block,
-        )  # fmt: skip
-
-    @property
-    def classifier(self) -> HeadShape:
-        """What the head is built with."""
-        return HeadShape(self.head, self.head_relu, self.head_dropout)
-
-    @property
-    def ranking(self) -> Ranking:
-        """The teacher's loss."""
-        return Ranking(self.margin, self.smoothness, self.sparsity, self.pairing, self.mil_scale)
-
 
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "robust": {"feature_norm": "layernorm"}}
+
+
+def temporal_module(config: DAKDConfig, backbones: int, ins: int) -> TAM | Fused:
+    """The temporal module that the configuration names, for segments of `backbones` backbones, each `ins` long.
+
+    TAM looks at all backbones at once and knows no other fusion than its own.
+
+    Raises:
+        RecipeError: the widths do not go together.
+    """
+    c, kind = config, config.temporal
+    if kind == "tam":
+        return TAM(backbones, ins, c)
+    fusion = c.fusion or ("per_backbone" if kind == "disentangled" else "concat")
+    seen = ins * backbones if fusion == "concat" else ins
+
+    def stream() -> Stream:
+        if kind == "disentangled":
+            return Disentangled(seen, c)
+        if kind == "mha":
+            return MultiHead(seen, c)
+        if kind == "mtn":
+            return MTN(seen)
+        if kind == "conv":
+            return Convolution(seen, c.temporal_width, c.temporal_layers)
+        if kind == "none":
+            return Nothing(seen)
+        return Recurrent(kind, seen, c.temporal_width, c.bidirectional)
+
+    return Fused([stream() for _ in range(backbones if fusion == "per_backbone" else 1)], fusion)
 
 
 @dataclass(frozen=True)
@@ -231,11 +232,9 @@ class Branch(nn.Module):
             )
 
         self.projections = nn.ModuleDict({name: projection(dim) for name, dim in backbones.items()})
-        self.temporal = temporal_module(
-            config.temporal, len(backbones), wide if project else max(backbones.values()), config.attention,
-            fusion=config.fusion, hidden=Hidden(config.temporal_width, config.bidirectional, config.temporal_layers),
-        )  # fmt: skip
-        self.head = Head(self.temporal.width, config.classifier)
+        seen = wide if project else max(backbones.values())
+        self.temporal = temporal_module(config, len(backbones), seen)
+        self.head = Head(self.temporal.width, config)
 
     def forward(self, features: Mapping[str, Tensor]) -> Answer:
         z_NSP = [self.projections[name](normalised(features[name], self.norm)) for name in self.backbones]
@@ -331,6 +330,38 @@ class DAKD(BagDetector):
         load_exactly(self, state, "DAKD checkpoint")
 
 
+class CollapseWatch:
+    """Says so, once, when the scores within a video still do not differ after `PATIENCE` steps, or no longer do.
+
+    The first steps do not count: every network begins with scores near 0.5. It looks at the mean of the last `WATCHED`
+    steps, every `WATCHED` steps, so that a GPU is seldom waited for, and is content while that mean is growing.
+
+    Args:
+        who: begins the message.
+        advice: ends it.
+    """
+
+    def __init__(self, who: str, advice: str) -> None:
+        self.who, self.advice, self.steps, self.warned = who, advice, 0, False
+        self.recent: list[Tensor] = []
+
+    def step(self, spread: Tensor) -> None:
+        """Note the spread of a training step's scores."""
+        self.steps += 1
+        self.recent = [*self.recent[1 - 2 * WATCHED :], spread]
+        if self.warned or self.steps < PATIENCE or self.steps % WATCHED:
+            return
+        before, mean = torch.stack(self.recent).unflatten(0, (2, WATCHED)).mean(1).tolist()
+        if mean < COLLAPSED and mean <= GROWING * before:
+            self.warned = True
+            warn(
+                f"{self.who}: after {self.steps} steps the scores within a video deviate by {mean:.1g}: they may tell "
+                f"videos apart, but not moments; {self.advice}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
 class Watched(Stage):
     """A stage with two learning rates that warns when its network has collapsed (see `CollapseWatch`)."""
 
@@ -377,7 +408,7 @@ class DAKDTeacherStage(Watched):
 
     def loss(self, batch: BagBatch) -> dict[str, Tensor]:
         answer = self.network(batch.features)
-        return {**ranking_loss(answer.score, batch.label, self.model.config.ranking), "spread": self.spread(answer)}
+        return {**ranking_loss(answer.score, batch.label, self.model.config), "spread": self.spread(answer)}
 
 
 @dataclass(frozen=True)
@@ -456,7 +487,7 @@ class DAKDStudentStage(Watched):
             target_NS = (lesson.label > c.delta).to(logit_NS) if c.targets == "hard" else lesson.label.to(logit_NS)
             losses["bce"] = F.binary_cross_entropy_with_logits(logit_NS, target_NS)
         elif c.prediction == "mil":
-            losses["mil"] = ranking_loss(answer.score, batch.label, c.ranking)["loss"]
+            losses["mil"] = ranking_loss(answer.score, batch.label, c)["loss"]
         marked_NS = (lesson.score if c.mask == "raw" else lesson.label) > c.delta
         if c.alpha:
             losses["nce"] = self.contrast(lesson.feature, getattr(answer, c.distilled), marked_NS, batch.label)
@@ -484,3 +515,99 @@ class DAKDStudentStage(Watched):
             group_M = pairs(label_N).repeat_interleave(marked_NS.shape[1])
         terms_M = contrast_terms(teacher.flatten(0, 1), student.flatten(0, 1), marked_M, c.tau, group_M)
         return contrast(terms_M, marked_M, c.reduction, group_M)
+
+
+def smoothed(score_NS: Tensor, reach: int, passes: int, padding: Literal["replicate", "zero"]) -> Tensor:
+    """Moving average over 2 * reach + 1 segments, `passes` times."""
+    if not reach:
+        return score_NS
+    for _ in range(passes):
+        mode = "replicate" if padding == "replicate" else "constant"
+        padded_N1S = F.pad(score_NS[:, None], (reach, reach), mode=mode)
+        score_NS = F.avg_pool1d(padded_N1S, 2 * reach + 1, 1)[:, 0]
+    return score_NS
+
+
+def stretched(score_NS: Tensor) -> tuple[Tensor, Tensor]:
+    """Each bag's scores from its smallest (0) to its largest (1), and which bags (N,) are flat: those become 0."""
+    low_N1, high_N1 = score_NS.amin(1, keepdim=True), score_NS.amax(1, keepdim=True)
+    flat_N1 = high_N1 - low_N1 < FLAT
+    label_NS = ((score_NS - low_N1) / (high_N1 - low_N1).where(~flat_N1, 1)).where(~flat_N1, 0)
+    return label_NS, flat_N1[:, 0]
+
+
+def contrast_terms(
+    teacher_Mc: Tensor, student_Mc: Tensor, anomalous_M: Tensor, tau: float, group_M: Tensor | None = None
+) -> Tensor:
+    """l_i (M,): minus the log of how surely a teacher's vector finds the student's of the same segment among others.
+
+    The others are the student's vectors of the other class; those of the same class play no part. Vectors are compared
+    by their cosine over `tau`. Without others, l_i is 0 and so is its gradient.
+
+    Args:
+        anomalous_M: the teacher's class of each segment, for both networks.
+        group_M: only segments of one group are compared; None compares the whole batch.
+    """
+    term_M = torch.zeros_like(anomalous_M, dtype=torch.promote_types(student_Mc.dtype, torch.float32))
+    with full_precision(student_Mc.device.type):  # at tau 10 all that is said is in the third digit
+        teacher_Mc, student_Mc = F.normalize(full(teacher_Mc), dim=1), F.normalize(full(student_Mc), dim=1)
+        own_M = (teacher_Mc * student_Mc).sum(1)
+        classes = anomalous_M.nonzero()[:, 0], (~anomalous_M).nonzero()[:, 0]
+        for asked, others in (classes, classes[::-1]):
+            away = (teacher_Mc[asked] @ student_Mc[others].T - own_M[asked, None]) / tau
+            if group_M is not None:
+                away = away.masked_fill(group_M[asked, None] != group_M[others], -torch.inf)
+            # log(1 + sum exp(away)): the segment itself is the 1, which keeps those without others finite.
+            term_M = term_M.index_put((asked,), F.pad(away, (0, 1)).logsumexp(1))
+    return term_M
+
+
+def contrast(
+    term_M: Tensor, anomalous_M: Tensor, reduction: Literal["class_mean", "mean", "sum"], group_M: Tensor | None = None
+) -> Tensor:
+    """L_nce: the means over both classes added up, the mean over all, or the sum; with groups, its mean over them."""
+    if group_M is None:
+        group_M = torch.zeros_like(anomalous_M, dtype=torch.int64)
+    groups = int(group_M.max()) + 1
+    if reduction == "class_mean":
+        kind_M = 2 * group_M + anomalous_M
+    elif reduction == "mean":
+        kind_M = group_M
+    else:
+        return term_M.sum() / groups
+    total = term_M.new_zeros(2 * groups).index_add(0, kind_M, term_M)
+    count = kind_M.bincount(minlength=2 * groups)
+    return (total / count.clamp(min=1)).sum() / groups
+
+
+def pairs(label_N: Tensor) -> Tensor:
+    """(N,): the n-th anomalous bag and the n-th normal one share number n; those left over join from the first on."""
+    anomalous_N = label_N > 0.5
+    fewer = min(int(anomalous_N.sum()), int((~anomalous_N).sum()))
+    rank_N = torch.where(anomalous_N, anomalous_N.cumsum(0), (~anomalous_N).cumsum(0)) - 1
+    return rank_N % max(fewer, 1)
+
+
+ENTRY = ModelEntry(
+    name="dakd",
+    detector=DAKD,
+    kind="bags",
+    title="Distilled aggregated knowledge: learns from one label per video, on features of several backbones",
+    paper="Dalvi, Dabouei, Dhanuka, Xu, WACV 2025, arXiv:2406.02831",
+    licence="authors' code: none public",
+    citation=(
+        "J. Dalvi, A. Dabouei, G. Dhanuka, M. Xu. Distilling Aggregated Knowledge for Weakly-Supervised Video "
+        "Anomaly Detection. WACV 2025, pp. 5439-5448."
+    ),
+    presets=("paper", "robust"),
+    gflop=0.000764,
+    figures=(
+        ReportedFigure("UCF-Crime", 88.34, "paper"),
+        ReportedFigure("ShanghaiTech, weak split", 98.10, "paper"),
+    ),
+    tiny={
+        "student": "seen", "projection": (8, 8), "attention_dim": 8, "heads": 2, "head": (8, 4), "projector_width": 4,
+        "learning_rate": 0.02, "temporal_learning_rate": 0.02, "head_dropout": 0.0,
+    },
+    variants=(("robust", {"student": None}), ("robust", {"alpha": 0.0})),
+)  # fmt: skip

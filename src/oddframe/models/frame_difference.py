@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from oddframe.errors import BundleError, RecipeError
+from oddframe.models.catalogue import ModelEntry
 from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.stage import Stage
 from oddframe.types import Combination, Window
@@ -45,3 +46,14 @@ class FrameDifference(Detector):
 
     def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
         raise BundleError("frame_difference has no weights to load")
+
+
+ENTRY = ModelEntry(
+    name="frame_difference",
+    detector=FrameDifference,
+    title="Mean absolute frame difference (baseline)",
+    paper="none",
+    licence="-",
+    presets=("paper",),
+    tiny={"size": (16, 32)},
+)

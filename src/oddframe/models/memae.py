@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.pixels import on_grid, signed, squared_error
 from oddframe.models.layers.precision import full_precision
@@ -386,3 +387,44 @@ def clip_error(got_BCTHW: Tensor, wanted_BCTHW: Tensor, error: str) -> Tensor:
     if error == "time_norm":
         return (got_BCTHW - wanted_BCTHW).norm(dim=2).mean((1, 2, 3))
     return pixel_error(got_BCTHW, wanted_BCTHW, error).mean((1, 2, 3))
+
+
+_CLIP_ERROR: dict[str, Any] = {
+    "combination": Combination({"reconstruction": 1.0}), "smoothing": ("none",), "normalise": "per_video_minmax",
+}  # fmt: skip
+_PAPER: dict[str, Any] = {
+    **_CLIP_ERROR, "name": "paper/memae", "selection": "not stated",
+    "description": "Gong et al., ICCV 2019: reconstruction error of the clip, min-max per video, unsmoothed",
+}  # fmt: skip
+
+ENTRY = ModelEntry(
+    name="memae",
+    detector=MemAE,
+    title="Memory-augmented auto-encoder: clips of 16 frames, rebuilt from a memory of normal ones",
+    paper="Gong et al., ICCV 2019, arXiv:1904.02639",
+    licence="authors' code: MIT; this implementation is independent of it",
+    citation=(
+        "D. Gong, L. Liu, V. Le, B. Saha, M. R. Mansour, S. Venkatesh, A. van den Hengel. Memorizing Normality to "
+        "Detect Anomaly: Memory-augmented Deep Autoencoder for Unsupervised Anomaly Detection. ICCV 2019."
+    ),
+    gflop=66.43,
+    figures=(
+        ReportedFigure("UCSD Ped2", 94.1, "paper, as quoted by others"),
+        ReportedFigure("CUHK Avenue", 83.3, "paper, as quoted by others"),
+        ReportedFigure("ShanghaiTech", 71.2, "paper, as quoted by others"),
+        ReportedFigure("UCSD Ped2", 93.4, "users"),
+        ReportedFigure("CUHK Avenue", 81.0, "users"),
+    ),
+    tiny={"size": (16, 32), "width": 2, "items": 20, "learning_rate": 3e-3},
+    variants=(("code", {"memory": False}),),
+    protocols=(
+        {
+            **_CLIP_ERROR, "name": "code/memae", "data": ("", "ped2"), "ground_truth": True,  # no other is released
+            "description": "as MemAE's released code scores: clip error, min-max per video, unsmoothed",
+            "selection": "the last epoch",
+        },
+        {**_PAPER, "data": ("", "ped2"), "ground_truth": True},
+        {**_PAPER, "name": "paper/memae/avenue", "data": "avenue"},
+        {**_PAPER, "name": "paper/memae/shanghaitech", "data": "shanghaitech"},
+    ),
+)  # fmt: skip

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagBatch, BagDetector
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
 from oddframe.models.layers.pixels import full
 from oddframe.models.options import configure
@@ -38,15 +39,13 @@ from oddframe.types import Combination
 
 
 @dataclass(frozen=True)
-class MILConfig:
-    """Every choice of the method; the defaults are `preset="paper"`.
+class MILConfig(HeadShape, Ranking):
+    """Every choice of the method, with those of `HeadShape` and `Ranking`; the defaults are `preset="paper"`.
 
     Attributes:
         backbones: name -> D. None only in a recipe: `fit` fills in those it is given.
         segments: S.
         feature_norm: of every segment's vector: length 1 ("l2"), length sqrt(D) ("layernorm"), or as it is ("none").
-        head, head_relu, head_dropout: widths, where ReLU stands, and dropout of the network; see `HeadShape`.
-        margin, smoothness, sparsity, pairing: of the ranking loss; see `Ranking`.
         mil_scale: "sum" (times the number of anomalous bags in the batch, or in a device's share of it, code) or
             "mean".
         l2: what draws weights to 0: `l2_weight` times their squares, biases left out, is part of the loss ("loss",
@@ -60,13 +59,6 @@ class MILConfig:
     backbones: dict[str, int] | None = field(default_factory=lambda: {"c3d": 4096})
     segments: int = 32
     feature_norm: Norm = "l2"
-    head: tuple[int, int] = (512, 32)
-    head_relu: Literal["first", "both"] = "first"
-    head_dropout: float = 0.6
-    margin: float = 1.0
-    smoothness: float = 8e-5
-    sparsity: float = 8e-5
-    pairing: Literal["all", "index"] = "all"
     mil_scale: Literal["mean", "sum"] = "sum"
     l2: Literal["loss", "decay"] = "loss"
     l2_weight: float = 1e-3
@@ -76,23 +68,14 @@ class MILConfig:
 
     def __post_init__(self) -> None:
         try:
-            _ = self.classifier, self.ranking
+            HeadShape.__post_init__(self)
+            Ranking.__post_init__(self)
         except RecipeError as error:
             raise RecipeError(f"MIL: {error}") from None
         if self.backbones is not None:
             known("MIL", self.backbones)
         if self.segments < 1 or self.l2_weight < 0:
             raise RecipeError(f"MIL: segments {self.segments} must be at least 1, l2_weight {self.l2_weight:g} 0")
-
-    @property
-    def classifier(self) -> HeadShape:
-        """What the network is built with."""
-        return HeadShape(self.head, self.head_relu, self.head_dropout)
-
-    @property
-    def ranking(self) -> Ranking:
-        """The loss."""
-        return Ranking(self.margin, self.smoothness, self.sparsity, self.pairing, self.mil_scale)
 
 
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "code": {"learning_rate": 1e-2}}
@@ -109,7 +92,7 @@ class MIL(BagDetector):
         self.config = c = config
         self.backbones, self.segments = known("MIL", c.backbones), c.segments
         self.required = tuple(self.backbones)
-        self.head = Head(sum(self.backbones.values()), c.classifier)
+        self.head = Head(sum(self.backbones.values()), c)
         if c.init == "glorot":
             for layer in self.layers:
                 nn.init.xavier_normal_(layer.weight)
@@ -171,8 +154,26 @@ class MILTraining(Stage):
 
     def loss(self, batch: BagBatch) -> dict[str, Tensor]:
         score_NS = self.model(batch.features)
-        losses = {**ranking_loss(score_NS, batch.label, self.model.config.ranking), "spread": spread(score_NS)}
+        losses = {**ranking_loss(score_NS, batch.label, self.model.config), "spread": spread(score_NS)}
         if self.model.config.l2 == "loss":
             losses["l2"] = torch.stack([layer.weight.square().sum() for layer in self.model.layers]).sum()
             losses["loss"] = losses["loss"] + self.model.config.l2_weight * losses["l2"]
         return losses
+
+
+ENTRY = ModelEntry(
+    name="mil",
+    detector=MIL,
+    kind="bags",
+    title="Multiple-instance ranking: learns from one label per video (baseline)",
+    paper="Sultani, Chen, Shah, CVPR 2018, arXiv:1801.04264",
+    licence="authors' code: none stated; this implementation is independent of it",
+    citation="W. Sultani, C. Chen, M. Shah. Real-World Anomaly Detection in Surveillance Videos. CVPR 2018.",
+    gflop=0.000264,
+    figures=(
+        ReportedFigure("UCF-Crime", 75.41, "paper"),
+        ReportedFigure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
+    ),
+    tiny={"head": (8, 4), "learning_rate": 0.02, "head_dropout": 0.0},
+    variants=(("code", {"mil_scale": "mean"}),),
+)

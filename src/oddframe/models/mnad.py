@@ -43,6 +43,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.pixels import on_grid, signed, squared_error, stacked
 from oddframe.models.layers.precision import full_precision
@@ -448,3 +449,55 @@ def gate_score(predicted_BCHW: Tensor, target_BCHW: Tensor, form: Literal["norm"
     weight = -torch.expm1(-error)
     total_B = weight.sum((1, 2, 3))
     return (weight * error).sum((1, 2, 3)) / total_B.clamp(min=torch.finfo(total_B.dtype).tiny)
+
+
+_EVERYWHERE: dict[str, Any] = {
+    "data": ("", "ped2", "avenue", "shanghaitech"), "ground_truth": True, "smoothing": ("none",),
+}  # fmt: skip
+_CODE = "as MNAD's released code scores: what {} says, of the distance that the preset `code` makes"
+
+
+def _memory(frame_term: str, weight: float) -> Combination:
+    """The score: PSNR of the frame and distance to the memory, each min-max normalised per video."""
+    return Combination({frame_term: weight, "memory": 1 - weight}, {frame_term: "decibel"}, "per_video_minmax")
+
+
+ENTRY = ModelEntry(
+    name="mnad",
+    detector=MNAD,
+    title="Memory-guided normality: prediction or reconstruction",
+    paper="Park, Noh, Ham, CVPR 2020, arXiv:2003.13228",
+    licence="authors' code: none stated; this implementation is independent of it",
+    citation="H. Park, J. Noh, B. Ham. Learning Memory-guided Normality for Anomaly Detection. CVPR 2020.",
+    gflop=92.97,
+    figures=(
+        ReportedFigure("UCSD Ped2", 97.0, "paper, as quoted by others"),
+        ReportedFigure("CUHK Avenue", 88.5, "paper, as quoted by others"),
+        ReportedFigure("ShanghaiTech", 70.5, "paper, as quoted by others"),
+        ReportedFigure("UCSD Ped2", 95.1, "users"),
+        ReportedFigure("CUHK Avenue", 86.6, "users"),
+    ),
+    tiny={"size": (16, 32), "width": 4, "learning_rate": 3e-3},
+    variants=(("code", {"variant": "reconstruction"}), ("paper", {"test_update": "off"})),
+    protocols=(
+        {
+            **_EVERYWHERE, "name": "paper/mnad", "combination": _memory("prediction", 0.6), "selection": "not stated",
+            "description": "Park et al., CVPR 2020, prediction: 0.6 PSNR and 0.4 memory distance, both min-max per "
+            "video, unsmoothed",
+        },
+        {
+            **_EVERYWHERE, "name": "code/mnad", "combination": _memory("prediction", 0.6),
+            "selection": "the last epoch", "description": _CODE.format("paper/mnad"),
+        },
+        {
+            **_EVERYWHERE, "name": "paper/mnad/reconstruction", "combination": _memory("reconstruction", 0.7),
+            "selection": "not stated",
+            "description": "Park et al., CVPR 2020, reconstruction: 0.7 PSNR and 0.3 memory distance, else as "
+            "paper/mnad",
+        },
+        {
+            **_EVERYWHERE, "name": "code/mnad/reconstruction", "combination": _memory("reconstruction", 0.7),
+            "selection": "the last epoch", "description": _CODE.format("paper/mnad/reconstruction"),
+        },
+    ),
+)  # fmt: skip

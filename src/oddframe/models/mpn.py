@@ -30,7 +30,7 @@ Where this file departs from both:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import BundleError, RecipeError
+from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.layers.pixels import full, on_grid, signed, squared_error, stacked
 from oddframe.models.layers.precision import full_precision
@@ -443,3 +444,59 @@ def step_name(name: str) -> str:
 def length(x: Tensor, dim: int) -> Tensor:
     """Euclidean length along a dimension, with a gradient of 0 where it is 0, of second order too."""
     return (x.square().sum(dim) + 1e-12).sqrt()
+
+
+_PAPER: dict[str, Any] = {
+    "name": "paper/mpn", "smoothing": ("none",),
+    "description": "Lv et al., CVPR 2021: PSNR of frame and features in equal parts, both min-max per video, "
+    "unsmoothed",
+    "selection": "not stated; the released few-shot test reports the checkpoint that is best on the test set",
+    "combination": Combination(
+        {"prediction": 0.5, "prototype": 0.5}, {"prediction": "decibel", "prototype": "decibel"}, "per_video_minmax"
+    ),
+}  # fmt: skip
+_CODE: dict[str, Any] = {
+    **_PAPER, "name": "code/mpn", "smoothing": ("held", 15, 2.0),
+    "description": "as MPN's released code scores: paper/mpn, and a Gaussian over 15 frames that looks ahead",
+}  # fmt: skip
+
+ENTRY = ModelEntry(
+    name="mpn",
+    detector=MPN,
+    title="Meta prototype network: prediction from prototypes of the frame itself; adapts to a new camera",
+    paper="Lv, Chen, Cui, Xu, Li, Yang, CVPR 2021, arXiv:2104.06689",
+    licence="authors' code: none stated; this implementation is independent of it",
+    citation=(
+        "H. Lv, C. Chen, Z. Cui, C. Xu, Y. Li, J. Yang. Learning Normal Dynamics in Videos with Meta Prototype "
+        "Network. CVPR 2021."
+    ),
+    gflop=88.78,
+    figures=(
+        ReportedFigure("UCSD Ped2", 96.9, "paper"),
+        ReportedFigure("CUHK Avenue", 89.5, "paper"),
+        ReportedFigure("ShanghaiTech", 73.8, "paper"),
+        ReportedFigure("UCSD Ped2", 95.0, "users"),
+        ReportedFigure("CUHK Avenue", 82.2, "users"),
+        ReportedFigure("ShanghaiTech", 72.9, "users"),
+    ),
+    tiny={"size": (16, 32), "width": 8, "learning_rate": 1e-3},
+    variants=(("code", {"meta": True, "step_size": 1e-2, "meta_learning_rate": 1e-3}),),
+    protocols=(
+        {**_PAPER, "data": ("", "ped2", "avenue", "shanghaitech"), "ground_truth": True},
+        {**_PAPER, "name": "paper/mpn/ped1", "data": "ped1"},
+        {**_CODE, "data": ("", "ped2", "shanghaitech"), "ground_truth": True},
+        {
+            **_CODE, "name": "code/mpn/avenue", "data": "avenue", "ground_truth": True,
+            "description": "as MPN's code means to score Avenue (it stops with an error): min-max over the whole set",
+            "combination": replace(_PAPER["combination"], scale="dataset_minmax"),
+        },
+        {
+            **_CODE, "name": "code/mpn/meta", "selection": "the epoch that is best on the test set",
+            "description": "as MPN's released few-shot test: 0.7 PSNR, and 0.3 of the feature error with the wrong "
+            "sign",
+            "combination": Combination(
+                {"prediction": 0.7, "prototype": -0.3}, {"prediction": "decibel"}, "per_video_minmax"
+            ),
+        },
+    ),
+)  # fmt: skip

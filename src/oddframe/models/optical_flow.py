@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from oddframe.errors import BundleError, RecipeError
+from oddframe.models.catalogue import ModelEntry
 from oddframe.models.detector import Batch, Detector, FrameErrors
 from oddframe.models.stage import Stage
 from oddframe.types import Combination, Window
@@ -65,3 +66,14 @@ class OpticalFlow(Detector):
 
     def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
         raise BundleError("optical_flow has no weights to load")
+
+
+ENTRY = ModelEntry(
+    name="optical_flow",
+    detector=OpticalFlow,
+    title="Mean length of the optical flow (baseline)",
+    paper="none (flow: Farnebäck, SCIA 2003)",
+    licence="-",
+    presets=("paper",),
+    tiny={"size": (16, 32)},
+)

@@ -1,4 +1,5 @@
 """Recipes: complete, named configurations of a run, one YAML file per system and dataset in this folder.
+A model outside oddframe brings its own in its entry.
 
 A recipe is everything `fit` needs to know besides the videos. It is checked when it is read: an unknown key or an
 impossible value is an error, never ignored.
@@ -7,7 +8,9 @@ impossible value is an error, never ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oddframe.errors import InputError, RecipeError
+from oddframe.models.registry import entries, entry, plugin_names
 from oddframe.settings import PseudoAnomalies, Smoothing, TrainingPlan
 
 FOLDER = Path(__file__).parent
@@ -65,8 +69,8 @@ class Recipe(Part):
 
 
 def recipe_names() -> list[str]:
-    """Names of the built-in recipes."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    """Names of the built-in recipes, and of those that plug-ins bring. Plug-ins that cannot be loaded are left out."""
+    return [*_built_in(), *sorted(_plugin_recipes())]
 
 
 def recipe_of(model: str) -> str:
@@ -75,7 +79,9 @@ def recipe_of(model: str) -> str:
 
 
 def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
-    """Read a built-in recipe by name, or a YAML file by path, and apply `key=value` changes.
+    """Read a recipe by name, or a YAML file by path, and apply `key=value` changes.
+
+    A built-in recipe comes first, then a file, then the recipe of a plug-in.
 
     Args:
         name: "sdmae-small", or the path of a file.
@@ -87,18 +93,58 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
     path = FOLDER / f"{name}.yaml"
     if not path.exists():
         path = Path(name)
-    if not path.is_file():
-        raise RecipeError(f"there is no recipe {name!r}; there are: {', '.join(recipe_names())} (or give a YAML file)")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: not a YAML file: {str(error).splitlines()[0]}") from None
-    if not isinstance(content, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
-    content.setdefault("name", path.stem)
+    if path.is_file():
+        return read_recipe(path.stem, path.read_text(encoding="utf-8"), changes, str(path))
+    brought = _plugin_recipes(name)
+    if name not in brought:
+        broken = "".join(f"; {line}" for line in entries()[1].values())
+        raise RecipeError(
+            f"there is no recipe {name!r}; there are: {', '.join(recipe_names())} (or give a YAML file){broken}"
+        )
+    return read_recipe(name, brought[name], changes)
+
+
+def read_recipe(
+    name: str, content: Mapping[str, Any] | str, changes: Iterable[str] = (), where: str | None = None
+) -> Recipe:
+    """A recipe from YAML text or a mapping, with `key=value` changes.
+
+    Args:
+        name: of a recipe that does not name itself.
+        where: its origin in messages.
+
+    Raises:
+        RecipeError: it is not YAML, or an unknown key, or an impossible value.
+    """
+    where = where or f"recipe {name}"
+    if isinstance(content, str):
+        try:
+            values = yaml.load(content, Loader)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{where}: not a YAML file: {str(error).splitlines()[0]}") from None
+    else:
+        values = deepcopy(dict(content))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: a recipe is a mapping of keys to values")
+    values.setdefault("name", name)
     for change in changes:
-        _apply(content, change)
-    return parse_recipe(content, str(path))
+        _apply(values, change)
+    return parse_recipe(values, where)
+
+
+def _built_in() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def _plugin_recipes(wanted: str = "") -> dict[str, Mapping[str, Any] | str]:
+    """Name -> recipe, of all plug-ins that can be loaded, or of the one whose recipe is `wanted`."""
+    found: dict[str, Mapping[str, Any] | str] = {}
+    for model in plugin_names():
+        with suppress(RecipeError):
+            found.update({name: text for name, text in entry(model).recipes.items() if name not in found})
+        if wanted in found:
+            break
+    return {name: text for name, text in found.items() if not (FOLDER / f"{name}.yaml").exists()}
 
 
 def parse_recipe(content: dict[str, Any], where: str) -> Recipe:

@@ -29,6 +29,7 @@ from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.scores import Scores, Skipped
 
 if TYPE_CHECKING:
+    from oddframe.models.fitted import FittedDetector
     from oddframe.models.learner import Learner  # imports torch, which exported detectors do without
 
 
@@ -61,8 +62,8 @@ class Run:
         return self.bundle.path
 
     @property
-    def detector(self) -> Learner:
-        """The network, in eval mode on the CPU.
+    def detector(self) -> Learner | FittedDetector:
+        """What was learned: a network in eval mode on the CPU, or a fitted detector.
 
         Raises:
             BundleError: this is an exported detector.

@@ -38,21 +38,26 @@ def normalised(x_NSD: Tensor, norm: Norm) -> Tensor:
 
 @dataclass(frozen=True)
 class HeadShape:
-    """Widths of the hidden layers, where ReLU stands ("first": not behind the second), and the dropout behind both.
+    """The head's options.
+
+    Attributes:
+        head: widths of the hidden layers.
+        head_relu: where ReLU stands ("first": not behind the second) (A6 of docs/dakd.md).
+        head_dropout: behind both.
 
     Raises:
         RecipeError: an impossible value.
     """
 
-    widths: tuple[int, int] = (512, 32)
-    relu: Literal["first", "both"] = "first"
-    dropout: float = 0.6
+    head: tuple[int, int] = (512, 32)
+    head_relu: Literal["first", "both"] = "first"
+    head_dropout: float = 0.6
 
     def __post_init__(self) -> None:
-        if min(self.widths) < 1:
-            raise RecipeError(f"head {list(self.widths)}: widths must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise RecipeError(f"head_dropout {self.dropout:g} must lie from 0 to below 1")
+        if min(self.head) < 1:
+            raise RecipeError(f"head {list(self.head)}: widths must be at least 1")
+        if not 0 <= self.head_dropout < 1:
+            raise RecipeError(f"head_dropout {self.head_dropout:g} must lie from 0 to below 1")
 
 
 class Head(nn.Module):
@@ -60,10 +65,10 @@ class Head(nn.Module):
 
     def __init__(self, ins: int, shape: HeadShape) -> None:
         super().__init__()
-        self.relu = shape.relu
-        self.first, self.second = nn.Linear(ins, shape.widths[0]), nn.Linear(*shape.widths)
-        self.last = nn.Linear(shape.widths[1], 1)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.relu = shape.head_relu
+        self.first, self.second = nn.Linear(ins, shape.head[0]), nn.Linear(*shape.head)
+        self.last = nn.Linear(shape.head[1], 1)
+        self.dropout = nn.Dropout(shape.head_dropout)
 
     def forward(self, x_NSD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (N, S), and the two hidden layers before their dropout, (N, S, 512) and (N, S, 32)."""
@@ -84,8 +89,8 @@ class Ranking:
             its scores.
         pairing: every anomalous with every normal bag ("all"), or the n-th with the n-th ("index", several ports). With
             a margin of 1 and as many of both it is the same.
-        scale: "mean" over pairs and bags; or "sum", that times the number of anomalous bags, as the authors' code has
-            it.
+        mil_scale: "mean" over pairs and bags; or "sum", that times the number of anomalous bags, as the authors' code
+            has it.
 
     Raises:
         RecipeError: an impossible value.
@@ -95,7 +100,7 @@ class Ranking:
     smoothness: float = 8e-5
     sparsity: float = 8e-5
     pairing: Literal["all", "index"] = "all"
-    scale: Literal["mean", "sum"] = "mean"
+    mil_scale: Literal["mean", "sum"] = "mean"
 
     def __post_init__(self) -> None:
         if self.margin <= 0 or self.smoothness < 0 or self.sparsity < 0:
@@ -122,7 +127,7 @@ def ranking_loss(score_NS: Tensor, label_N: Tensor, ranking: Ranking) -> dict[st
     else:
         gap = best_A[:, None] - best_M
     bags = max(len(best_A), 1)
-    factor = bags if ranking.scale == "sum" else 1
+    factor = bags if ranking.mil_scale == "sum" else 1
     hinge = F.relu(ranking.margin - gap).sum() / max(gap.numel(), 1) * factor
     smoothness = anomalous_AS.diff(dim=1).square().sum() / bags * factor
     sparsity = anomalous_AS.sum() / bags * factor

@@ -1,0 +1,74 @@
+"""What the commands share of talking to people: progress, tables, JSON, skipped files."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+
+from oddframe.cli import console
+from oddframe.cli.console import SKIPPED_STATUS, exit_with, print_json, print_table, progress_bars
+from oddframe.video.sources import VideoSource, find_videos
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[VideoSource]:
+    for name in ("gate.mp4", "yard.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    return find_videos(tmp_path)
+
+
+def test_away_from_a_terminal_progress_is_a_line_after_ten_seconds_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with progress_bars() as bars:
+        for seconds, done in ((0.0, 1), (9.0, 2), (2.0, 3), (9.0, 4), (2.0, 5)):
+            now[0] += seconds
+            bars("decoding", done, 8)
+        now[0] += 11
+        bars("looking", 6, None)
+    text = capsys.readouterr()
+    assert text.err.splitlines() == ["decoding: 3 of 8", "decoding: 5 of 8", "looking: 6"]
+    assert text.out == ""
+
+
+def test_on_a_terminal_every_kind_of_work_has_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "Console", lambda **_: Console(force_terminal=True, quiet=True))
+    with progress_bars() as bars:
+        bars("decoding", 1, 8)
+        bars("decoding", 5, 8)
+        bars("training", 2, None)
+    tasks = {task.description: (task.completed, task.total) for task in bars.bars.tasks}
+    assert tasks == {"decoding": (5, 8), "training": (2, None)}
+
+
+def test_json_is_one_document_and_nothing_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [1, None], "b": "ü"})
+    assert json.loads(capsys.readouterr().out) == {"a": [1, None], "b": "ü"}
+    with pytest.raises(ValueError, match="JSON"):
+        print_json({"a": float("nan")})
+
+
+def test_a_table_names_its_columns_and_aligns_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["video", "frames"], [["gate [1]", "7"], ["yard", "1200"]], ["frames"])
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split() == ["video", "frames"]
+    assert first.startswith("gate [1] "), "brackets in a name are not markup"
+    assert first.index("7") == second.index("1200") + 3 == head.index("frames") + 5
+
+
+def test_skipped_videos_are_named_on_standard_error_with_status_3(
+    sources: list[VideoSource], capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_with([])
+    with pytest.raises(typer.Exit) as left:
+        exit_with([(sources[0], "empty"), (sources[1], "no video in it")])
+    assert left.value.exit_code == SKIPPED_STATUS == 3
+    text = capsys.readouterr()
+    assert text.err.splitlines() == ["skipped gate: empty", "skipped yard: no video in it"] and text.out == ""

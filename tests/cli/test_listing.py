@@ -1,0 +1,35 @@
+"""Lists of systems, recipes and protocols."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from oddframe.recipes import recipe_names
+
+Ask = Callable[..., Any]
+
+
+def test_models_are_listed_with_paper_size_and_cost(ask: Ask) -> None:
+    listed = {model["model"]: model for model in json.loads(ask("models", "--json").out)}
+    assert listed["sdmae"]["parameters"] == 3_042_560 + 257
+    assert "CVPR 2024" in listed["sdmae"]["paper"]
+    assert listed["sdmae"]["gflop"] > 1
+    table = ask("models").out
+    assert all(name in table for name in listed) and "3,042,817" in table
+
+
+def test_every_recipe_is_listed_with_its_model(ask: Ask) -> None:
+    listed = json.loads(ask("recipes", "--json").out)
+    assert [recipe["name"] for recipe in listed] == list(recipe_names())
+    table = ask("recipes").out
+    assert all(name in table for name in recipe_names())
+
+
+def test_protocols_are_found_by_words_of_their_name(ask: Ask) -> None:
+    found = [protocol["name"] for protocol in json.loads(ask("protocols", "paper", "sdmae", "--json").out)]
+    assert "paper/sdmae/avenue" in found and all("paper" in name and "sdmae" in name for name in found)
+    assert ask("protocols", "honest").out.startswith("honest: ")
+    nothing = ask("protocols", "paper", "nobody")
+    assert nothing.status == 2 and "no protocol has a name with paper and nobody" in nothing.err
