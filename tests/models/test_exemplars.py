@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +64,7 @@ def test_nearest_does_not_lose_digits_far_from_the_origin() -> None:
     assert (nearest(rows, rows) == 0).all()
 
 
-def test_nearest_searches_in_blocks(monkeypatch) -> None:
+def test_nearest_searches_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, exemplars = rows_of(7, 95), rows_of(8, 10)
     whole = nearest(rows, exemplars)
     monkeypatch.setattr("oddframe.models.exemplars.PRODUCT_VALUES", 100)

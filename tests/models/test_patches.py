@@ -17,13 +17,14 @@ from oddframe.datasets.sequences import sequences_from_world
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.evaluation.auc import roc_auc
-from oddframe.models.patches import Patches, k_centre, nearest, search_matrix
+from oddframe.models.patches import Patches
+from oddframe.settings import PseudoAnomalies
 from oddframe.street import World
 from oddframe.types import VideoInfo
 
 INFO = VideoInfo("street", "street.mp4", 320, 192, 10.0)
 SIZE = (96, 160)
-OPTIONS: dict[str, Any] = {"size": SIZE, "memory": 120, "sample": 600, "learning_rate": 5.0}
+OPTIONS: dict[str, Any] = {"size": SIZE, "memory": 120, "sample": 600, "learning_rate": 5.0, "local": True}
 
 
 def colours(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -69,17 +70,6 @@ def scores(detector: Patches, video: NDArray[np.uint8], cuts: Sequence[int] = ()
     found = [detector.score(chunk) for chunk in chunks(video, cuts)]
     maps = [one.map for one in found if one.map is not None]
     return np.concatenate([one.components["patch"] for one in found]), np.concatenate(maps)
-
-
-@pytest.mark.parametrize("neighbours", [1, 3])
-def test_a_distance_is_that_of_brute_force(neighbours: int) -> None:
-    rng = np.random.default_rng(0)
-    asked, memory = (rng.normal(size=(n, 20)).astype(np.float32) * 10 for n in (50, 70))
-    memory[7] = asked[3]
-    got = nearest(asked, memory, search_matrix(memory), neighbours)
-    wanted = np.linalg.norm(asked[:, None].astype(np.float64) - memory, axis=2)
-    np.testing.assert_allclose(got, np.sort(wanted, 1)[:, :neighbours].mean(1), rtol=1e-5)
-    assert neighbours > 1 or got[3] == 0
 
 
 def test_a_score_is_the_whitened_distance_with_place_beyond_what_is_normal_there(
@@ -156,21 +146,6 @@ def test_a_state_goes_round_and_a_damaged_one_is_refused(normal: list[NDArray[np
         Patches.for_video(INFO, network=colours, **(OPTIONS | {"memory": 50})).load_state(state)
 
 
-def test_greedy_k_centre_takes_the_farthest_each_time_and_covers_within_twice_the_best() -> None:
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(200, 3)).astype(np.float32)
-    chosen = k_centre(points, 12, 5)
-    apart = np.linalg.norm(points[:, None] - points, axis=2)
-    for n in range(1, 12):
-        far = apart[:, chosen[:n]].min(1)
-        assert far[chosen[n]] == pytest.approx(far.max(), rel=1e-4)
-    # Thirteen points so far from each other cannot be covered by twelve with less than half of that distance.
-    cover = apart[:, chosen].min(1).max()
-    assert cover <= apart[np.ix_(chosen, chosen)][~np.eye(12, dtype=bool)].min() + 1e-4
-    assert len({int(k_centre(points, 1, seed)[0]) for seed in range(20)}) > 10
-    assert sorted(k_centre(points[:5], 12, 0)) == [0, 1, 2, 3, 4]
-
-
 def test_the_place_term_makes_a_known_look_at_a_strange_place_odd() -> None:
     rows = np.repeat(np.arange(20, 240, 40, dtype=np.uint8), 16)
     video = np.broadcast_to(rows[None, :, None, None], (40, *SIZE, 3))
@@ -218,7 +193,8 @@ def test_a_frame_is_looked_at_when_its_time_comes_and_the_value_is_held(normal: 
 def test_a_pasted_object_is_found_and_located(normal: list[NDArray[np.uint8]]) -> None:
     detector = fitted(normal, rate=10.0, memory=600, sample=6000)
     clean = street(9, 4)
-    paster = Paster(sequences_from_world(1, SIZE, 9), SIZE, 1.0, 0.01, 0.1, "alpha", "random", seed=2)
+    how = PseudoAnomalies(probability=1.0, min_area=0.01, max_area=0.1, blend="alpha", place="random")
+    paster = Paster(sequences_from_world(1, SIZE, 9), SIZE, how, seed=2)
     pasted, shown = clean.copy(), np.zeros((len(clean), *SIZE), bool)
     for n in range(len(clean)):
         found = paster.apply(0, np.ascontiguousarray(clean[n : n + 1, ..., ::-1]), np.array([n]), n, 0, n)

@@ -15,10 +15,10 @@ Departures:
 - a patch's place on the grid, times `place`, is appended to its vector: far places count as unlike. The unit is 16
   pixels of the resized frame, whatever the grid;
 - the coreset is chosen out of a random sample of all patches, exactly, without PatchCore's random projection;
-- no reweighting by the neighbourhood (PatchCore's equation 7). Instead every place has its own measure: what normal
-  patches there reach, the 99th percentile of their distances around the place, is subtracted (`local`). Where people
-  enter and are cut by the border, normal distances are twice as large as on a lawn, and would hide what lies there.
-  The distances are cross-fitted: those of one half of the time to a memory of the other half;
+- no reweighting by the neighbourhood (PatchCore's equation 7). With `local` every place has its own measure instead:
+  what normal patches there reach, the 99th percentile of their distances around the place, is subtracted. The
+  distances are cross-fitted: those of one half of the time to a memory of the other half. It finds more of what is
+  pasted where nothing moves, and less of what is pasted where people walk, and is off unless it is asked for;
 - things do not change in a tenth of a second: frames are looked at `rate` times a second, and the value is held.
 
 Shape letters: B frames, h x w places, P patches, C numbers of the network, D = C + 2, M patches in memory.
@@ -37,6 +37,7 @@ from oddframe.datasets.hashing import hash64
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.models.backbone import Network, check_blocks, grid, stride
+from oddframe.models.exemplars import Neighbours, k_centre, nearest
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.options import check_size, configure
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
@@ -61,7 +62,6 @@ class PatchesConfig:
         memory: M, patches kept.
         sample: random patches that the memory is chosen from; twice as many are kept while learning.
         place: lambda, weight of a patch's place.
-        neighbours: the distance is the mean of that to so many nearest.
         local: subtract what normal patches around the same place reach.
         whiten: decorrelate and scale the vectors; without it they are only scaled, all alike.
         rate: looks a second while scoring.
@@ -73,8 +73,7 @@ class PatchesConfig:
     memory: int = 2000
     sample: int = 12_000
     place: float = 1.0
-    neighbours: int = 1
-    local: bool = True
+    local: bool = False
     whiten: bool = True
     rate: float = 5.0
     learning_rate: float = 1.0
@@ -83,7 +82,7 @@ class PatchesConfig:
         check_blocks(self.blocks)
         if self.size is not None:
             check_size("patches", self.size, MULTIPLE)
-        for name in ("memory", "sample", "neighbours"):
+        for name in ("memory", "sample"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"patches: {name} is {getattr(self, name)}; it must be at least 1")
         for name in ("rate", "learning_rate"):
@@ -182,7 +181,7 @@ class Patches(FittedDetector):
         everywhere_P = np.arange(len(self._places_P2))
         for number in range(len(chunk.time)):
             if number in looks:
-                distance_P = self._distances(self._embedded(looks[number], everywhere_P)) - self._reach_P
+                distance_P = self._memory.distances(self._embedded(looks[number], everywhere_P)) - self._reach_P
                 self._held = float(distance_P.max()), distance_P.reshape(self.map_grid)
             assert self._held is not None, "the first frame of a video is looked at"
             component_B[number], map_Bhw[number] = self._held
@@ -257,14 +256,9 @@ class Patches(FittedDetector):
         return np.concatenate([white_NC, self._places_P2[positions_N]], 1)
 
     def _remember(self, memory_MD: NDArray[np.float32]) -> None:
-        """Take over the memory, and make of it what the search multiplies with."""
-        self._memory_MD = memory_MD
-        self._search_EM = search_matrix(memory_MD)
+        """Take over the memory, and make it ready to be searched."""
+        self._memory_MD, self._memory = memory_MD, Neighbours(memory_MD)
         self._fitted = True
-
-    def _distances(self, asked_PD: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(P,) distance to the nearest in memory, or mean distance to the nearest few."""
-        return nearest(asked_PD, self._memory_MD, self._search_EM, self.config.neighbours)
 
     def _reached(self, sample_ND: NDArray[np.float32], learning: _Learning, first: int) -> NDArray[np.float32]:
         """(P,) what distances of normal patches reach around each place; a patch is no neighbour of its own time.
@@ -277,9 +271,7 @@ class Patches(FittedDetector):
         for half in (0, 1):
             asked_N, others_MD = np.flatnonzero(half_N == half), sample_ND[half_N != half]
             others_MD = others_MD[k_centre(others_MD[:first], self.config.memory, learning.seed)]
-            search_EM = search_matrix(others_MD)
-            for part_N in np.array_split(asked_N, len(asked_N) // 1000 + 1):
-                distance_N[part_N] = nearest(sample_ND[part_N], others_MD, search_EM, self.config.neighbours)
+            distance_N[asked_N] = nearest(sample_ND[asked_N], others_MD)
         h, w = self.map_grid  # type: ignore[misc]
         row_N, column_N = learning.positions_N // w, learning.positions_N % w
         reach_P = np.zeros(h * w, np.float32)
@@ -288,31 +280,6 @@ class Patches(FittedDetector):
             around = distance_N[near_N] if near_N.any() else distance_N
             reach_P[place] = np.quantile(around, REACH)
         return reach_P
-
-
-def search_matrix(memory_MD: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(D + 1, M): -2 b over |b|^2, for every b of the memory; see `nearest`."""
-    squares_M = (memory_MD.astype(np.float64) ** 2).sum(1).astype(np.float32)
-    return np.ascontiguousarray(np.concatenate([-2 * memory_MD, squares_M[:, None]], 1).T)
-
-
-def nearest(
-    asked_PD: NDArray[np.float32], memory_MD: NDArray[np.float32], search_EM: NDArray[np.float32], neighbours: int
-) -> NDArray[np.float32]:
-    """(P,) mean distance to the nearest few of the memory, by one matrix product.
-
-    |a - b|^2 = |a|^2 + (|b|^2 - 2 a b); the bracket is the product. It finds the nearest; the distance is then computed
-    from the difference, so that nothing cancels.
-    """
-    ones_P1 = np.ones((len(asked_PD), 1), np.float32)
-    product_PM = np.concatenate([asked_PD, ones_P1], 1) @ search_EM
-    k = min(neighbours, len(memory_MD))
-    if k == 1:
-        near_Pk = product_PM.argmin(1)[:, None]
-    else:
-        near_Pk = np.argpartition(product_PM, k - 1, 1)[:, :k]
-    difference_PkD = asked_PD[:, None] - memory_MD[near_Pk]
-    return np.sqrt((difference_PkD**2).sum(2)).mean(1, dtype=np.float32)
 
 
 class _Learning:
@@ -353,25 +320,6 @@ class _Learning:
         self.positions_N = np.concatenate([self.positions_N, position_P])[lowest]
         self.looks_N = np.concatenate([self.looks_N, np.full(len(position_P), self.looks)])[lowest]
         self.looks += 1
-
-
-def k_centre(points_ND: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
-    """Numbers of `count` points, each the one farthest from those before it; of all, in order, if there are no more.
-
-    The largest distance of a point to the chosen ones is at most twice the least that so many can reach (Gonzalez,
-    1985). The first is drawn with the seed; of equally far ones the first in order is taken.
-    """
-    if count >= len(points_ND):
-        return np.arange(len(points_ND))
-    squares_N = np.einsum("nd,nd->n", points_ND, points_ND)
-    chosen = [int(hash64(seed, len(points_ND)) % len(points_ND))]
-    far_N = np.full(len(points_ND), np.inf, np.float32)
-    for _ in range(count - 1):
-        last = chosen[-1]
-        np.minimum(far_N, squares_N + squares_N[last] - 2 * (points_ND @ points_ND[last]), out=far_N)
-        far_N[last] = -1  # rounding may leave the chosen one a distance to itself
-        chosen.append(int(far_N.argmax()))
-    return np.array(chosen, np.int64)
 
 
 def _size_like(info: VideoInfo) -> tuple[int, int]:
