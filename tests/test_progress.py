@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import pytest
+from rich.console import Console
 
 from oddframe import progress
 from oddframe.progress import progress_bars, shown
@@ -42,3 +46,30 @@ def test_progress_goes_where_the_caller_wants_it() -> None:
         assert own is not None
         own("decoding", 3, 10)
     assert calls == [("decoding", 3, 10)]
+
+
+def test_away_from_a_terminal_progress_is_a_line_after_ten_seconds_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 10)
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with progress_bars() as bars:
+        for seconds, done in ((0.0, 1), (9.0, 2), (2.0, 3), (9.0, 4), (2.0, 5)):
+            now[0] += seconds
+            bars("decoding", done, 8)
+        now[0] += 11
+        bars("looking", 6, None)
+    text = capsys.readouterr()
+    assert text.err.splitlines() == ["decoding: 3 of 8", "decoding: 5 of 8", "looking: 6"]
+    assert text.out == ""
+
+
+def test_on_a_terminal_every_kind_of_work_has_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console.Console", partial(Console, force_terminal=True, quiet=True))
+    with progress_bars() as bars:
+        bars("decoding", 1, 8)
+        bars("decoding", 5, 8)
+        bars("training", 2, None)
+    tasks = {task.description: (task.completed, task.total) for task in bars.bars.tasks}
+    assert tasks == {"decoding": (5, 8), "training": (2, None)}

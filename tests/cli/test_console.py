@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 import typer
-from rich.console import Console
 
-from oddframe.cli import console
-from oddframe.cli.console import SKIPPED_STATUS, exit_with, print_json, print_table, progress_bars
+from oddframe.cli.console import SKIPPED_STATUS, exit_with, print_json, print_table
 from oddframe.video.sources import VideoSource, find_videos
 
 
@@ -20,32 +17,6 @@ def sources(tmp_path: Path) -> list[VideoSource]:
     for name in ("gate.mp4", "yard.mp4"):
         (tmp_path / name).write_bytes(b"")
     return find_videos(tmp_path)
-
-
-def test_away_from_a_terminal_progress_is_a_line_after_ten_seconds_and_not_before(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with progress_bars() as bars:
-        for seconds, done in ((0.0, 1), (9.0, 2), (2.0, 3), (9.0, 4), (2.0, 5)):
-            now[0] += seconds
-            bars("decoding", done, 8)
-        now[0] += 11
-        bars("looking", 6, None)
-    text = capsys.readouterr()
-    assert text.err.splitlines() == ["decoding: 3 of 8", "decoding: 5 of 8", "looking: 6"]
-    assert text.out == ""
-
-
-def test_on_a_terminal_every_kind_of_work_has_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "Console", lambda **_: Console(force_terminal=True, quiet=True))
-    with progress_bars() as bars:
-        bars("decoding", 1, 8)
-        bars("decoding", 5, 8)
-        bars("training", 2, None)
-    tasks = {task.description: (task.completed, task.total) for task in bars.bars.tasks}
-    assert tasks == {"decoding": (5, 8), "training": (2, None)}
 
 
 def test_json_is_one_document_and_nothing_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:

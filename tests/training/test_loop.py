@@ -105,7 +105,7 @@ def test_dropout_differs_from_step_to_step_from_stage_to_stage_and_from_seed_to_
     draws = []
     for number, seed in enumerate((0, 0, 1)):
         detector = Noted()
-        train(detector, ToySet(32), ToySet(20), replace(PLAN, seed=seed), tmp_path / str(number), **CPU)
+        train(detector, ToySet(32), ToySet(20), replace(PLAN, seed=seed), tmp_path / str(number), CPU)
         assert len(set(detector.draws)) == len(detector.draws) == (3 + 2) * 32 // 8
         draws.append(detector.draws)
     assert draws[0] == draws[1]

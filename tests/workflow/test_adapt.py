@@ -19,6 +19,7 @@ from oddframe.errors import CalibrationError, InputError
 from oddframe.models.detector import Batch
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
+from oddframe.scoring.heldout import load_heldout
 from oddframe.types import Window
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import find_videos
@@ -103,7 +104,7 @@ def test_calibration_sees_no_frame_of_the_windows(trained: Path, camera: Path, t
     new = oddframe.adapt(oddframe.load_run(trained), camera, shots=2, out=tmp_path / "new")
     support, rest = divide(80, 2, new.detector.window, "gate")
     assert list(new.bundle.data.adapted_from.frames) == support == [22, 62]
-    pieces = new._heldout()
+    pieces = load_heldout(new.path)
     for (time, components), block in zip(pieces, rest, strict=True):
         np.testing.assert_allclose(time, np.arange(block.start + 4, block.stop) / 25)
         assert set(components) == {"prediction", "prototype", "map_max"}

@@ -45,5 +45,5 @@ def test_fit_learns_from_one_part_of_the_video_and_measures_on_the_other(
     measured = [record["heldout/frame"] for record in records if "heldout/frame" in record]
     learnt = records[-1]["losses"]["frame"]
     assert measured and learnt < 0.25 * measured[-1], "grey frames are easy, noise is not"
-    heldout = json.loads((out / "bundle.json").read_text())["data"]["heldout"]
-    assert heldout == [[FRAMES - HELD_OUT, FRAMES]]
+    heldout = json.loads((out / "bundle.json").read_text())["data"]["videos"][0]["heldout"]
+    assert heldout == [FRAMES - HELD_OUT, FRAMES]
