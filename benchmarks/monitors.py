@@ -24,7 +24,7 @@ from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.evaluation.auc import macro_auc, micro_auc, roc_auc
 from oddframe.models.fitted import FittedDetector
 from oddframe.models.monitors import Monitors
-from oddframe.models.scene import Scene
+from oddframe.models.scene import SceneDetector
 from oddframe.scoring.smooth import Smoothing, smooth
 from oddframe.street import TEST_KINDS, render_world
 from oddframe.video.decode import VideoReader, probe
@@ -52,7 +52,7 @@ def standing(
 ) -> dict[str, Scores]:
     """Component, or sum -> video -> smoothed score in standard deviations of held-out normal video."""
     found: dict[str, Scores] = {}
-    for detector in (Monitors.for_video(probe(train[0])), Scene.for_video(probe(train[0]))):
+    for detector in (Monitors.for_video(probe(train[0])), SceneDetector.for_video(probe(train[0]))):
         own = type(detector).__name__.lower()
         start = time.perf_counter()
         detector.begin_learning(0)

@@ -21,7 +21,7 @@ from oddframe.models import monitors
 from oddframe.models.exemplars import Neighbours
 from oddframe.models.fitted import FittedDetector
 from oddframe.models.monitors import Monitors
-from oddframe.models.scene import Scene
+from oddframe.models.scene import SceneDetector
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource, find_videos
 
@@ -49,7 +49,7 @@ def main() -> None:
     monitors.flow_between = timed("flow", monitors.flow_between)
     monitors.describe = timed("features", monitors.describe)
     search, frames = Neighbours.distances, 0
-    for detector in (Monitors.for_video(probe(source)), Scene.for_video(probe(source))):
+    for detector in (Monitors.for_video(probe(source)), SceneDetector.for_video(probe(source))):
         name = type(detector).__name__.lower()
         pieces = timed(f"decoding for {name}", chunks)(source, detector)
         frames = sum(len(piece.index) for piece in pieces)

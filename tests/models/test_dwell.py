@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oddframe.models.dwell import Learner, Normal, Stay
+from oddframe.models.dwell import DwellLearning, Normal, Stay
 from oddframe.models.timing import TICK
 
 GRID = np.random.default_rng(0).uniform(40, 180, (12, 16)).astype(np.float32)
@@ -13,7 +13,7 @@ GRID = np.random.default_rng(0).uniform(40, 180, (12, 16)).astype(np.float32)
 
 def learned(seconds: float = 40, seed: int = 0, lights: tuple[float, ...] = (1.0,)) -> Normal:
     """Of a place where nothing ever stays."""
-    learner, rng = Learner(seed), np.random.default_rng(1)
+    learner, rng = DwellLearning(seed), np.random.default_rng(1)
     for light in lights:
         learner.begin_video()
         for n in range(round(seconds / TICK)):
@@ -45,7 +45,7 @@ def test_foreground_is_where_something_is() -> None:
 
 def test_every_light_that_was_learned_has_its_background() -> None:
     dark = GRID[::-1] / GRID  # another pattern at another brightness
-    learner = Learner(0)
+    learner = DwellLearning(0)
     for video, grid in enumerate((GRID, 20 * dark)):
         learner.begin_video()
         for n in range(60):
@@ -63,7 +63,7 @@ def test_a_light_that_was_never_learned_tells_nothing() -> None:
 
 
 def test_what_stays_where_nobody_stays_is_many_deviations_and_where_somebody_often_stays_few() -> None:
-    learner, there = Learner(0), np.zeros(GRID.shape, bool)
+    learner, there = DwellLearning(0), np.zeros(GRID.shape, bool)
     there[4:6, 5:7] = True
     rng = np.random.default_rng(2)
     for n in range(600):
@@ -77,7 +77,7 @@ def test_memory_of_learning_is_bounded_and_its_sample_is_the_seeds(monkeypatch: 
     monkeypatch.setattr("oddframe.models.dwell.KEPT", 600)
     held = []
     for seed in (0, 0, 1):
-        learner = Learner(seed)
+        learner = DwellLearning(seed)
         for n in range(3000):
             learner.push(n * TICK, GRID)
         assert sum(map(len, learner._blocks.values())) <= 600
@@ -86,7 +86,7 @@ def test_memory_of_learning_is_bounded_and_its_sample_is_the_seeds(monkeypatch: 
 
 
 def test_stretches_shorter_than_five_seconds_do_not_make_everything_dwell() -> None:
-    learner, rng = Learner(0), np.random.default_rng(3)
+    learner, rng = DwellLearning(0), np.random.default_rng(3)
     for video in range(60):  # of two seconds each; in a third of them somebody is there all the time
         learner.begin_video()
         for n in range(10):

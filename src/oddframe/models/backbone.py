@@ -60,7 +60,7 @@ BLOCKS = tuple(
 
 
 @dataclass(frozen=True)
-class Convolution:
+class FoldedConvolution:
     """A convolution with its normalisation folded in.
 
     Attributes:
@@ -139,14 +139,16 @@ def read_weights() -> dict[str, NDArray[np.float32]]:
     return {name: np.asarray(value, np.float32) for name, value in read_checkpoint(path).items()}
 
 
-def folded(weights: Mapping[str, NDArray[np.float32]], last: int) -> tuple[Convolution, list[list[Convolution]]]:
+def folded(
+    weights: Mapping[str, NDArray[np.float32]], last: int
+) -> tuple[FoldedConvolution, list[list[FoldedConvolution]]]:
     """The first convolution, and those of every block up to number `last`.
 
     Raises:
         BundleError: a tensor is missing or has another shape.
     """
 
-    def one(name: str, norm: str, shape: tuple[int, ...], step: int = 1, bounded: bool = True) -> Convolution:
+    def one(name: str, norm: str, shape: tuple[int, ...], step: int = 1, bounded: bool = True) -> FoldedConvolution:
         parts = [f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
         wanted = {f"{name}.weight": shape, **dict.fromkeys(parts, shape[:1])}
         for key, size in wanted.items():
@@ -156,7 +158,7 @@ def folded(weights: Mapping[str, NDArray[np.float32]], last: int) -> tuple[Convo
         gain, shift, mean, variance = (weights[part].astype(np.float64) for part in parts)
         factor = gain / np.sqrt(variance + EPSILON)
         weight = weights[f"{name}.weight"] * factor.reshape(-1, 1, 1, 1)
-        return Convolution(weight.astype(np.float32), (shift - mean * factor).astype(np.float32), step, bounded)
+        return FoldedConvolution(weight.astype(np.float32), (shift - mean * factor).astype(np.float32), step, bounded)
 
     stem = one("_conv_stem", "_bn0", (STEM, 3, 3, 3), 2)
     blocks, narrow = [], STEM
@@ -203,7 +205,7 @@ def onnx_graph(weights: Mapping[str, NDArray[np.float32]], blocks: Sequence[int]
         nodes.append(onnx.helper.make_node(kind, list(inputs), [name], **settings))
         return name
 
-    def convolution(x: str, c: Convolution) -> str:
+    def convolution(x: str, c: FoldedConvolution) -> str:
         settings = {"strides": [c.stride] * 2, "group": c.groups, "pads": [c.pads[0]] * 2 + [c.pads[1]] * 2}
         x = node("Conv", x, constant(c.weight), constant(c.bias), **settings)
         return node("Clip", x, zero, six) if c.bounded else x

@@ -32,10 +32,10 @@ from oddframe.models.catalogue import ModelEntry
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.monitors import Monitors
 from oddframe.models.patches import Patches
-from oddframe.models.scene import Scene
+from oddframe.models.scene import SceneDetector
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
 
-PARTS: dict[str, type[FittedDetector]] = {"patches": Patches, "monitors": Monitors, "scene": Scene}
+PARTS: dict[str, type[FittedDetector]] = {"patches": Patches, "monitors": Monitors, "scene": SceneDetector}
 LIGHT = "light"  # the component that tells an unknown light; it is not judged against itself
 FOLLOW = 60.0  # seconds
 MULTIPLE = 8
@@ -65,7 +65,7 @@ class CameraConfig:
             raise RecipeError(f"camera: parts are {list(self.parts)}; name some of {', '.join(PARTS)}, each once")
 
 
-class Camera(FittedDetector):
+class CameraDetector(FittedDetector):
     """The components of its parts on one scale, equation (1), and the largest standing of a place as a map.
 
     Attributes:
@@ -144,7 +144,7 @@ class Camera(FittedDetector):
     def modes(self, chunk: Chunk) -> NDArray[np.int64]:
         """(B,) mode of the camera of each frame, -1 for one that was never learned; 0 where `scene` is left out."""
         scene = self.parts.get("scene")
-        return scene.mode_of(chunk) if isinstance(scene, Scene) else np.zeros(len(chunk.index), np.int64)
+        return scene.mode_of(chunk) if isinstance(scene, SceneDetector) else np.zeros(len(chunk.index), np.int64)
 
     def measure(self, chunk: Chunk) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
         """What the parts say before equation (1): (B, components), and part -> (B, h, w) map."""
@@ -244,13 +244,13 @@ def _level(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def peaks_of(maps: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-    """(B, parts) maxima of the maps that `Camera.measure` gives."""
+    """(B, parts) maxima of the maps that `CameraDetector.measure` gives."""
     return np.stack([own.max(axis=(1, 2)).astype(np.float64) for own in maps.values()], axis=1)
 
 
 ENTRY = ModelEntry(
     name="camera",
-    detector=Camera,
+    detector=CameraDetector,
     kind="fitted",
     title="What is there, how it moves, and how the place usually looks; the default",
     paper="PatchCore (CVPR 2022), monitors per place (PAMI 2008, WACV 2020), and a median scene; see its parts",

@@ -81,7 +81,7 @@ class Normal:
         return np.asarray(np.maximum(stay - self.mean, 0) / np.sqrt(self.deviation**2 + np.float32(0.05**2)))
 
 
-class Learner:
+class DwellLearning:
     """Keeps blocks of normal video and makes a `Normal` of them."""
 
     def __init__(self, seed: int) -> None:

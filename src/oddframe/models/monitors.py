@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.dwell import Learner, Normal, Stay
+from oddframe.models.dwell import DwellLearning, Normal, Stay
 from oddframe.models.exemplars import Neighbours, Reservoir, k_centre
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.motion import CELL, OBJECT, SPEED, VELOCITY, Motion, describe, flow_between
@@ -143,7 +143,7 @@ class Monitors(FittedDetector):
             ]
             for name, width in WIDTHS.items()
         }
-        self._dwell = Learner(seed)
+        self._dwell = DwellLearning(seed)
         self.begin_video()
 
     def begin_video(self) -> None:

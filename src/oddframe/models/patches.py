@@ -75,7 +75,7 @@ class PatchesConfig:
     place: float = 1.0
     local: bool = False
     whiten: bool = True
-    rate: float = 5.0
+    rate: float = 3.0
     learning_rate: float = 1.0
 
     def __post_init__(self) -> None:

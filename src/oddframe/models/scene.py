@@ -109,7 +109,7 @@ class _Running:
         self.value = np.asarray(self.value + np.float32(share) * (value - self.value), np.float32)
 
 
-class Scene(FittedDetector):
+class SceneDetector(FittedDetector):
     """Components "look", "place" and "light", 0 or more; the map is |x| / s of equation (2), one value a cell.
 
     Frames of any size and colour are brought to thumbnails. The scored frame is the last of its window's inputs.

@@ -24,7 +24,7 @@ from oddframe.bundle import BACKBONE, SkippedVideo, TrainingData, TrainingVideo,
 from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import InputError
 from oddframe.models.backbone import Network
-from oddframe.models.camera import LIGHT, Camera, peaks_of
+from oddframe.models.camera import LIGHT, CameraDetector, peaks_of
 from oddframe.models.registry import create_fitted
 from oddframe.progress import ProgressCall
 from oddframe.recipes import Recipe
@@ -93,12 +93,12 @@ class FittedTraining:
         self._network = None if probe.blocks is None else RememberedNetwork(open_backbone(probe.blocks))
         self.window, self.blocks = probe.window, probe.blocks
 
-    def _new(self) -> Camera:
+    def _new(self) -> CameraDetector:
         made = create_fitted(self.recipe.model, self._info, self.recipe.options)
-        assert isinstance(made, Camera), "the parts are fitted through a camera"
+        assert isinstance(made, CameraDetector), "the parts are fitted through a camera"
         return made
 
-    def learn(self, stretches: Sequence[Stretch], what: str) -> Camera:
+    def learn(self, stretches: Sequence[Stretch], what: str) -> CameraDetector:
         """A new detector, fitted on stretches in their order."""
         began = monotonic()
         detector = self._new()
@@ -112,7 +112,9 @@ class FittedTraining:
         self.seconds[what] = monotonic() - began
         return detector
 
-    def measure(self, detector: Camera, final: Camera, stretches: Sequence[Stretch], what: str) -> list[Measured]:
+    def measure(
+        self, detector: CameraDetector, final: CameraDetector, stretches: Sequence[Stretch], what: str
+    ) -> list[Measured]:
         """What a detector says of stretches; modes are those of the final one."""
         began, found = monotonic(), []
         for stretch in self._told(stretches, what):
@@ -195,14 +197,14 @@ def fit_fitted(
     return run
 
 
-def set_levels(detector: Camera, measured: Sequence[Measured]) -> None:
+def set_levels(detector: CameraDetector, measured: Sequence[Measured]) -> None:
     """Give a detector its levels from normal video that it, or a fold of it, had not seen."""
     modes = np.concatenate([one.modes for one in measured])
     values = np.concatenate([one.values for one in measured])
     detector.set_levels(modes, values, np.concatenate([one.peaks for one in measured]))
 
 
-def earned_weights(detector: Camera, checks: SelfCheck) -> dict[str, float]:
+def earned_weights(detector: CameraDetector, checks: SelfCheck) -> dict[str, float]:
     """The weight of every component: its trust over the number of components of its part.
 
     Where every component is at chance all of them count alike: the check could not tell, and nothing is left out.
@@ -216,14 +218,14 @@ def earned_weights(detector: Camera, checks: SelfCheck) -> dict[str, float]:
     return {name: round(weight, 4) for name, weight in weights.items() if weight > 0}
 
 
-def _pieces(detector: Camera, measured: Sequence[Measured]) -> Iterator[HeldOutScores]:
+def _pieces(detector: CameraDetector, measured: Sequence[Measured]) -> Iterator[HeldOutScores]:
     for one in measured:
         detector.begin_video()
         standing = detector.standing(one.time, one.modes, one.values)
         yield one.time, {name: standing[:, k] for k, name in enumerate(detector.components)}
 
 
-def _check(detector: Camera, held: Sequence[Stretch], recipe: Recipe, seed: int) -> SelfCheck:
+def _check(detector: CameraDetector, held: Sequence[Stretch], recipe: Recipe, seed: int) -> SelfCheck:
     """The self-check of the first fold's detector on some of the stretches that it has not seen."""
     step = max(1, len(held) // CHECKED_STRETCHES)
     window, each = detector.window, CHECKED_SECONDS / CHECKED_STRETCHES

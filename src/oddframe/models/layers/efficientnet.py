@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from oddframe.models.backbone import (
     MEAN,
     SCALE,
-    Convolution,
+    FoldedConvolution,
     check_blocks,
     folded,
     grid,
@@ -49,7 +49,7 @@ class EfficientNetLite0(nn.Module):
         return torch.cat(maps, 1).movedim(1, -1)
 
 
-def _layer(c: Convolution) -> nn.Sequential:
+def _layer(c: FoldedConvolution) -> nn.Sequential:
     """Zeros around, the convolution, and ReLU6 where it is `bounded`."""
     wide, narrow = c.weight.shape[0], c.weight.shape[1] * c.groups
     inner = nn.Conv2d(narrow, wide, c.weight.shape[2], c.stride, groups=c.groups)
