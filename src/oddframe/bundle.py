@@ -105,6 +105,7 @@ class TrainingData:
         features: backbone -> the features that were read.
         checkpoint: file name of a checkpoint that was trained elsewhere and imported.
         adapted_from: set for a detector that was adapted to a new camera.
+        notes: what the user should know of the training, each a whole sentence.
         version: of the oddframe that trained it.
     """
 
@@ -118,6 +119,7 @@ class TrainingData:
     features: Mapping[str, FeatureOrigin] = field(default_factory=dict)
     checkpoint: str | None = None
     adapted_from: Adaptation | None = None
+    notes: tuple[str, ...] = ()
     version: str = oddframe.__version__
 
     @classmethod

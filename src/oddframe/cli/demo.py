@@ -14,7 +14,11 @@ from oddframe.progress import progress_bars
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Another street, other people, other anomalies.")] = 0,
-    budget: Annotated[str, typer.Option(help="Time to train.")] = "130s",
+    model: Annotated[str, typer.Option(help="System to fit or train.")] = "camera",
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time to train.", show_default="the recipe's"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The whole job on a synthetic street: render it, learn what is normal, find what is not, show it."""
@@ -22,7 +26,7 @@ def demo(
     from oddframe.workflow.demo import demo as run_demo
 
     with progress_bars() as bars:
-        result = run_demo(out, seed=seed, budget=budget, progress=bars, train_progress=not as_json)
+        result = run_demo(out, seed=seed, model=model, budget=budget, progress=bars, train_progress=not as_json)
     if as_json:
         print_json(result.to_dict())
         return

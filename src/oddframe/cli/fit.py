@@ -19,7 +19,7 @@ def fit(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the trained bundle.")],
-    model: Annotated[str, typer.Option(help="System to train with its small recipe; see `oddframe models`.")] = "sdmae",
+    model: Annotated[str, typer.Option(help="System to fit or train; see `oddframe models`.")] = "camera",
     recipe: Annotated[str | None, typer.Option(help="Recipe by name (see `oddframe recipes`), or a YAML file.")] = None,
     features: Annotated[
         list[str] | None,
@@ -62,7 +62,10 @@ def fit(
     print(
         f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of held-out normal video"
     )
-    if calibration.note:
-        print(f"note       {calibration.note}")
+    for note in (calibration.note, *run.bundle.data.notes):
+        if note:
+            print(f"note       {note}")
+    for line in run.self_check():
+        print(f"check      {line}")
     print(f"next       oddframe score {run.path} VIDEO --out scores")
     exit_with(run.skipped)

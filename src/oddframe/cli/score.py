@@ -74,6 +74,9 @@ def score(
     if rows:
         print_table(["video", "start s", "peak s", "end s", "score"], rows, ["start s", "peak s", "end s", "score"])
     print(f"{len(events)} events in {len(scored)} videos, threshold {calibration.threshold:.6g}")
+    agreement = scored.against_promise()
+    if agreement is not None and agreement.verdict in ("more", "fewer"):
+        print(f"promise {agreement.sentence}")
     for scores in scored:
         for damage in scores.info.damage:
             print(f"damaged {scores.video}: {damage}")

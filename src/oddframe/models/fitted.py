@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class FittedDetector(ABC):
     components: Mapping[str, str]
     combination: Combination
     map_grid: tuple[int, int] | None = None
+    own_runtime: ClassVar[Literal["torch"] | None] = None  # whatever runs its network fastest here
     blocks: tuple[int, ...] | None = None
     network: Network | None = None
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -76,6 +76,8 @@ class Learner(nn.Module, ABC):
     @abstractmethod
     def signature(self) -> Signature | BagSignature:
         """What scoring has to know of it."""
+
+    own_runtime: ClassVar[Literal["torch"] | None] = "torch"  # what scores it where none is chosen
 
     @property
     def portable(self) -> bool:

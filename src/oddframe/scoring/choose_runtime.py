@@ -57,8 +57,9 @@ def choose_runtime(
         return replace(options, runtime=None)
     if options.precision == "int8":
         raise InputError(INT8.format(trained.path, "openvino"))
-    if not trained.original().detector.portable:
-        return replace(options, runtime="torch")
+    detector = trained.original().detector
+    if not detector.portable:
+        return replace(options, runtime=detector.own_runtime)
     reference = open_runtime(trained, replace(options, runtime="torch", precision="fp32"))
     take = _first_take(reference, options.batch, sources)
     wanted = run(reference, [take])

@@ -6,6 +6,7 @@ from oddframe.atomic import write_text
 from oddframe.bundle import CARD, Bundle
 from oddframe.models.registry import entry
 from oddframe.scoring.calibrate import Calibration
+from oddframe.workflow.self_check import TESTS
 
 
 def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
@@ -31,6 +32,7 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         "",
         *_threshold(calibration),
         "",
+        *_self_check(bundle),
         "## Limits",
         "",
         "It knows only what the training video shows as normal. The threshold holds for that camera, time of day and",
@@ -63,6 +65,25 @@ def _training(bundle: Bundle) -> list[str]:
         f"{data.heldout_seconds:.0f} s held out; {minutes:.1f} minutes of training, seed {seed}.",
         *(f"Skipped: {video.name} ({video.reason})." for video in data.skipped),
     ]
+
+
+def _self_check(bundle: Bundle) -> list[str]:
+    auc = bundle.history.get("self_check")
+    if not auc:
+        return []
+    table = [
+        "| component | " + " | ".join(TESTS.values()) + " | weight |", "|---|" + "---|" * (len(TESTS) + 1),
+        *(
+            f"| {name} | " + " | ".join(f"{row[test]:.2f}" if test in row else "-" for test in TESTS)
+            + f" | {(bundle.recipe.scoring.weights or {}).get(name, 0):.2f} |"
+            for name, row in auc.items()
+        ),
+    ]  # fmt: skip
+    return [
+        "## Self-check", "",
+        "AUC of every component on held-out normal video of this camera with something wrong in it; 0.5 is chance.", "",
+        *table, "",
+    ]  # fmt: skip
 
 
 def _adaptation(bundle: Bundle) -> list[str]:

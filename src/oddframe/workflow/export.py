@@ -20,6 +20,7 @@ from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
 from oddframe.models.bag_detector import bag_detector
 from oddframe.models.detector import one_class
+from oddframe.models.registry import entry
 from oddframe.progress import progress_bars
 from oddframe.runtime.exported import NETWORK, Exported
 from oddframe.runtime.onnx_graph import write_bag_graph, write_window_graph
@@ -31,7 +32,6 @@ from oddframe.runtime.sessions import Target, write_openvino
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
 from oddframe.scoring.heldout_store import HELDOUT
-from oddframe.scoring.open_scorer import bag_signature
 from oddframe.street import render_world
 from oddframe.video.sources import VideoSource, find_videos
 from oddframe.workflow.run import Run
@@ -68,7 +68,13 @@ def export(
         BundleError: a weakly supervised detector whose extractors are not known.
     """
     bundle, out = trained.bundle.original(), Path(out)
-    bags = bag_signature(bundle) is not None
+    kind = entry(bundle.recipe.model).kind
+    if kind == "fitted":
+        raise InputError(
+            f"{bundle.path}: a bundle of {bundle.recipe.model} scores without torch as it is; copy the folder, and choose "
+            f"--runtime {to} when you score"
+        )
+    bags = kind == "bags"
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: already exists; choose another --out")
     if precision == "bf16" and to == "onnx":

@@ -44,7 +44,7 @@ from oddframe.workflow.run import Run
 def fit(
     videos: str | Path,
     *,
-    model: str = "sdmae",
+    model: str = "camera",
     recipe: str | Recipe | None = None,
     changes: Iterable[str] = (),
     out: str | Path = "run",

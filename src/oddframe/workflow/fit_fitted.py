@@ -50,7 +50,7 @@ from oddframe.workflow.stretches import (
 FOLDS = 2
 GAP = 2.0  # seconds beside a held-out stretch that are not learned from
 MOST_SECONDS = 1800.0  # of video that is learned from
-CHECKED_SECONDS = 40.0  # of video in the self-check
+CHECKED_SECONDS = 20.0  # of video in the self-check
 CHECKED_STRETCHES = 4
 MEMORY = 1 << 30  # bytes of patch vectors that are kept between the passes
 
@@ -89,9 +89,24 @@ class FittedTraining:
     def __init__(self, recipe: Recipe, first: NormalVideo, show: ProgressCall | None) -> None:
         self.recipe, self._info, self._show = recipe, first.info, show
         self.seconds: dict[str, float] = {}
+        self.notes: tuple[str, ...] = ()
         probe = self._new()
-        self._network = None if probe.blocks is None else RememberedNetwork(open_backbone(probe.blocks))
+        self._network: RememberedNetwork | None = None
+        if probe.blocks is not None:
+            try:
+                self._network = RememberedNetwork(open_backbone(probe.blocks))
+            except InputError as error:
+                probe = self._without_patches(error)
         self.window, self.blocks = probe.window, probe.blocks
+
+    def _without_patches(self, error: InputError) -> CameraDetector:
+        """A detector of the other parts, where the frozen network is not installed and nobody has asked for it."""
+        if "parts" in self.recipe.options:
+            raise error
+        self.notes = (f"The part patches is left out, so that strange things are found less well: {error}.",)
+        options = {**self.recipe.options, "parts": ["monitors", "scene"]}
+        self.recipe = self.recipe.model_copy(update={"options": options})
+        return self._new()
 
     def _new(self) -> CameraDetector:
         made = create_fitted(self.recipe.model, self._info, self.recipe.options)
@@ -177,6 +192,7 @@ def fit_fitted(
     set_levels(final, measured)
     assert checks is not None, "there is a first fold"
     weights = earned_weights(final, checks)
+    recipe = training.recipe  # without patches where their network is missing
     recipe = recipe.model_copy(update={"scoring": recipe.scoring.model_copy(update={"weights": weights})})
     data = TrainingData(
         videos=tuple(TrainingVideo(video.source.name, video.info.frames) for video in usable),
@@ -184,6 +200,7 @@ def fit_fitted(
         heldout_seconds=round(sum(one.time[-1] - one.time[0] for one in measured), 3),
         frame_rate=round(rate, 3),
         frame_size=(usable[0].info.height, usable[0].info.width),
+        notes=training.notes,
     )
     history: dict[str, Any] = {
         "seconds": {"fit": training.seconds}, "self_check": {name: dict(row) for name, row in checks.auc.items()},

@@ -65,6 +65,9 @@ def write_outputs(out: Path, trained: TrainedDetector, scores: Scores, options: 
         "Bundle": f"{trained.path.name} ({trained.id})",
         "Look-ahead": trained.outline.latency,
     }
+    agreement = scores.against_promise()
+    if agreement is not None:
+        card["Promise"] = agreement.sentence
     write_report(out / "report.html", title="Events", videos=videos, calibration=calibration, card=card)
 
 

@@ -27,6 +27,7 @@ from oddframe.video.sources import Videos, VideoSource, find_sources
 from oddframe.workflow.card import write_card
 from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.scores import Scores, Skipped
+from oddframe.workflow.self_check import sentences
 
 if TYPE_CHECKING:
     from oddframe.models.fitted import FittedDetector
@@ -78,6 +79,10 @@ class Run:
             BundleError: this is an exported detector.
         """
         return self.bundle.original().history
+
+    def self_check(self) -> list[str]:
+        """What the self-check at the end of the fit found, a sentence each; empty where there was none."""
+        return [] if self.bundle.settled else sentences(self.history.get("self_check", {}))
 
     @property
     def signature(self) -> Signature:
@@ -131,7 +136,16 @@ class Run:
         if threshold is not None:
             low = min(threshold, (threshold + stored.scores["0.5"]) / 2)
             note = "the threshold was given by hand; how many false alarms it brings is not known"
-            return replace(stored, threshold=threshold, low=low, rate=None, quantile=None, note=note)
+            return replace(
+                stored,
+                threshold=threshold,
+                low=low,
+                rate=None,
+                quantile=None,
+                upper_rate=None,
+                alarm_share=None,
+                note=note,
+            )
         if alarms_per_hour is None and quantile is None:
             return stored
         return self._calibrate(load_heldout(self.path), alarms_per_hour, quantile)

@@ -15,6 +15,8 @@ from oddframe.extras import imported
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import unusual
 from oddframe.scoring.events import find_events
+from oddframe.scoring.heldout import alarm_count, plausible_seconds
+from oddframe.scoring.promise import Fit, fits
 from oddframe.types import Combination, Event, FrameScores
 from oddframe.video.sources import VideoSource
 
@@ -88,6 +90,18 @@ class Scores:
         c = self.threshold()
         explain = partial(unusual, how=self.combination, levels=c.levels)
         return find_events(scores, c.threshold, c.low, c.merge_s, c.min_s, explain=explain)
+
+    def against_promise(self) -> Fit | None:
+        """Whether the alarms in these videos agree with the rate that the threshold promises.
+
+        None where there is no threshold, or one that promises no rate.
+        """
+        promise = None if self.calibration is None else self.calibration.promise
+        if promise is None:
+            return None
+        lengths = [event.end_s - event.start_s for event in self.events()]
+        hours = sum(plausible_seconds(one.time) for one in self.videos) / 3600
+        return fits(alarm_count(lengths) if lengths else 0, hours, promise) if hours > 0 else None
 
     def to_dataframe(self) -> Any:
         """A pandas data frame with one row per scored frame: video, frame, time, score, and every component.

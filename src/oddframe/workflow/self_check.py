@@ -21,10 +21,10 @@ from oddframe.settings import Blend, PseudoAnomalies
 from oddframe.video.decode import Frame
 
 TESTS = {
-    "pasted": "an object pasted that moves",
-    "standing": "an object pasted that stands still",
+    "pasted": "pasted objects that move",
+    "standing": "pasted objects that stand still",
     "double": "double speed",
-    "reversed": "played backwards",
+    "reversed": "video played backwards",
 }
 SEQUENCES = 24
 AREA = (0.0005, 0.02)  # of the frame
@@ -34,6 +34,18 @@ COLOURLESS = 3.0  # mean difference of the channels below which a video counts a
 
 Scorer = Callable[[Sequence[Frame]], NDArray[np.float64]]
 """Consecutive frames of a video to (N, components), smoothed, of the same number of frames."""
+
+
+def sentences(auc: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What a self-check found, for people: the component that tells each test best."""
+    lines = []
+    for test, words in TESTS.items():
+        told = {name: row[test] for name, row in auc.items() if test in row}
+        if told:
+            best = max(told, key=lambda name: told[name])
+            verdict = f"at AUC {told[best]:.2f}" if told[best] > CHANCE else f"not at all (AUC {told[best]:.2f})"
+            lines.append(f"component {best} tells {words} from normal life of this camera {verdict}")
+    return lines
 
 
 @dataclass(frozen=True)
