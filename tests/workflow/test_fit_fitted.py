@@ -21,7 +21,9 @@ from oddframe.recipes import load_recipe
 from oddframe.street import World, render_world
 from oddframe.video.decode import Frame
 from oddframe.workflow import fit_fitted
+from oddframe.workflow.passes import Pass, Passed
 from oddframe.workflow.self_check import SelfCheck, run_self_check, sentences
+from oddframe.workflow.stretches import Stretch
 
 PARTS = "options.parts=[monitors, scene]"
 SMALL = (PARTS, "options.monitors={exemplars: 200, rows: 4000}")
@@ -54,28 +56,38 @@ def test_all_normal_video_calibrates_it(run: oddframe.Run) -> None:
 
 
 def test_held_out_video_is_held_out(camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No fold scores a stretch that it has learned from."""
-    learned: list[set[tuple[str, float]]] = []
-    scored: list[set[tuple[str, float]]] = []
-    real_learn, real_measure = fit_fitted.FittedTraining.learn, fit_fitted.FittedTraining.measure
+    """No fold scores a stretch that it has learned from, and what works in the end has learned from all of them."""
+    given: list[Pass] = []
 
-    def key(stretches: Sequence[Any]) -> set[tuple[str, float]]:
+    def noted(tasks: Sequence[Pass], *_: object) -> list[Passed]:
+        given.extend(tasks)
+        raise InputError("seen enough")
+
+    monkeypatch.setattr(fit_fitted, "run_passes", noted)
+    with pytest.raises(InputError, match="seen enough"):
+        oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "run", changes=SMALL)
+
+    def key(stretches: Sequence[Stretch]) -> set[tuple[str, float]]:
         return {(stretch.video.source.name, stretch.start) for stretch in stretches}
 
-    def learn(self: Any, stretches: Sequence[Any], what: str) -> Any:
-        learned.append(key(stretches))
-        return real_learn(self, stretches, what)
+    *folds, final = given
+    assert len(folds) == 2 and not final.held
+    assert all(not key(fold.learned) & key(fold.held) for fold in folds)
+    assert key(folds[0].held) | key(folds[1].held) == key(final.learned), "together the folds score all of it"
 
-    def measure(self: Any, detector: Any, final: Any, stretches: Sequence[Any], what: str) -> Any:
-        scored.append(key(stretches))
-        return real_measure(self, detector, final, stretches, what)
 
-    monkeypatch.setattr(fit_fitted.FittedTraining, "learn", learn)
-    monkeypatch.setattr(fit_fitted.FittedTraining, "measure", measure)
-    oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "run", changes=SMALL)
-    assert len(learned) == 3 and len(scored) == 2
-    assert all(not (fold & held) for fold, held in zip(learned[1:], scored, strict=True))
-    assert scored[0] | scored[1] == learned[0], "together the folds score all of it"
+def test_levels_come_from_detectors_that_have_not_seen_the_video(
+    camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a fold has learned from scores lower than what it has not: the levels must be those of the latter."""
+    fresh = oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "fresh", changes=SMALL)
+    real = fit_fitted.divide
+    monkeypatch.setattr(fit_fitted, "divide", lambda *words: [(held, held) for _, held in real(*words)])
+    stale = oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "stale", changes=SMALL)
+    assert isinstance(fresh.detector, CameraDetector) and isinstance(stale.detector, CameraDetector)
+    assert fresh.detector.levels is not None and stale.detector.levels is not None
+    objects = list(fresh.detector.components).index("objects")
+    assert fresh.detector.levels[0, objects, 0] > 1.2 * stale.detector.levels[0, objects, 0]
 
 
 def test_it_finds_vehicles_where_people_walk(run: oddframe.Run, camera_street: Path) -> None:

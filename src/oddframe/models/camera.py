@@ -141,10 +141,15 @@ class CameraDetector(FittedDetector):
         self.map_levels = np.tile([0.0, 1.0], (len(self.parts), 1))
         self.begin_video()
 
-    def modes(self, chunk: Chunk) -> NDArray[np.int64]:
-        """(B,) mode of the camera of each frame, -1 for one that was never learned; 0 where `scene` is left out."""
+    def looks(self, chunk: Chunk) -> NDArray[np.float32]:
+        """(B, 3) brightness, contrast and colour of the whole picture; zeros where `scene` is left out."""
         scene = self.parts.get("scene")
-        return scene.mode_of(chunk) if isinstance(scene, SceneDetector) else np.zeros(len(chunk.index), np.int64)
+        return scene.looks(chunk) if isinstance(scene, SceneDetector) else np.zeros((len(chunk.index), 3), np.float32)
+
+    def modes_of(self, looks: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(B,) mode of the camera from `looks`, -1 for one that was never learned; 0 where `scene` is left out."""
+        scene = self.parts.get("scene")
+        return scene.modes_of(looks) if isinstance(scene, SceneDetector) else np.zeros(len(looks), np.int64)
 
     def measure(self, chunk: Chunk) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
         """What the parts say before equation (1): (B, components), and part -> (B, h, w) map."""
@@ -157,7 +162,7 @@ class CameraDetector(FittedDetector):
         """Find m and s on normal video that was not learned from.
 
         Args:
-            modes: (N,) modes of its frames, as `modes` gives them.
+            modes: (N,) modes of its frames, as `modes_of` gives them.
             values: (N, components) of its frames, as `measure` gives them.
             peaks: (N, parts) maxima of the parts' maps.
         """
@@ -206,7 +211,7 @@ class CameraDetector(FittedDetector):
 
     def score(self, chunk: Chunk) -> ChunkErrors:
         values, maps = self.measure(chunk)
-        standing = self.standing(chunk.time, self.modes(chunk), values)
+        standing = self.standing(chunk.time, self.modes_of(self.looks(chunk)), values)
         components = {name: standing[:, k] for k, name in enumerate(self.components)}
         assert self.map_levels is not None and self.map_grid is not None
         rows, columns = self.map_grid

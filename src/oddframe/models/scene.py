@@ -191,9 +191,17 @@ class SceneDetector(FittedDetector):
 
         It depends on that one frame alone.
         """
-        assert self._modes is not None, "mode_of before finish_learning or load_state"
+        return self.modes_of(self.looks(chunk))
+
+    def looks(self, chunk: Chunk) -> Array:
+        """(B, 3) brightness, contrast and colour of the whole picture of each scored frame."""
         thumbnails = np.stack([thumbnail for thumbnail, _ in self._thumbnails(chunk)])
-        return self._modes.of(looks_of(thumbnails[..., 0], thumbnails[..., 1:]))
+        return looks_of(thumbnails[..., 0], thumbnails[..., 1:])
+
+    def modes_of(self, looks: Array) -> NDArray[np.int64]:
+        """(B,) modes from `looks`; see `mode_of`."""
+        assert self._modes is not None, "modes_of before finish_learning or load_state"
+        return self._modes.of(looks)
 
     def score(self, chunk: Chunk) -> ChunkErrors:
         assert self._learned is not None, "score before finish_learning or load_state"

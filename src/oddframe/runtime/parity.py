@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from oddframe.runtime.runtime import Precision
 
@@ -96,6 +95,8 @@ def _relative(wanted: NDArray[Any], got: NDArray[Any], floor: float) -> float:
 
 def _ranks(wanted: NDArray[np.float64], got: NDArray[np.float64]) -> float:
     """Spearman's correlation; 1 where neither tells any two frames apart."""
+    from scipy.stats import rankdata  # takes a second to import, and scoring does without it
+
     a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (wanted, got))
     size = float(np.sqrt((a @ a) * (b @ b)))
     if size == 0:

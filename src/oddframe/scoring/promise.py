@@ -24,7 +24,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from oddframe.errors import CalibrationError, InputError
 from oddframe.scoring.heldout import MOST_SHARE, HeldOut, ScoreCurve, above
@@ -54,7 +54,7 @@ def upper_rate(events: float, hours: float, confidence: float = CONFIDENCE, disp
         InputError: values out of range.
     """
     _check(events, hours, confidence)
-    return float(dispersion * stats.chi2.ppf(confidence, 2 * (events / dispersion + 1)) / (2 * hours))
+    return float(dispersion * special.gammaincinv(events / dispersion + 1, confidence) / hours)
 
 
 def lower_rate(events: float, hours: float, confidence: float = CONFIDENCE) -> float:
@@ -64,7 +64,7 @@ def lower_rate(events: float, hours: float, confidence: float = CONFIDENCE) -> f
         InputError: values out of range.
     """
     _check(events, hours, confidence)
-    return float(stats.chi2.ppf(1 - confidence, 2 * events) / (2 * hours)) if events else 0.0
+    return float(special.gammaincinv(events, 1 - confidence) / hours) if events else 0.0
 
 
 def _check(events: float, hours: float, confidence: float) -> None:

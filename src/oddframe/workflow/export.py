@@ -71,8 +71,8 @@ def export(
     kind = entry(bundle.recipe.model).kind
     if kind == "fitted":
         raise InputError(
-            f"{bundle.path}: a bundle of {bundle.recipe.model} scores without torch as it is; copy the folder, and choose "
-            f"--runtime {to} when you score"
+            f"{bundle.path}: a bundle of {bundle.recipe.model} scores without torch as it is; copy the folder, and "
+            f"choose --runtime {to} when you score"
         )
     bags = kind == "bags"
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

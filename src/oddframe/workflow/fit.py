@@ -82,7 +82,7 @@ def fit(
         return fit_bags(str(videos), recipe, plan, out, threshold, training)
     if kind == "fitted" and not training.features:
         with shown(training.progress) as show:
-            return fit_fitted(videos, recipe, out, threshold, show)
+            return fit_fitted(videos, recipe, out, threshold, training.workers, show)
     if training.features:
         raise InputError(
             f"{recipe.model} learns from the frames of normal video, not from features; leave --features out, or "
