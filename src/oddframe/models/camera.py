@@ -3,11 +3,12 @@
 Three fitted detectors look at the same frames: `patches` sees things that do not belong, `monitors` see behaviour, and
 `scene` sees whether the place looks as it usually does. Each part has its papers at the top of its own file.
 
-    z_c  = (c - m_ck) / s_ck       component c in mode k of the camera                                            (1)
+    z_c   = max((c - m_ck) / s_ck, 0)       component c in mode k of the camera                                  (1)
     score = sum over components of w_c z_c, smoothed over time                                                   (2)
 
 m_ck and s_ck are mean and standard deviation on normal video that the part had not learned from. k is the mode that
-`scene` finds (colour, infra-red, dusk). w_c is earned: a component counts as far as it tells pasted objects or
+`scene` finds (colour, infra-red, dusk). What is more usual than the mean counts as the mean: one part at rest does not
+outweigh another that sees something. w_c is earned: a component counts as far as it tells pasted objects or
 time-warped motion from normal video of this camera (`oddframe.workflow.self_check`); one at chance counts nothing.
 
 In a light that was never learned, a component is judged against itself: m and s follow it with a time constant of one
@@ -188,10 +189,10 @@ class CameraDetector(FittedDetector):
                 self._own = None
             else:
                 m, s = self._follow(float(time), value, widest)
-            found[row] = (value - m) / s
+            found[row] = np.maximum((value - m) / s, 0)
             if light is not None and not 0 <= mode < len(self.levels):
                 m, s = self.levels[:, light].mean(axis=0)
-                found[row, light] = (value[light] - m) / s
+                found[row, light] = max((value[light] - m) / s, 0)
         return found
 
     def _follow(

@@ -154,14 +154,11 @@ def run_passes(tasks: Sequence[Pass], workers: int, show: ProgressCall | None) -
 
 
 def earned_weights(detector: CameraDetector, checks: SelfCheck) -> dict[str, float]:
-    """The weight of every component: its trust over the number of components of its part.
+    """The weight of every component: its trust.
 
     Where every component is at chance all of them count alike: the check could not tell, and nothing is left out.
     """
-    weights: dict[str, float] = {}
-    for part in detector.parts.values():
-        names = [name for name in part.components if name != LIGHT]
-        weights |= {name: checks.trust(name) / len(names) for name in names}
+    weights = {name: checks.trust(name) for name in detector.components if name != LIGHT}
     if not any(weights.values()):
         weights = dict.fromkeys(weights, 1.0)
     return {name: round(weight, 4) for name, weight in weights.items() if weight > 0}

@@ -27,8 +27,8 @@ from oddframe.video.decode import Frame, VideoReader
 from oddframe.workflow.self_check import SelfCheck, run_self_check
 from oddframe.workflow.stretches import BATCH, Stretch, read_chunks, read_until
 
-CHECKED_SECONDS = 20.0  # of video in the self-check
-CHECKED_STRETCHES = 4
+CHECKED_SECONDS = 30.0  # of video in the self-check
+CHECKED_STRETCHES = 2  # long ones: `dwell` needs seconds to see that something stays
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ SEQUENCES = 24
 AREA = (0.0005, 0.02)  # of the frame
 CHANCE = 0.55  # AUC up to which a component counts as one that tells nothing
 FULL = 0.90  # AUC from which it counts fully
+BEHIND = 0.2  # in AUC, behind the best component of a test, at which that test counts for nothing
 COLOURLESS = 3.0  # mean difference of the channels below which a video counts as grey
 
 Scorer = Callable[[Sequence[Frame]], NDArray[np.float64]]
@@ -55,9 +56,18 @@ class SelfCheck:
     auc: Mapping[str, Mapping[str, float]]
 
     def trust(self, component: str) -> float:
-        """0 for a component at chance in every test, 1 for one that tells some test well; linear between."""
-        best = max(self.auc[component].values(), default=0.5)
-        return float(np.clip((best - CHANCE) / (FULL - CHANCE), 0, 1))
+        """1 for a component that tells some test well and better than the others do, 0 for one at chance.
+
+        In each test it is the product of two numbers from 0 to 1: how far the AUC lies above chance, and how close it
+        comes to that of the best component. The best of the tests counts. So a component that only tells what another
+        tells better brings no noise of its own into the sum.
+        """
+        trust = 0.0
+        for test, auc in self.auc[component].items():
+            best = max(row[test] for row in self.auc.values() if test in row)
+            clear = np.clip((auc - CHANCE) / (FULL - CHANCE), 0, 1)
+            trust = max(trust, float(clear * np.clip(1 - (best - auc) / BEHIND, 0, 1)))
+        return trust
 
 
 def run_self_check(names: Sequence[str], stretches: Sequence[Sequence[Frame]], scorer: Scorer, seed: int) -> SelfCheck:
