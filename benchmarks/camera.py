@@ -81,15 +81,9 @@ def baselines(labelled: LabelledSet, rule: ScoreRule) -> list[tuple[str, Sequenc
 
 def row(name: str, scores: Sequence[FrameScores], labels: Mapping[str, np.ndarray], rule: ScoreRule) -> list[str]:
     honest = evaluate(scores, labels, get_protocol("honest"), rule)
-    scaled = replace(
-        get_protocol("honest"), name="scaled", combination=replace(rule.combination, scale="per_video_minmax")
-    )
-    return [
-        name,
-        f"{honest.micro_auc:.3f}",
-        f"{honest.macro_auc:.3f}",
-        f"{evaluate(scores, labels, scaled, rule).micro_auc:.3f}",
-    ]
+    scaled = replace(get_protocol("honest"), name="scaled", normalise="per_video_minmax")
+    minmax = evaluate(scores, labels, scaled, rule).micro_auc
+    return [name, f"{honest.micro_auc:.3f}", f"{honest.macro_auc:.3f}", f"{minmax:.3f}"]
 
 
 if __name__ == "__main__":

@@ -43,11 +43,13 @@ def run(camera_street: Path, tmp_path_factory: pytest.TempPathFactory) -> oddfra
     return oddframe.fit(camera_street / "training" / "videos", out=out, changes=SMALL)
 
 
+@pytest.mark.slow
 def test_without_a_model_fit_takes_camera(run: oddframe.Run) -> None:
     assert run.bundle.recipe.model == "camera" and isinstance(run.detector, CameraDetector)
     assert run.bundle.data.frame_rate == 12.5 and run.bundle.data.frame_size == (120, 192)
 
 
+@pytest.mark.slow
 def test_all_normal_video_calibrates_it(run: oddframe.Run) -> None:
     c = run.calibration()
     assert c.seconds == pytest.approx(40, abs=1) and c.videos == 4 and c.upper_rate is not None
@@ -55,6 +57,7 @@ def test_all_normal_video_calibrates_it(run: oddframe.Run) -> None:
     assert 0.2 < mean < 0.6 and 0.3 < deviation < 1, "components stand on the scale of normal video already"
 
 
+@pytest.mark.slow
 def test_held_out_video_is_held_out(camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No fold scores a stretch that it has learned from, and what works in the end has learned from all of them."""
     given: list[Pass] = []
@@ -76,6 +79,7 @@ def test_held_out_video_is_held_out(camera_street: Path, tmp_path: Path, monkeyp
     assert key(folds[0].held) | key(folds[1].held) == key(final.learned), "together the folds score all of it"
 
 
+@pytest.mark.slow
 def test_levels_come_from_detectors_that_have_not_seen_the_video(
     camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +94,7 @@ def test_levels_come_from_detectors_that_have_not_seen_the_video(
     assert fresh.detector.levels[0, objects, 0] > 1.2 * stale.detector.levels[0, objects, 0]
 
 
+@pytest.mark.slow
 def test_it_finds_vehicles_where_people_walk(run: oddframe.Run, camera_street: Path) -> None:
     evaluation = oddframe.evaluate(run, f"folder:{camera_street / 'testing'}", progress=False)
     micro = evaluation.rows[0].result.micro_auc
@@ -98,12 +103,14 @@ def test_it_finds_vehicles_where_people_walk(run: oddframe.Run, camera_street: P
     assert any(event.box is not None for event in scores.events())
 
 
+@pytest.mark.slow
 def test_a_fit_repeats_to_the_bit(run: oddframe.Run, camera_street: Path, tmp_path: Path) -> None:
     again = oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "again", changes=SMALL)
     assert again.bundle.id == run.bundle.id
     assert again.calibration() == run.calibration()
 
 
+@pytest.mark.slow
 def test_a_bundle_gives_the_scores_of_the_run_that_left_it(run: oddframe.Run, camera_street: Path) -> None:
     video = camera_street / "testing" / "videos" / "01.mp4"
     (before,) = run.score(video, progress=False)
@@ -112,6 +119,7 @@ def test_a_bundle_gives_the_scores_of_the_run_that_left_it(run: oddframe.Run, ca
         assert np.array_equal(values, after.components[name]), name
 
 
+@pytest.mark.slow
 def test_it_scores_where_there_is_no_torch(run: oddframe.Run, camera_street: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\nimport oddframe\n"
@@ -124,6 +132,7 @@ def test_it_scores_where_there_is_no_torch(run: oddframe.Run, camera_street: Pat
     assert float(done.stdout) == pytest.approx(float(run.score(video, progress=False)[0].score.sum()))
 
 
+@pytest.mark.slow
 def test_the_card_and_the_end_of_fit_tell_the_self_check(
     run: oddframe.Run, ask: Ask, camera_street: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +143,7 @@ def test_the_card_and_the_end_of_fit_tell_the_self_check(
     assert told.status == 0 and "tells double speed from normal life of this camera" in told.out
 
 
+@pytest.mark.slow
 def test_a_missing_network_leaves_a_part_out_and_says_so(
     camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +158,7 @@ def test_a_missing_network_leaves_a_part_out_and_says_so(
         oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "b", changes=["options.parts=[patches]"])
 
 
+@pytest.mark.slow
 def test_a_damaged_bundle_is_told(run: oddframe.Run, tmp_path: Path) -> None:
     for name in ("bundle.json", "model.safetensors"):
         (tmp_path / name).write_bytes((run.path / name).read_bytes())
@@ -158,6 +169,7 @@ def test_a_damaged_bundle_is_told(run: oddframe.Run, tmp_path: Path) -> None:
         oddframe.load_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_export_says_that_there_is_nothing_to_do(run: oddframe.Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="scores without torch as it is"):
         oddframe.export(run, "onnx", tmp_path / "x")
