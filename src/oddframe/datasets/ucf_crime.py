@@ -122,7 +122,7 @@ def _listed(text: str, where: str) -> WeakVideo:
 
 
 def _annotated(text: str, where: str) -> WeakVideo:
-    """Read a line of an annotation: path, class and numbers, in some files with the number of frames before or after."""
+    """Read a line of an annotation: path, class and numbers, in some files also the number of frames."""
     path, *words = text.split()
     before = [words.pop(0)] if words and words[0].isdecimal() else []
     if not words:
