@@ -193,7 +193,7 @@ class Sampler:
 def heldout_samples(
     groups: Sequence[range], sampling: BatchSampling, batch_size: int, seed: int
 ) -> list[NDArray[np.int64]]:
-    """Choose at most 256 held-out samples, always the same, in batches like those of training; the last may be smaller."""
+    """Choose at most 256 held-out samples, always the same ones, in batches of the training size or smaller."""
     if sampling.kind == "shuffle":
         last = sum(map(len, groups)) - 1
         chosen = np.unique(np.linspace(0, last, HELDOUT_SAMPLES).round().astype(np.int64))
