@@ -34,8 +34,8 @@ class Seen:
 class RenderedFrame:
     """One frame with its ground truth.
 
-    `image` is (H, W, 3) uint8 BGR. `mask` is (H, W) uint8, 1 on visible pixels of anomalous objects; it is empty only
-    if `label` is 0. `objects` has every object that is at least partly visible.
+    `image` is (H, W, 3) uint8 BGR. `mask` is (H, W) uint8, 1 on visible pixels of anomalous objects. It is empty
+    exactly if `label` is 0. `objects` has every object that is at least partly visible.
     """
 
     index: int
