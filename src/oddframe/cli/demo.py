@@ -1,4 +1,4 @@
-"""oddframe demo."""
+"""The command `oddframe demo`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from oddframe.progress import progress_bars
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Another street, other people, other anomalies.")] = 0,
-    budget: Annotated[str, typer.Option(help="Time to train.")] = "130s",
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo writes.")] = Path("demo"),
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed. Another seed gives another street and other anomalies.")
+    ] = 0,
+    budget: Annotated[str, typer.Option(help="Training time.")] = "130s",
     as_json: JsonOption = False,
 ) -> None:
-    """The whole job on a synthetic street: render it, learn what is normal, find what is not, show it."""
+    """Show everything on a synthetic street: render it, train a detector, score test videos, write a report."""
     from oddframe.cli.evaluate import print_evaluation
     from oddframe.workflow.demo import demo as run_demo
 

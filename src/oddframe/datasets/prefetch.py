@@ -1,4 +1,4 @@
-"""Run a generator ahead of its consumer on a background thread."""
+"""Prefetching: a generator runs ahead of its consumer on a background thread."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T], depth: int = 2) -> Generator[T]:
-    """Yield `items` in order while up to `depth` of them are made ahead; memory stays bounded.
+    """Yield `items` in order, with up to `depth` of them computed in advance, so memory stays bounded.
 
-    An exception of the producer is raised at its place in the sequence. Closing this generator stops the producer and
-    closes it in turn, so that a video half read is released.
+    An exception of the producer is raised at its place in the sequence. Closing this generator stops and closes the
+    producer, so that a partly read video is released.
     """
     ready: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
     stop = threading.Event()
