@@ -119,6 +119,9 @@ class Detector(Learner):
             self.carries_over,
         )  # fmt: skip
 
+    def one_class(self, purpose: str) -> Detector:
+        return self
+
     @property
     def portable(self) -> bool:
         return not self.remembers
@@ -146,17 +149,3 @@ class Detector(Learner):
     def look_ahead(self) -> int:
         """Frames of latency; see `Signature.look_ahead`."""
         return self.signature.look_ahead
-
-
-def one_class(system: Learner, wanted: str) -> Detector:
-    """The system as a one-class detector.
-
-    Args:
-        wanted: what only such a detector can do, as the message begins.
-
-    Raises:
-        RecipeError: it is a weakly supervised one.
-    """
-    if not isinstance(system, Detector):
-        raise RecipeError(f"{wanted} is for one-class detectors; {type(system).__name__} learns from labelled videos")
-    return system

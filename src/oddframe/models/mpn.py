@@ -246,7 +246,8 @@ class MPN(Detector):
 
     def step_size(self, name: str) -> Tensor:
         """The learned step sizes of the weight of this name, one for each element."""
-        return self.step_sizes[step_name(name)]
+        sizes: Tensor = self.step_sizes[step_name(name)]
+        return sizes
 
     def features(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) features of unit length of stacked frames (B, 12, H, W) in [-1, 1]."""

@@ -23,7 +23,8 @@ def text_size(width: int) -> int:
 
 def text_width(text: str, size: int) -> int:
     """Pixels that `put_text` takes for a line of text."""
-    return _mask(text, size).shape[1]
+    width: int = _mask(text, size).shape[1]
+    return width
 
 
 def put_text(

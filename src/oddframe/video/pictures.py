@@ -54,7 +54,7 @@ class FilePictures:
                     self.flawed += picture.is_corrupt
                     yield picture, self.clock(picture.dts if self.by_dts else picture.pts)
 
-    def _packets(self) -> Iterator[av.Packet | None]:
+    def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
         """The stream's packets; None, which flushes the decoder, stands for the end."""
         try:
             for packet in self.container.demux(self.stream):

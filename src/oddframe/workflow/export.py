@@ -18,8 +18,6 @@ from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
 from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
-from oddframe.models.bag_detector import bag_detector
-from oddframe.models.detector import one_class
 from oddframe.progress import progress_bars
 from oddframe.runtime.exported import NETWORK, Exported
 from oddframe.runtime.onnx_graph import write_bag_graph, write_window_graph
@@ -103,7 +101,7 @@ def _convert_windows(
 ) -> tuple[Exported, Parity]:
     """A one-class detector, compared window by window."""
     bundle = trained.bundle.original()
-    detector = one_class(bundle.detector, "export")
+    detector = bundle.detector.one_class("export")
     reference = TorchRuntime(detector, "cpu")
     takes = _takes(reference, sources, VIDEOS, FRAMES)
     graph = scratch / NETWORK["onnx"]
@@ -125,7 +123,7 @@ def _convert_bags(
 ) -> tuple[Exported, Parity]:
     """A weakly supervised detector with its extractors, compared on whole videos."""
     bundle = trained.bundle.original()
-    detector = bag_detector(bundle.detector)
+    detector = bundle.detector.weakly_supervised()
     for name in detector.required:
         if bundle.data.features[name].sampling is None:
             raise BundleError(
