@@ -23,7 +23,9 @@ def bench(
     videos: Annotated[list[Path], typer.Argument(help="Video files or frame folders.")],
     frames: Annotated[int, typer.Option(help="Frames of each video to measure on.")] = 300,
     rounds: Annotated[int, typer.Option(help="Rounds; medians are reported.")] = 3,
-    fps: Annotated[float | None, typer.Option(help="Frames/s of your cameras; those of the videos without it.")] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second of your cameras.", show_default="that of the videos")
+    ] = None,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "auto",

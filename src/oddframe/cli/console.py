@@ -22,17 +22,20 @@ AlarmsOption = Annotated[
 ]
 QuantileOption = Annotated[
     float | None,
-    typer.Option(help="Instead, the quantile (0 to 1) of the held-out scores to take as threshold."),
+    typer.Option(help="Instead, the quantile (0 to 1) of the held-out scores that becomes the threshold."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 RuntimeOption = Annotated[
-    str | None, typer.Option(help="torch (without this option), onnx, openvino, or auto: the fastest that agrees.")
+    str | None, typer.Option(help="torch, onnx, openvino, or auto: the fastest that agrees.", show_default="torch")
 ]
 PrecisionOption = Annotated[
-    str | None, typer.Option(help="fp32 (without this option) or bf16; int8 for what was exported so.")
+    str | None, typer.Option(help="fp32 or bf16; int8 for what was exported so.", show_default="fp32")
 ]
-BatchOption = Annotated[int | None, typer.Option(help="Frames per forward pass; changes the speed only.")]
+BatchOption = Annotated[
+    int | None,
+    typer.Option(help="Frames per forward pass; it changes the speed only.", show_default="as the runtime chooses"),
+]
 WorkersOption = Annotated[int, typer.Option(min=1, help="Videos scored side by side, by processes of their own.")]
 
 

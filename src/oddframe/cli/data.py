@@ -17,11 +17,11 @@ app = typer.Typer(help="Look at data, or make some.", no_args_is_help=True)
 def world(
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
     videos: Annotated[int, typer.Option(min=1, help="Normal training videos.")] = 8,
-    test_videos: Annotated[int | None, typer.Option(min=1, help="Test videos (default: as many).")] = None,
+    test_videos: Annotated[int | None, typer.Option(min=1, help="Test videos.", show_default="as many")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same street.")] = 0,
     kind: Annotated[
-        list[str] | None, typer.Option(help="Anomaly to plant; may be given more than once (default: all).")
+        list[str] | None, typer.Option(help="Kind of anomaly to plant; repeatable.", show_default="all")
     ] = None,
 ) -> None:
     """Render a synthetic street: normal video to train on, and labelled test video with planted anomalies."""

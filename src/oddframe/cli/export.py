@@ -13,7 +13,7 @@ from oddframe.cli.console import JsonOption, print_json
 def export(
     run: Annotated[Path, typer.Argument(help="Bundle that `fit` left.")],
     to: Annotated[str, typer.Option(help="onnx or openvino.")],
-    out: Annotated[Path | None, typer.Option(help="The new folder; RUN-TO-PRECISION without it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The new folder.", show_default="RUN-TO-PRECISION")] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16 (openvino), or int8.")] = "fp32",
     video: Annotated[
         Path | None,

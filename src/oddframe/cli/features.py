@@ -18,14 +18,19 @@ def features(
     videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
     out: Annotated[Path, typer.Option(help="The store: a new folder, or one to go on with.")],
     weights: Annotated[Path | None, typer.Option(help="The network's weights; a file, or a folder for clip.")] = None,
-    preprocessing: Annotated[Path | None, typer.Option(help="YAML for an ONNX file; else FILE.yaml beside it.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the backbone; else the extractor's own.")] = None,
+    preprocessing: Annotated[
+        Path | None, typer.Option(help="YAML that describes an ONNX file.", show_default="FILE.yaml beside it")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the backbone.", show_default="that of the extractor")
+    ] = None,
     crops: Annotated[int, typer.Option(help="1 (centre), or 10 averaged (corners, centre, and mirrored).")] = 1,
     frames_per_snippet: Annotated[
-        int | None, typer.Option(help="Of 16 frames, those an image network looks at; 4 unless given.", min=1, max=16)
+        int | None,
+        typer.Option(help="Of 16 frames, those that an image network looks at.", show_default="4", min=1, max=16),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that share the cores; on a CPU up to 4 unless given.", min=1)
+        int | None, typer.Option(help="Processes that share the cores.", show_default="up to 4 on a CPU", min=1)
     ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",

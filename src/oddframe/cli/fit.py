@@ -20,7 +20,10 @@ def fit(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the trained bundle.")],
     model: Annotated[str, typer.Option(help="System to train with its small recipe; see `oddframe models`.")] = "sdmae",
-    recipe: Annotated[str | None, typer.Option(help="Recipe by name (see `oddframe recipes`), or a YAML file.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Recipe by name (see `oddframe recipes`), or a YAML file.", show_default="MODEL-small"),
+    ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(help="For dakd and mil: a store that `oddframe features` made, or NAME=LAYOUT:PATH; repeatable."),
@@ -30,7 +33,10 @@ def fit(
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, as in training.batch_size=8; repeatable."),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="30m, 2h, 2000steps or 5epochs; stages and schedule scale with it.")
+        str | None,
+        typer.Option(
+            help="30m, 2h, 2000steps or 5epochs; stages and schedule scale with it.", show_default="as the recipe says"
+        ),
     ] = None,
     alarms_per_hour: AlarmsOption = None,
     quantile: QuantileOption = None,

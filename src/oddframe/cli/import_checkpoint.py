@@ -13,7 +13,7 @@ def import_checkpoint(
     file: Annotated[Path, typer.Argument(help=".pth, .pt or .safetensors of the authors' released code.")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.")],
     recipe: Annotated[
-        str | None, typer.Option(help="Recipe with the checkpoint's sizes (default MODEL-avenue).")
+        str | None, typer.Option(help="Recipe with the sizes of the checkpoint.", show_default="MODEL-avenue")
     ] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe.")] = None,
 ) -> None:

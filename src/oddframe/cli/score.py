@@ -28,12 +28,13 @@ def score(
     videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
     out: Annotated[Path, typer.Option(help="Folder for scores, events, overlays and report.")],
     alarms_per_hour: Annotated[
-        float | None, typer.Option(help="Another threshold: accepted false alarms per hour.")
+        float | None,
+        typer.Option(help="Another threshold: accepted false alarms per hour.", show_default="as at training"),
     ] = None,
     quantile: Annotated[float | None, typer.Option(help="Another threshold: a quantile of held-out scores.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Another threshold: a value that you choose.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write overlay videos.")] = True,
-    force: Annotated[bool, typer.Option("--force", help="Score again what OUT already holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Score again what the folder already holds.")] = False,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "auto",

@@ -36,7 +36,7 @@ class Learner(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A new one, as a reading of the method has it, with single options changed.
+        """A new one as the paper ("paper") or the released code ("code") has it, with single options changed.
 
         Raises:
             RecipeError: unknown preset or option, or an impossible value.

@@ -257,11 +257,6 @@ class MemAE(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible value.
-        """
         return cls(configure(MemAEConfig, PRESETS, preset, options))
 
     def forward(self, x_BCTHW: Tensor) -> MemAEOutput:

@@ -230,11 +230,6 @@ class MNAD(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible value.
-        """
         presets = PRESETS
         if options.get("variant") == "reconstruction":
             presets = {name: {**RECONSTRUCTION, **values} for name, values in PRESETS.items()}

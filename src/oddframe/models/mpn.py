@@ -228,11 +228,6 @@ class MPN(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible value.
-        """
         return cls(configure(MPNConfig, PRESETS, preset, options))
 
     @property

@@ -274,11 +274,6 @@ class SDMAE(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible combination of sizes.
-        """
         return cls(configure(SDMAEConfig, PRESETS, preset, options))
 
     def encode(self, frames_BTHW3: Tensor, order_BL: Tensor) -> Tensor:
