@@ -31,7 +31,7 @@ from oddframe.scoring.agreement import Take, agreement, run, take_chunks
 from oddframe.scoring.heldout import HELDOUT
 from oddframe.scoring.open_scorer import bag_signature
 from oddframe.street import render_world
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.sources import Videos, VideoSource, find_videos
 from oddframe.workflow.run import Run
 
 VIDEOS, FRAMES = 4, 24  # compared: so many videos, and of a one-class detector so many frames of each
@@ -44,7 +44,7 @@ def export(
     out: str | Path,
     *,
     precision: Precision = "fp32",
-    videos: str | Path | Sequence[VideoSource] | None = None,
+    videos: Videos | None = None,
     data: str | None = None,
     allow: bool = False,
 ) -> Run:
@@ -54,7 +54,7 @@ def export(
         to: what is to run it.
         out: the new folder.
         precision: "bf16" is for OpenVINO; "int8", for one-class detectors, takes its ranges from `videos`.
-        videos: normal video that the run was not trained on, a path or sources; None compares on the built-in street.
+        videos: normal video that the run was not trained on, as for `Run.score`; None compares on the built-in street.
         data: labelled test set, "NAME:PATH"; with it the AUC under protocol `honest` is compared, too.
         allow: keep it even if it does not agree. A network that gives NaN is never kept.
 
@@ -79,7 +79,7 @@ def export(
         raise InputError(f"{bundle.path}: --data is for one-class detectors")
     with _beside(out) as folder, tempfile.TemporaryDirectory() as scratch:
         sources = _street(Path(scratch)) if videos is None else videos
-        found = find_videos(sources) if isinstance(sources, str | Path) else sources
+        found = find_videos(sources)
         for name in (CALIBRATION, HELDOUT, CARD):
             if (bundle.path / name).is_file():
                 shutil.copy(bundle.path / name, folder / name)

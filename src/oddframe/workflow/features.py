@@ -16,7 +16,7 @@ from oddframe.features.snippets import SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_store
 from oddframe.features.workers import Made, extract_beside, extract_here
 from oddframe.progress import progress_bars
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.sources import Videos, VideoSource, find_videos
 from oddframe.workflow.scores import Skipped
 
 GPU_BATCH = 64
@@ -82,7 +82,7 @@ class ExtractOptions:
 
 def extract_features(
     opening: Opening,
-    videos: str | Path | Sequence[VideoSource],
+    videos: Videos,
     out: str | Path,
     options: ExtractOptions = ExtractOptions(),
 ) -> Extraction:
@@ -90,7 +90,7 @@ def extract_features(
 
     Args:
         opening: the extractor.
-        videos: a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
+        videos: a path, a pattern, or a list of paths, as `Run.score` takes them.
         out: the store; made if missing, else it has to be of the same extractor and sampling.
         options: crops, frames of a snippet, device, processes and batch.
 
@@ -98,7 +98,7 @@ def extract_features(
         InputError: the extractor cannot be opened or used, `out` is something else, or not one video can be used.
         SpaceError: the disk is full.
     """
-    sources = find_videos(videos) if isinstance(videos, str | Path) else videos
+    sources = find_videos(videos)
     extractor = opening.open()
     sampling = SnippetSampling.of(extractor, options.frames_per_snippet, options.crops)
     device = _place(extractor, options.device)

@@ -22,7 +22,7 @@ from oddframe.scoring.open_scorer import open_scorer, score_identity, window_sig
 from oddframe.scoring.origin import Origin
 from oddframe.scoring.parallel import ScoringJob, score_in_processes
 from oddframe.types import FrameScores, Signature
-from oddframe.video.sources import Videos, VideoSource, find_sources
+from oddframe.video.sources import Videos, VideoSource, find_videos
 from oddframe.workflow.card import write_card
 from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.scores import Scores, Skipped
@@ -206,7 +206,7 @@ class Run:
 
         Args:
             videos: what to score: a path, a pattern such as "videos/*.mp4", a list of paths, or an `ArrayVideo`.
-                A path is a video, a folder of videos or of frame folders, or a CSV of paths.
+                A path is a video file, a folder of videos or of frame folders, or a CSV of paths.
             out: folder for score files, events, overlays and report; None keeps everything in memory and writes
                 nothing. Videos that this detector has scored are taken from there.
             calibration: thresholds; None takes the bundle's own, where it has them.
@@ -220,7 +220,7 @@ class Run:
             InputError: nothing to score, or not one of the videos can be scored.
             CalibrationError: pages are to be written and the bundle has no calibration.
         """
-        sources, rule = find_sources(videos), self.rule
+        sources, rule = find_videos(videos), self.rule
         if calibration is None and (self.bundle.calibration.is_file() or (out is not None and outputs.pages)):
             calibration = self.calibration()
         if options.runtime == AUTO:
