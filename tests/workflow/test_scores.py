@@ -40,7 +40,7 @@ def scores() -> Scores:
 
 def test_videos_are_found_by_name_and_by_number(scores: Scores) -> None:
     assert scores["02"] is scores[1] is scores[-1] is scores.videos[1]
-    assert len(scores) == 2 and [one.video for one in scores] == ["01", "02"] and list(scores)[0] is scores["01"]
+    assert len(scores) == 2 and [one.video for one in scores] == ["01", "02"] and next(iter(scores)) is scores["01"]
     with pytest.raises(KeyError, match=r"no video '03'; there are: 01, 02"):
         scores["03"]
     with pytest.raises(IndexError):
