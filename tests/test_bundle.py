@@ -146,7 +146,9 @@ ORIGIN = {"bundle": "0123456789ab", "video": "camera.mp4", "shots": 5, "frames":
 def of_format_1(folder: Path, data: dict[str, object]) -> TrainingData:
     """What a bundle says that an older oddframe made with this record of its data."""
     meta = json.loads((folder / "bundle.json").read_text())
-    (folder / "bundle.json").write_text(json.dumps({**meta, "format": 1, "versions": {"oddframe": "0.0.9", "torch": "2.5"}, "data": data}))
+    (folder / "bundle.json").write_text(
+        json.dumps({**meta, "format": 1, "versions": {"oddframe": "0.0.9", "torch": "2.5"}, "data": data})
+    )
     return load_bundle(folder).data
 
 
