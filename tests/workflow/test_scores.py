@@ -27,7 +27,7 @@ def video(name: str, score: list[float]) -> FrameScores:
 
 def threshold() -> Calibration:
     """5, from a minute of normal video that never reaches it."""
-    time = np.arange(60) * 1.0
+    time = np.arange(60, dtype=np.float64)
     found = calibrate([(time, np.linspace(0, 1, 60))], quantile=0.9, merge_s=2, min_s=0)
     return Calibration(**{**vars(found), "threshold": 5.0, "low": 4.0})
 

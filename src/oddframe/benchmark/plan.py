@@ -124,10 +124,10 @@ def _check(path: Path, plan: Plan) -> None:
                 f"{path}: systems.{name}: {recipe.model} learns from labelled videos and features, which a benchmark "
                 "does not offer; use `oddframe fit` and `oddframe evaluate` with --features"
             )
-    for wanted in plan.protocols:
-        owner = get_protocol(wanted).system
+    for needed in plan.protocols:
+        owner = get_protocol(needed).system
         if owner is not None and owner not in models:
-            raise InputError(f"{path}: protocol {wanted} is for the scores of {owner}, which is not among the systems")
+            raise InputError(f"{path}: protocol {needed} is for the scores of {owner}, which is not among the systems")
 
 
 def _below(folder: Path, part: DataPart) -> DataPart:

@@ -29,13 +29,13 @@ def export(
     from oddframe.workflow.export import export as convert
     from oddframe.workflow.run import load_run
 
-    target, wanted = parse_target(to), parse_precision(precision)
+    target, arithmetic = parse_target(to), parse_precision(precision)
     trained = load_run(run)
-    out = Path(f"{run}-{target}-{wanted}") if out is None else out
-    convert(trained, target, out, precision=wanted, videos=video, data=data, allow=allow)
+    out = Path(f"{run}-{target}-{arithmetic}") if out is None else out
+    convert(trained, target, out, precision=arithmetic, videos=video, data=data, allow=allow)
     parity: dict[str, Any] = dict(load_exported(out).parity)
     if as_json:
-        print_json({"path": str(out), "runtime": target, "precision": wanted, "parity": parity})
+        print_json({"path": str(out), "runtime": target, "precision": arithmetic, "parity": parity})
         return
     print(f"compared   on {parity['frames']} frames of {parity['where'] if video else 'the built-in street'}")
     for name, value in parity["relative"].items():

@@ -100,8 +100,8 @@ def _read_truth(root: Path, truth: Truth, lengths: dict[str, int], whole: bool) 
         if count == int(truth):
             return labels, notes
         counted.append(f"{file} has {count}")
-    told = "; ".join(counted) or f"looked for {', '.join(own)}"
-    raise InputError(f"{root}: no labels with {truth} anomalous frames: {told}")
+    contents = "; ".join(counted) or f"looked for {', '.join(own)}"
+    raise InputError(f"{root}: no labels with {truth} anomalous frames: {contents}")
 
 
 def _labels_from_masks(root: Path, lengths: dict[str, int]) -> Labels:

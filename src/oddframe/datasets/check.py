@@ -99,30 +99,32 @@ def _noted(name: str, note: str) -> Finding:
     return Finding(name, note, "correct it, or know that it can change a number")
 
 
-def _against_published(data: LabelledSet, told: Counts) -> Iterator[Finding]:
-    if len(data.videos) != told.videos:
-        missing = _missing_numbers(data, told)
+def _against_published(data: LabelledSet, counts: Counts) -> Iterator[Finding]:
+    if len(data.videos) != counts.videos:
+        missing = _missing_numbers(data, counts)
         named = f", missing: {', '.join(missing)}" if missing else ""
-        what = f"{len(data.videos)} test videos; published: {told.videos}{named}"
+        what = f"{len(data.videos)} test videos; published: {counts.videos}{named}"
         yield Finding(data.name, what, "get the missing ones, or say which subset the figures are of")
         return  # the totals differ for this reason
-    for video, length in zip(data.videos, told.lengths, strict=False):
+    for video, length in zip(data.videos, counts.lengths, strict=False):
         own = len(video.labels) + len(video.left_out)
         if own != length:
             what = f"{own} frames; published: {length}"
             yield Finding(str(video.source.path), what, "extract all its frames, without dropping or doubling any")
-    if data.frames + sum(len(video.left_out) for video in data.videos) != told.frames:
-        what = f"{data.frames:,} test frames; published: {told.frames:,} ({told.source})"
+    if data.frames + sum(len(video.left_out) for video in data.videos) != counts.frames:
+        what = f"{data.frames:,} test frames; published: {counts.frames:,} ({counts.source})"
         yield Finding(data.name, what, "extract all frames, or say which subset the figures are of")
-    elif told.positives is not None and data.positives != told.positives and not any(v.left_out for v in data.videos):
-        what = f"{data.positives:,} anomalous test frames; published: {told.positives:,} ({told.source})"
+    elif (
+        counts.positives is not None and data.positives != counts.positives and not any(v.left_out for v in data.videos)
+    ):
+        what = f"{data.positives:,} anomalous test frames; published: {counts.positives:,} ({counts.source})"
         yield Finding(data.name, what, "get the label file again, or name it beside every figure")
 
 
-def _missing_numbers(data: LabelledSet, told: Counts) -> list[str]:
+def _missing_numbers(data: LabelledSet, counts: Counts) -> list[str]:
     """Numbers of clips that are not there, of a set whose clips are numbered from 1."""
     numbers = {int(digits[-1]) for video in data.videos if (digits := re.findall(r"\d+", video.source.name))}
-    return [str(number) for number in range(1, len(told.lengths) + 1) if number not in numbers]
+    return [str(number) for number in range(1, len(counts.lengths) + 1) if number not in numbers]
 
 
 def _layout(video: LabelledVideo) -> Iterator[Finding]:

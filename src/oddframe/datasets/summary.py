@@ -38,25 +38,25 @@ def summarize(data: LabelledSet | WeakSet) -> Summary:
 
 
 def _labelled(data: LabelledSet) -> Summary:
-    told = data.published
-    training = told.training if told and told.training else (None, None)
+    reference = data.published
+    training = reference.training if reference and reference.training else (None, None)
     counts = (
-        SetCount("test videos", len(data.videos), told.videos if told else None),
-        SetCount("test frames", data.frames, told.frames if told else None),
-        SetCount("anomalous test frames", data.positives, told.positives if told else None),
+        SetCount("test videos", len(data.videos), reference.videos if reference else None),
+        SetCount("test frames", data.frames, reference.frames if reference else None),
+        SetCount("anomalous test frames", data.positives, reference.positives if reference else None),
         SetCount("training videos", None, training[0]),  # a labelled set is a test set; training takes any folder
         SetCount("training frames", None, training[1]),
     )
-    known = tuple(count for count in counts if (count.found, count.published) != (None, None))
-    return Summary(data.name, known, told.source if told else "", data.notes)
+    stated = tuple(count for count in counts if (count.found, count.published) != (None, None))
+    return Summary(data.name, stated, reference.source if reference else "", data.notes)
 
 
 def _weak(data: WeakSet) -> Summary:
-    told = data.published
+    reference = data.published
     counts = []
     for part, videos, expected in (
-        ("training", data.train, told.train if told else (None, None)),
-        ("test", data.test, told.test if told else (None, None)),
+        ("training", data.train, reference.train if reference else (None, None)),
+        ("test", data.test, reference.test if reference else (None, None)),
     ):
         counts.append(SetCount(f"anomalous {part} videos", sum(v.label for v in videos), expected[0]))
         counts.append(SetCount(f"normal {part} videos", sum(1 - v.label for v in videos), expected[1]))
@@ -65,6 +65,6 @@ def _weak(data: WeakSet) -> Summary:
     if data.test and len(lengths) == len(data.test):
         frames = sum(lengths)
         positives = sum(int(labels(video, length).sum()) for video, length in zip(data.test, lengths, strict=True))
-    counts.append(SetCount("test frames", frames, told.frames if told else None))
-    counts.append(SetCount("anomalous test frames", positives, told.positives if told else None))
-    return Summary(data.name, tuple(counts), f"ground truth by {told.made}" if told else "", data.notes)
+    counts.append(SetCount("test frames", frames, reference.frames if reference else None))
+    counts.append(SetCount("anomalous test frames", positives, reference.positives if reference else None))
+    return Summary(data.name, tuple(counts), f"ground truth by {reference.made}" if reference else "", data.notes)

@@ -93,8 +93,8 @@ class Published:
         for name, videos, expected in (("training", train, self.train), ("test", test, self.test)):
             found = (sum(v.label for v in videos), sum(1 - v.label for v in videos))
             if videos and found != expected:
-                told = f"{found[0]} anomalous and {found[1]} normal {name} videos"
-                notes.append(f"{told}; published: {expected[0]} and {expected[1]}")
+                counts = f"{found[0]} anomalous and {found[1]} normal {name} videos"
+                notes.append(f"{counts}; published: {expected[0]} and {expected[1]}")
         return tuple(notes)
 
     def compare_frames(self, frames: int, positives: int) -> str | None:

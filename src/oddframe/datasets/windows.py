@@ -38,10 +38,10 @@ def positions(
     """`Window.positions` of many frames at once: (B,) frame numbers to (B, T); one `length`, or (B,) of them."""
     scored = index[:, None]
     ends = np.reshape(length, (-1, 1))
-    wanted = scored + np.asarray(offsets, np.int64)
+    indices = scored + np.asarray(offsets, np.int64)
     if window.missing == "current":
-        return np.where((wanted >= 0) & (wanted < ends), wanted, scored)
-    return wanted.clip(0, ends - 1)
+        return np.where((indices >= 0) & (indices < ends), indices, scored)
+    return indices.clip(0, ends - 1)
 
 
 class WindowStream:

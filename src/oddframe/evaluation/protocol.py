@@ -106,8 +106,8 @@ class Protocol:
 
     def computes_like(self, other: Protocol) -> bool:
         """Whether both make the same number of the same scores and labels."""
-        said = dict(name="", description="", ground_truth=None, selection="", data="")
-        return replace(self, **said) == replace(other, **said)  # type: ignore[arg-type]  # plain field values
+        words = dict(name="", description="", ground_truth=None, selection="", data="")
+        return replace(self, **words) == replace(other, **words)  # type: ignore[arg-type]  # plain field values
 
     def standing_in(self, own: Combination) -> Protocol:
         """The same protocol for the scores of another system: its own combination takes the place of this one's.

@@ -121,9 +121,9 @@ def evaluate_weak(
     """
     chosen, left_out = _chosen(curves, videos, leave_out)
     scores = [_checked(curves[video.name], video) for video in chosen]
-    known = _frames_known(chosen)
+    annotated = _frames_known(chosen)
     truth = [
-        labels(video, len(score), rule) if known else np.zeros(len(score), np.int8)
+        labels(video, len(score), rule) if annotated else np.zeros(len(score), np.int8)
         for video, score in zip(chosen, scores, strict=True)
     ]
     place, levels = ranks(np.concatenate(scores))
@@ -148,7 +148,7 @@ def evaluate_weak(
         classes={},
         left_out=left_out,
     )
-    if not known:
+    if not annotated:
         return replace(result, notes=("only the labels of the videos are known, so there are no metrics of frames",))
     return _with_frames(result, frames)
 

@@ -46,9 +46,9 @@ class CLIPExtractor(NetworkExtractor):
             InputError: `transformers` is not installed, there are no weights, or they are of something else.
         """
         transformers = import_transformers()
-        wanted = f"CLIP's weights are published at https://huggingface.co/{HUB} (config.json and model.safetensors)"
+        advice = f"CLIP's weights are published at https://huggingface.co/{HUB} (config.json and model.safetensors)"
         if weights is not None and not (weights / "config.json").is_file():
-            raise InputError(f"{weights}: not a folder with a config.json; {wanted}")
+            raise InputError(f"{weights}: not a folder with a config.json; {advice}")
         source = HUB if weights is None else str(weights)
         try:
             with quiet(transformers, progress=weights is None):
@@ -58,11 +58,11 @@ class CLIPExtractor(NetworkExtractor):
         except Exception as error:  # of many kinds: no network, no such file, a damaged one
             reason = str(error).splitlines()[0]
             if weights is None:
-                raise InputError(f"CLIP cannot be fetched; {wanted}; name their folder with --weights") from error
-            raise InputError(f"{weights}: CLIP cannot be read from it: {reason}; {wanted}") from error
+                raise InputError(f"CLIP cannot be fetched; {advice}; name their folder with --weights") from error
+            raise InputError(f"{weights}: CLIP cannot be read from it: {reason}; {advice}") from error
         absent = sorted(str(key) for key in (*loading["missing_keys"], *loading["mismatched_keys"]))
         if absent:
-            raise BundleError(f"{source} lacks {absent[0]} of CLIP's image tower; {wanted}")
+            raise BundleError(f"{source} lacks {absent[0]} of CLIP's image tower; {advice}")
         side = network.config.image_size
         preprocessing = Preprocessing(side, (side, side), "rgb", MEAN, STD, "bicubic")
         return cls(network.float(), preprocessing, name, precision)

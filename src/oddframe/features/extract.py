@@ -119,12 +119,12 @@ def resized(info: VideoInfo, preprocessing: Preprocessing) -> tuple[int, int]:
     Raises:
         VideoError: the crop does not fit into that.
     """
-    wanted = preprocessing.resize
-    if isinstance(wanted, int):
+    extent = preprocessing.resize
+    if isinstance(extent, int):
         short = min(info.height, info.width)
-        height, width = (max(wanted, wanted * side // short) for side in (info.height, info.width))
+        height, width = (max(extent, extent * side // short) for side in (info.height, info.width))
     else:
-        height, width = wanted
+        height, width = extent
     h, w = preprocessing.crop
     if h > height or w > width:
         raise VideoError(

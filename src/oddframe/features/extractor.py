@@ -110,9 +110,9 @@ def check_frames(extractor: Extractor, frames: NDArray[np.uint8]) -> None:
     Raises:
         InputError: another type, another shape, or fewer frames than the network needs.
     """
-    wanted = (*extractor.preprocessing.crop, 3)
-    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != wanted:
-        height, width, _ = wanted
+    picture = (*extractor.preprocessing.crop, 3)
+    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != picture:
+        height, width, _ = picture
         raise InputError(
             f"{extractor.name}: got {frames.dtype} frames of shape {tuple(frames.shape)}; "
             f"wanted are uint8 of shape (snippets, frames, {height}, {width}, 3)"

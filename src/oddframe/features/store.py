@@ -319,9 +319,9 @@ def _read_about(path: Path) -> dict[str, Any]:
     return about
 
 
-def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _difference(there: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     """What differs between two fingerprinted descriptions, as "crops 1, not 10"."""
-    old, new = ({**about["identity"], **about["sampling"]} for about in (there, json.loads(json.dumps(wanted))))
+    old, new = ({**about["identity"], **about["sampling"]} for about in (there, json.loads(json.dumps(expected))))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return "; ".join(f"{key} {old.get(key)}, not {new.get(key)}" for key in keys)
 

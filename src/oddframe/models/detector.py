@@ -107,8 +107,8 @@ class Detector(Learner):
 
     @property
     def sees(self) -> str:
-        told = [f"t{offset:+d}" if offset else "t" for offset in self.window.offsets]
-        frames = " ".join(told) if len(told) <= 5 else f"{told[0]} ... {told[-1]}"
+        names = [f"t{offset:+d}" if offset else "t" for offset in self.window.offsets]
+        frames = " ".join(names) if len(names) <= 5 else f"{names[0]} ... {names[-1]}"
         return f"frames {frames} at {self.window.size[0]}x{self.window.size[1]}"
 
     @property

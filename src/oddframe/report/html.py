@@ -168,8 +168,8 @@ def _figure(anchor: str, number: int, event: Event, video: ReportVideo) -> str:
 def _why(event: Event, words: Mapping[str, str]) -> str:
     """The components that stand out, the most unusual first, in words."""
     found = sorted(((far, name) for name, far in event.why.items() if far >= STANDS_OUT), reverse=True)
-    told = [f"{escape(words.get(name, name.replace('_', ' ')))} ({far:.3g} σ)" for far, name in found]
-    return f"<br>unusual in {'; '.join(told)}" if told else ""
+    phrases = [f"{escape(words.get(name, name.replace('_', ' ')))} ({far:.3g} σ)" for far, name in found]
+    return f"<br>unusual in {'; '.join(phrases)}" if phrases else ""
 
 
 def _box(event: Event, video: ReportVideo) -> str:

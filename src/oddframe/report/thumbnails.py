@@ -25,16 +25,16 @@ def grab_thumbnails(source: VideoSource, frames: Sequence[int], width: int = 320
     Raises:
         VideoError: the video cannot be decoded.
     """
-    wanted = set(frames)
-    if not wanted:
+    numbers = set(frames)
+    if not numbers:
         return {}
     info = probe(source)
     size = (max(1, round(info.height * width / info.width)), width)
-    last = max(wanted)
+    last = max(numbers)
     pictures = {}
     with VideoReader(source, size=size, threads=0) as reader:
         for frame in reader:
-            if frame.index in wanted:
+            if frame.index in numbers:
                 pictures[frame.index] = frame.image
             if frame.index >= last:
                 break

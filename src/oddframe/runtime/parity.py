@@ -62,7 +62,7 @@ class Parity:
 
 
 def compare(
-    wanted: ComponentArrays,
+    reference: ComponentArrays,
     got: ComponentArrays,
     scores: tuple[NDArray[np.float64], NDArray[np.float64]],
     maps: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None,
@@ -76,7 +76,7 @@ def compare(
         maps: (N, h, w) each, or None.
         where: from which video, for people.
     """
-    pairs = {name: (values, got[name]) for name, values in wanted.items()}
+    pairs = {name: (values, got[name]) for name, values in reference.items()}
     finite = all(np.isfinite(other).all() for _, other in pairs.values())
     finite = finite and (maps is None or bool(np.isfinite(maps[1]).all()))
     relative = {name: _relative(*pair, floor=SMALL) for name, pair in pairs.items()} if finite else {}
@@ -85,18 +85,18 @@ def compare(
     return Parity(len(scores[0]), where, relative, _ranks(*scores) if finite else 0.0, finite)
 
 
-def _relative(wanted: NDArray[Any], got: NDArray[Any], floor: float) -> float:
+def _relative(reference: NDArray[Any], got: NDArray[Any], floor: float) -> float:
     """The largest difference relative to the wanted value, or to `floor` of the largest where that is more."""
-    size = np.abs(wanted.astype(np.float64))
+    size = np.abs(reference.astype(np.float64))
     largest = size.max(initial=0.0)
     if largest == 0:
         return float(np.abs(got).max(initial=0.0))
-    return float((np.abs(got.astype(np.float64) - wanted) / np.maximum(size, floor * largest)).max())
+    return float((np.abs(got.astype(np.float64) - reference) / np.maximum(size, floor * largest)).max())
 
 
-def _ranks(wanted: NDArray[np.float64], got: NDArray[np.float64]) -> float:
+def _ranks(reference: NDArray[np.float64], got: NDArray[np.float64]) -> float:
     """Spearman's correlation; 1 where neither tells any two frames apart."""
-    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (wanted, got))
+    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (reference, got))
     size = float(np.sqrt((a @ a) * (b @ b)))
     if size == 0:
         return 1.0 if not a.any() and not b.any() else 0.0

@@ -96,7 +96,7 @@ def parse_precision(name: str) -> Precision:
 
 
 def _one_of(what: str, name: str, choices: object, *more: str) -> str:
-    known = (*more, *get_args(choices))
-    if name not in known:
-        raise InputError(f"{what} is {name!r}; choose {', '.join(known[:-1])} or {known[-1]}")
+    allowed = (*more, *get_args(choices))
+    if name not in allowed:
+        raise InputError(f"{what} is {name!r}; choose {', '.join(allowed[:-1])} or {allowed[-1]}")
     return name

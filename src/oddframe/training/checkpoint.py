@@ -110,13 +110,13 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         ) from error
 
 
-def check_signature(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+def check_signature(folder: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
     """See to it that a run is resumed as it was begun.
 
     Raises:
         BundleError: something differs; the message names it.
     """
-    for name, value in wanted.items():
+    for name, value in expected.items():
         if found.get(name) != value:
             raise BundleError(
                 f"{folder / NAME}: begun with {name} {found.get(name)!r}, now {value!r}; "

@@ -227,8 +227,8 @@ def _protocols(plan: Plan, one: ScoredTestSet, data: str) -> list[Protocol]:
     if not plan.protocols:
         components = set(one.scores[0].components)
         return choose_protocols((), False, one.origin.model, components, one.origin.rule, data)
-    wanted = [get_protocol(name) for name in plan.protocols]
-    return [protocol for protocol in wanted if _fits(protocol, one)]
+    chosen = [get_protocol(name) for name in plan.protocols]
+    return [protocol for protocol in chosen if _fits(protocol, one)]
 
 
 def _fits(protocol: Protocol, one: ScoredTestSet) -> bool:

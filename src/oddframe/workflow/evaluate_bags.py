@@ -101,9 +101,9 @@ def evaluate_bags(
         notes += filter(None, [weak.published.compare_frames(first.frames, first.positives)])
     intervals = {}
     if details and first.positives is not None:
-        known = {video.name: video for video in with_features}
+        labelled = {video.name: video for video in with_features}
         for name, own in curves.items():
-            pairs = [(labels(known[video], len(values), rule), values) for video, values in own.items()]
+            pairs = [(labels(labelled[video], len(values), rule), values) for video, values in own.items()]
             intervals[name] = bootstrap_micro_auc(pairs)
     return BagEvaluation(weak.name, run.bundle.id, rows, tuple(notes), intervals)
 

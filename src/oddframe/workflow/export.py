@@ -135,15 +135,16 @@ def _convert_bags(
     _keep(scratch / NETWORK["onnx"], to, folder)
     identity, signature = _identity(bundle, to, precision), detector.signature
     made = Exported(folder, identity, bundle.recipe, signature, to, precision, {}, bundle.data)
-    said = []
+    outcomes = []
     for one in (trained, Run(made)):
         scores = one.with_rule(trained.rule).score(
             sources[:VIDEOS], options=RuntimeOptions(device="cpu"), progress=False
         )
         components = {n: np.concatenate([s.components[n] for s in scores]) for n in signature.components}
-        said.append((components, np.concatenate([s.score for s in scores]), ", ".join(s.name for s in scores.sources)))
-    (wanted, first, where), (got, second, _) = said
-    return made, compare(wanted, got, (first, second), None, where)
+        score = np.concatenate([s.score for s in scores])
+        outcomes.append((components, score, ", ".join(s.name for s in scores.sources)))
+    (original, first, where), (got, second, _) = outcomes
+    return made, compare(original, got, (first, second), None, where)
 
 
 def _keep(graph: Path, to: Target, folder: Path) -> None:

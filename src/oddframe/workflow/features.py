@@ -103,22 +103,22 @@ def extract_features(
     sampling = SnippetSampling.of(extractor, options.frames_per_snippet, options.crops)
     device = _place(extractor, options.device)
     store = create_store(out, opening, extractor, sampling)
-    wanted, kept, skipped = _sort_out(store, sources)
+    missing, kept, skipped = _sort_out(store, sources)
     workers = options.workers
     if workers is None:
         workers = min(MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
-    workers = max(1, min(workers, len(wanted)))
+    workers = max(1, min(workers, len(missing)))
     batch = options.batch or (BATCH if device == "cpu" else GPU_BATCH)
     began = time.perf_counter()
     made: dict[str, Made] = {}
     seconds = Seconds()
     with progress_bars() as tell:
         if workers == 1:
-            answers = extract_here(store, extractor, batch, wanted, tell)
+            answers = extract_here(store, extractor, batch, missing, tell)
         else:
             del extractor  # each process opens its own
             threads = max(1, torch.get_num_threads() // workers)
-            answers = extract_beside(store, device, batch, wanted, workers, threads, tell)
+            answers = extract_beside(store, device, batch, missing, workers, threads, tell)
         tell("videos", len(kept), len(sources))
         for source, answer in answers:
             if isinstance(answer, str):
@@ -152,7 +152,7 @@ def _sort_out(
     store: FeatureStore, sources: Sequence[VideoSource]
 ) -> tuple[list[VideoSource], list[str], list[Skipped]]:
     """Videos to extract, names of those that the store has, and those that cannot even be looked at."""
-    wanted: list[VideoSource] = []
+    missing: list[VideoSource] = []
     kept: list[str] = []
     skipped: list[Skipped] = []
     for source in sources:
@@ -160,10 +160,10 @@ def _sort_out(
             if store.holds(source):
                 kept.append(source.name)
             else:
-                wanted.append(source)
+                missing.append(source)
         except VideoError as error:
             skipped.append((source, str(error)))
-    return wanted, kept, skipped
+    return missing, kept, skipped
 
 
 def _place(extractor: Extractor, device: str) -> str:

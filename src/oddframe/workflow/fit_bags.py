@@ -102,13 +102,13 @@ def fill_in(recipe: Recipe, collection: Collection) -> Recipe:
         InputError: it names a backbone without features, or features of another length.
     """
     options, dims = dict(recipe.options), collection.dims
-    wanted = options.get("backbones")
-    if wanted is None:
+    named = options.get("backbones")
+    if named is None:
         options["backbones"] = dims
         if "student" in options and options["student"] is None:
             options["student"] = next(iter(dims))
         return recipe.model_copy(update={"options": options})
-    for name, dim in wanted.items():
+    for name, dim in named.items():
         if name not in dims:
             raise InputError(
                 f"recipe {recipe.name} asks for {name} features; there are features of {', '.join(dims)}. "
