@@ -283,6 +283,7 @@ def load_bundle(path: str | Path) -> Bundle:
         recipe = parse_recipe(meta["recipe"], str(path / META))
         detector = create(recipe.model, recipe.preset, **recipe.options)
         detector.load_state_dict(load_file(path / WEIGHTS))
-        return Bundle(path, meta["id"], recipe, detector.eval(), meta["history"], TrainingData.parse(meta["data"]))
+        data = TrainingData.parse({"version": meta["versions"]["oddframe"], **meta["data"]})
+        return Bundle(path, meta["id"], recipe, detector.eval(), meta["history"], data)
     except (ValueError, KeyError, TypeError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
         raise BundleError(f"{path}: damaged bundle: {str(error).splitlines()[0]}; train or copy it again") from error

@@ -37,14 +37,14 @@ def bench(
 
     from oddframe.errors import InputError
     from oddframe.runtime.runtime import RuntimeOptions
-    from oddframe.video.sources import find_sources
+    from oddframe.video.sources import find_videos
     from oddframe.workflow.bench import bench as measure
     from oddframe.workflow.run import load_run
 
     if fps is not None and not fps > 0:
         raise InputError(f"--fps is {fps:g}; it must be above 0")
     options = RuntimeOptions.parse(runtime, precision, device, batch)
-    result = measure(load_run(run), find_sources(videos), frames=frames, rounds=rounds, options=options)
+    result = measure(load_run(run), find_videos(videos), frames=frames, rounds=rounds, options=options)
     result = replace(result, fps=fps or result.fps)
     if as_json:
         print_json(result.to_dict())

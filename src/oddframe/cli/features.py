@@ -42,12 +42,12 @@ def features(
 ) -> None:
     """Extract features of videos with a frozen network, for weakly supervised training. A stopped run continues."""
     from oddframe.features.store import Opening
-    from oddframe.video.sources import find_sources
+    from oddframe.video.sources import find_videos
     from oddframe.workflow.features import ExtractOptions, extract_features
 
     opening = Opening(extractor, weights, preprocessing, name, precision)  # type: ignore[arg-type]  # checked when opened
     options = ExtractOptions(crops, frames_per_snippet, device, workers, batch)
-    done = extract_features(opening, find_sources(videos), out, options)
+    done = extract_features(opening, find_videos(videos), out, options)
     if as_json:
         print_json(_as_dict(done))
     else:

@@ -49,14 +49,14 @@ def score(
     """Score videos: when, where and how strongly something is not normal."""
     from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.scoring.choose_runtime import choose_runtime
-    from oddframe.video.sources import find_sources
+    from oddframe.video.sources import find_videos
     from oddframe.workflow.outputs import OutputOptions
     from oddframe.workflow.run import load_run
 
     options = RuntimeOptions.parse(runtime, precision, device, batch)
     trained = load_run(run)
     calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
-    sources = find_sources(videos)
+    sources = find_videos(videos)
     if options.runtime == "auto":
         options = choose_runtime(trained.bundle, options, sources, trained.rule, print_candidate)
     with progress_bars() as bars:

@@ -22,7 +22,8 @@ def pool(features: NDArray[np.float32], segments: int) -> NDArray[np.float32]:
     edges = boundaries(len(features), segments)
     starts, stops = edges[:-1], np.maximum(edges[1:], edges[:-1] + 1)
     sums = np.concatenate([np.zeros_like(features[:1], np.float64), np.cumsum(features, axis=0, dtype=np.float64)])
-    return ((sums[stops] - sums[starts]) / (stops - starts)[:, None]).astype(np.float32)
+    means: NDArray[np.floating] = (sums[stops] - sums[starts]) / (stops - starts)[:, None]
+    return means.astype(np.float32)
 
 
 def spread(scores: NDArray[np.float64], snippets: int) -> NDArray[np.float64]:

@@ -235,7 +235,8 @@ def _ranks_of_tracks(track: NDArray[np.integer], best: NDArray[np.int64]) -> NDA
     order = np.lexsort((-best, track))
     _, start, count = np.unique(track[order], return_index=True, return_counts=True)
     needed = -(-count // TRACK_PART)
-    return best[order][start + needed - 1]
+    chosen: NDArray[np.int64] = best[order][start + needed - 1]
+    return chosen
 
 
 def _result(

@@ -62,8 +62,9 @@ def open_extractor(
         if weights is not None:
             raise InputError(f"{spec} has its weights in its file; leave out weights {weights}")
         if precision != "fp32":
-            raise InputError(f"{spec} computes in the precision of its file; leave out precision {precision}")
-        return family(word).open(Path(file), preprocessing, name)
+            raise InputError(f"{spec} computes as its file says; precision {precision} is of no use")
+        described: Extractor = family(word).open(Path(file), preprocessing, name)
+        return described
     if spec not in NETWORKS:
         raise InputError(f"extractor {spec!r} is not known; there are: {KNOWN}")
     if preprocessing is not None:
@@ -73,7 +74,8 @@ def open_extractor(
             raise InputError(f"{spec} needs weights: {PUBLISHED[spec]}; give the file with --weights FILE")
         if not weights.is_file():
             raise InputError(f"{weights}: there is no such file; {spec} needs {PUBLISHED[spec]}")
-    return family(spec).open(weights, name or spec, precision)
+    extractor: Extractor = family(spec).open(weights, name or spec, precision)
+    return extractor
 
 
 def load_extractor(folder: str | Path) -> Extractor:
@@ -92,7 +94,8 @@ def load_extractor(folder: str | Path) -> Extractor:
             raise BundleError(f"{folder}: saved by a newer oddframe; upgrade oddframe")
         if about["spec"] not in (*NETWORKS, "onnx"):
             raise BundleError(f"{folder}: holds an extractor {about['spec']!r}, which is not known; there are: {KNOWN}")
-        return family(about["spec"]).load(folder, about)
+        extractor: Extractor = family(about["spec"]).load(folder, about)
+        return extractor
     except OddframeError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:

@@ -69,17 +69,20 @@ class CLIPExtractor(NetworkExtractor):
         return cls(network.float(), preprocessing, name, precision)
 
     def config(self) -> dict[str, Any]:
-        return self.network.config.to_diff_dict()
+        config: dict[str, Any] = self.network.config.to_diff_dict()
+        return config
 
     @classmethod
     def build(cls, config: Mapping[str, Any]) -> nn.Module:
         transformers = import_transformers()
-        return transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**config))
+        network: nn.Module = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**config))
+        return network
 
     def vectors(self, x_BCTHW: Tensor) -> Tensor:
         frames = x_BCTHW.transpose(1, 2)
-        vectors_ND = self.network(pixel_values=frames.flatten(0, 1)).image_embeds
-        return vectors_ND.unflatten(0, frames.shape[:2]).float().mean(1)
+        vectors_ND: Tensor = self.network(pixel_values=frames.flatten(0, 1)).image_embeds
+        snippets_BTD: Tensor = vectors_ND.unflatten(0, frames.shape[:2]).float()
+        return snippets_BTD.mean(1)
 
 
 def import_transformers() -> Any:

@@ -138,7 +138,8 @@ class I3D(nn.Module):
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """(B, 3, T, H, W) to (B, 400, t - 1): logits of Kinetics' classes."""
         features_BCt = self.features(x_BCTHW)
-        return self.logits(features_BCt[..., None, None])[..., 0, 0]
+        logits: Tensor = self.logits(features_BCt[..., None, None])
+        return logits[..., 0, 0]
 
 
 class I3DExtractor(NetworkExtractor):

@@ -148,7 +148,8 @@ def _crops(video: str, files: list[Path]) -> Array:
     for path, crop in zip(files, crops, strict=True):
         if crop.shape != crops[0].shape:
             raise InputError(f"{path}: has shape {crop.shape}, {files[0].name} has {crops[0].shape}")
-    return np.stack(crops).mean(0)
+    mean: NDArray[np.float32] = np.stack(crops).mean(0)
+    return mean
 
 
 def _sultani(video: str, files: list[Path]) -> Array:

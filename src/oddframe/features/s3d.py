@@ -123,7 +123,8 @@ class S3D(nn.Module):
         """(B, 3, T, H, W) to (B, 400): logits of Kinetics' classes, averaged over all pairs of time steps."""
         map_BCthw = self.features(x_BCTHW)
         pooled_BCt = F.avg_pool3d(map_BCthw, (2, *map_BCthw.shape[3:]), 1)
-        return self.classifier(pooled_BCt).mean((2, 3, 4))
+        logits: Tensor = self.classifier(pooled_BCt)
+        return logits.mean((2, 3, 4))
 
 
 class S3DExtractor(NetworkExtractor):
@@ -156,7 +157,8 @@ class S3DExtractor(NetworkExtractor):
         return S3D()
 
     def vectors(self, x_BCTHW: Tensor) -> Tensor:
-        return self.network.features(x_BCTHW).mean((2, 3, 4))
+        map_BCthw: Tensor = self.network.features(x_BCTHW)
+        return map_BCthw.mean((2, 3, 4))
 
 
 def torchvision_name(key: str) -> str:

@@ -312,7 +312,7 @@ def _read_about(path: Path) -> dict[str, Any]:
             f"one of {', '.join(LAYOUTS)}"
         )
     try:
-        about = json.loads(file.read_text("utf-8"))
+        about: dict[str, Any] = json.loads(file.read_text("utf-8"))
         if (about["format"], about["version"]) != (FORMAT, VERSION):
             raise InputError(f"{file}: {about['format']} of version {about['version']}; this oddframe reads {VERSION}")
         whole = fingerprint({**about["identity"], "sampling": about["sampling"]}) == about["fingerprint"]

@@ -22,8 +22,9 @@ def text_size(width: int) -> int:
 
 
 def text_width(text: str, size: int) -> int:
-    """Width in pixels of a line of text that `put_text` writes."""
-    return _mask(text, size).shape[1]
+    """Pixels that `put_text` takes for a line of text."""
+    width: int = _mask(text, size).shape[1]
+    return width
 
 
 def put_text(

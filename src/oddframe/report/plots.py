@@ -35,21 +35,6 @@ def plot_timeline(
     _save(figure, path)
 
 
-def plot_roc(path: Path, labels: ArrayLike, scores: ArrayLike, title: str = "") -> None:
-    """Write a PNG of the ROC curve of (N,) scores for (N,) labels of 0 and 1. Both labels must occur."""
-    alarms, hits = _roc_points(labels, scores)
-    figure = _figure(4, 4)
-    axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.3)
-    axes.fill_between(alarms, hits, color=SCORE, alpha=0.1, linewidth=0)
-    axes.plot(alarms, hits, color=SCORE, linewidth=1.6, clip_on=False)
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="false positive rate", ylabel="true positive rate")
-    axes.set_title(f"{title}  AUC {roc_auc(labels, scores):.3f}".strip(), loc="left", fontsize=10)
-    _bare(axes)
-    figure.tight_layout()
-    _save(figure, path)
-
-
 def plot_rocs(path: Path, curves: Mapping[str, tuple[ArrayLike, ArrayLike]], title: str = "") -> None:
     """Write a PNG of several ROC curves with their AUC.
 

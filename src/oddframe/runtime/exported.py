@@ -29,7 +29,7 @@ from oddframe.types import BagSignature, Signature
 FORMAT = 2  # format 1 did not record the training data of the bundle
 META = "export.json"
 NETWORK: dict[Target, str] = {"onnx": "network.onnx", "openvino": "network.xml"}
-KINDS: dict[str, type[Signature] | type[BagSignature]] = {"windows": Signature, "bags": BagSignature}
+OUTLINES: dict[str, type[Signature] | type[BagSignature]] = {own.kind: own for own in (Signature, BagSignature)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Exported:
             "runtime": self.runtime,
             "precision": self.precision,
             "recipe": self.recipe.model_dump(mode="json"),
-            "kind": next(kind for kind, signature in KINDS.items() if isinstance(self.outline, signature)),
+            "kind": self.outline.kind,
             "signature": TypeAdapter(type(self.outline)).dump_python(self.outline, mode="json"),
             "data": asdict(self.data),
             "gflop": self.gflop,
@@ -138,7 +138,7 @@ def load_exported(path: Path) -> Exported:
             path,
             meta["id"],
             parse_recipe(meta["recipe"], str(path / META)),
-            TypeAdapter(KINDS[meta["kind"]]).validate_python(meta["signature"]),
+            TypeAdapter(OUTLINES[meta["kind"]]).validate_python(meta["signature"]),
             runtime,
             meta["precision"],
             meta["parity"],

@@ -171,15 +171,15 @@ def supported_rate(alarms_per_hour: float | None, seconds: float) -> tuple[float
         CalibrationError: so much video cannot support the rate that was asked for.
         InputError: the rate is not positive.
     """
-    wanted = DEFAULT_RATE if alarms_per_hour is None else alarms_per_hour
-    if not wanted > 0:
-        raise InputError(f"alarms per hour must be more than 0, not {wanted:g}")
+    target_rate = DEFAULT_RATE if alarms_per_hour is None else alarms_per_hour
+    if not target_rate > 0:
+        raise InputError(f"alarms per hour must be more than 0, not {target_rate:g}")
     lowest = _lowest_rate(seconds)
-    if wanted >= lowest * (1 - 1e-9):
-        return wanted, ""
-    plural = "" if wanted == 1 else "s"
+    if target_rate >= lowest * (1 - 1e-9):
+        return target_rate, ""
+    plural = "" if target_rate == 1 else "s"
     problem = (
-        f"{_duration(seconds)} of normal video cannot support {wanted:g} alarm{plural} per hour; "
+        f"{_duration(seconds)} of normal video cannot support {target_rate:g} alarm{plural} per hour; "
         f"the lowest rate it supports is {_round_up(lowest)} per hour"
     )
     if alarms_per_hour is None:

@@ -34,7 +34,8 @@ class Textures:
     def each(self, i: ArrayLike, j: ArrayLike = 0) -> Plane:
         """A random number with standard deviation 1 for each cell (i, j) of a pattern."""
         cell = (np.asarray(i, np.int64) * 7919 + np.asarray(j, np.int64) * 104729) % len(self._table)
-        return self._table[cell]
+        numbers: Plane = self._table[cell]
+        return numbers
 
     def paving(self, x: Plane, y: Plane, colour: tuple[float, float, float], tile: tuple[float, float]) -> Plane:
         """Slabs in running bond, each a little different, with darker joints and stains."""

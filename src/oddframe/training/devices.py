@@ -72,4 +72,5 @@ def _synchronised(norm: _BatchNorm, x: Tensor) -> Tensor:
         for running, new in ((norm.running_mean, mean), (norm.running_var, variance * count / (count - 1))):
             running.lerp_(new.to(running.dtype), norm.momentum)  # type: ignore[union-attr, arg-type]
     scale = (variance + norm.eps).rsqrt() * norm.weight
-    return (centred * scale.view(shape) + norm.bias.view(shape)).to(x.dtype)
+    out: Tensor = centred * scale.view(shape) + norm.bias.view(shape)
+    return out.to(x.dtype)

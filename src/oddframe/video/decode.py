@@ -179,9 +179,9 @@ class VideoReader:
 
 
 def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The (H, W) bytes of a plane, without a copy. A negative line size means that the rows run upwards."""
-    buffer = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # PyAV's stubs lack the buffer protocol
-    rows = buffer.reshape(plane.height, abs(plane.line_size))[:, : plane.width]
+    """The (H, W) bytes of a plane, without copying; a negative line size means that rows run upwards."""
+    buffer = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # PyAV's stubs leave the buffer out
+    rows: NDArray[np.uint8] = buffer.reshape(plane.height, abs(plane.line_size))[:, : plane.width]
     return rows if plane.line_size > 0 else rows[::-1]
 
 

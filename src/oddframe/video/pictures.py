@@ -54,8 +54,8 @@ class FilePictures:
                     self.flawed += picture.is_corrupt
                     yield picture, self.clock(picture.dts if self.by_dts else picture.pts)
 
-    def _packets(self) -> Iterator[av.Packet | None]:
-        """The packets of the stream, then None, which flushes the decoder."""
+    def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
+        """The stream's packets; None, which flushes the decoder, stands for the end."""
         try:
             for packet in self.container.demux(self.stream):
                 if packet.size:

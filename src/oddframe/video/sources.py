@@ -45,6 +45,7 @@ class ArrayVideo(VideoSource):
     Attributes:
         frames: (N, H, W, 3) uint8 RGB or (N, H, W) uint8 grey, N at least 1.
         fps: frames per second, above 0.
+        name: of the video; score files and events carry it.
 
     Raises:
         InputError: the frames have another shape or type, or `fps` is not above 0.
@@ -53,15 +54,17 @@ class ArrayVideo(VideoSource):
     frames: NDArray[np.uint8]
     fps: float
 
+    __eq__, __hash__ = object.__eq__, object.__hash__  # two arrays of one name are two videos
+
     @property
     def size(self) -> int:
         return int(self.frames.size)
 
     def __init__(self, frames: NDArray[np.uint8], fps: float, name: str = "frames") -> None:
-        shape = frames.shape
-        if frames.dtype != np.uint8 or not shape or not shape[0] or not (len(shape) == 3 or shape[3:] == (3,)):
+        shape, kind = getattr(frames, "shape", ()), getattr(frames, "dtype", type(frames).__name__)
+        if kind != np.uint8 or 0 in shape or not (len(shape) == 3 or shape[3:] == (3,)):
             raise InputError(
-                f"frames have shape {shape} and type {frames.dtype}; give uint8 of shape (N, H, W, 3) or (N, H, W)"
+                f"frames have shape {shape} and type {kind}; give a uint8 array of shape (N, H, W, 3) or (N, H, W)"
             )
         if not 0 < fps < float("inf"):
             raise InputError(f"fps is {fps}; it must be above 0")
@@ -85,43 +88,30 @@ def frame_files(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if _is_image(path)]
 
 
-def find_videos(path: str | Path) -> list[VideoSource]:
-    """Find every video in `path`, in natural order.
-
-    A folder with images and without video files is a frame folder, and its subfolders are not searched. A single image
-    beside subfolders with videos counts as a preview and is ignored. Images beside video files and hidden files are
-    ignored too.
+def find_videos(videos: Videos) -> list[VideoSource]:
+    """The videos that a path, a pattern such as "videos/*.mp4", or a list of them names, each once.
 
     Args:
-        path: a video file; a folder, which is searched recursively for video files and frame folders; a frame folder;
-            or a CSV whose column `video` (or `path`) lists any of these, relative to the CSV.
+        videos: of a path: a video file; a folder, searched recursively for video files and frame folders; a frame
+            folder; or a CSV whose column `video` (or `path`) names any of these, relative to the CSV. A folder with
+            images and without video files is a frame folder and is not searched further; a lone image beside subfolders
+            with videos is taken for a preview and ignored, and so are images beside video files. Hidden files are
+            ignored.
 
     Returns:
-        The sources. Their names are the file names without suffix; in nested folders the POSIX paths below `path`
-        without suffix. Videos that would have the same name keep their suffixes.
+        The videos of a folder in natural order. Sources are named by their stem or, in nested folders, by their POSIX
+        path below the given one without suffix; where two would share a name they keep their suffixes.
 
     Raises:
-        InputError: `path` or an entry of the CSV does not exist or holds no video.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    if path.is_file() and path.suffix.lower() == ".csv":
-        return _named(_listed(path))
-    return _named(_found(path), path if path.is_dir() else path.parent)
-
-
-def find_sources(videos: Videos) -> list[VideoSource]:
-    """Find the videos of a path, a pattern such as "videos/*.mp4", or a list of these. Each video is returned once.
-
-    Raises:
-        InputError: an entry holds no video, or two videos have the same name.
+        InputError: something does not exist or holds no video, or two videos have the same name.
     """
     given = [videos] if isinstance(videos, str | Path | VideoSource) else videos
     found: dict[str, VideoSource] = {}
     for source in (source for entry in given for source in _sources_of(entry)):
         other = found.setdefault(source.name, source)
-        if other is not source and other.path.resolve() != source.path.resolve():
+        if other != source and "array" in (other.kind, source.kind):
+            raise InputError(f"two videos are called {source.name}; give each `ArrayVideo` a name of its own")
+        if other.path.resolve() != source.path.resolve():
             raise InputError(
                 f"{other.path} and {source.path} would both be called {source.name}; give the folder that holds both"
             )
@@ -130,15 +120,25 @@ def find_sources(videos: Videos) -> list[VideoSource]:
     return list(found.values())
 
 
-def _sources_of(video: str | Path | VideoSource) -> list[VideoSource]:
+def _sources_of(video: object) -> list[VideoSource]:
     if isinstance(video, VideoSource):
         return [video]
-    if not Path(video).exists() and has_magic(str(video)):
+    if not isinstance(video, str | Path):
+        raise InputError(
+            f"a video cannot be given as a {type(video).__name__}; give a path, a pattern, a list of them, or an "
+            "`oddframe.ArrayVideo` of frames"
+        )
+    path = Path(video)
+    if not path.exists() and has_magic(str(video)):
         paths = sorted(glob(str(video), recursive=True), key=natural_key)
         if not paths:
-            raise InputError(f"{video}: no file or folder matches this pattern")
-        return _named([source for path in paths for source in _found(Path(path))])
-    return find_videos(video)
+            raise InputError(f"{video}: no file or folder fits this pattern")
+        return _named([source for match in paths for source in _found(Path(match))])
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return _named(_listed(path))
+    return _named(_found(path), path if path.is_dir() else path.parent)
 
 
 def _found(path: Path) -> list[VideoSource]:
