@@ -21,7 +21,6 @@ from oddframe.benchmark.table import markdown_table
 from oddframe.datasets.readers import open_labelled
 from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
-from oddframe.models.detector import one_class
 from oddframe.runtime.onnx_graph import write_window_graph
 from oddframe.runtime.parity import compare
 from oddframe.runtime.quantise import quantise
@@ -55,7 +54,7 @@ def main() -> None:
     rows = []
     for path in arguments.runs:
         run = load_run(path)
-        detector, rule = one_class(run.detector, "this"), run.rule
+        detector, rule = run.detector.one_class("this"), run.rule
         with tempfile.TemporaryDirectory() as folder:
             graph, quantised = Path(folder) / "graph.onnx", Path(folder) / "int8.onnx"
             write_window_graph(detector, graph)

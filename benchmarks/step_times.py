@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from oddframe.datasets.clips import ClipSet
-from oddframe.models.detector import one_class
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.settings import TrainingOptions
@@ -38,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe = load_recipe(arguments.recipe, [f"training.batch_size={arguments.batch}"])
     torch.manual_seed(0)
-    detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "learning from frames")
+    detector = create(recipe.model, recipe.preset, **recipe.options).one_class("learning from frames")
     size, rng = detector.window.size, np.random.default_rng(0)
     videos = [Noise(rng.integers(0, 255, (60, *size, 3), dtype=np.uint8)) for _ in range(4)]
     data = ClipSet(videos, detector.window, None, make_paster(recipe.pseudo, size, 0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import oddframe
@@ -24,3 +26,15 @@ def test_public_names_are_those_of_the_floors_below() -> None:
 def test_a_wrong_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'fitt'"):
         oddframe.fitt  # noqa: B018
+
+
+def test_every_public_name_is_there_and_has_a_docstring() -> None:
+    for name in oddframe.__all__:
+        thing = getattr(oddframe, name)
+        assert name == "__version__" or (thing.__doc__ and not thing.__doc__.startswith(f"{name}(")), name
+
+
+def test_the_public_names_are_those_of_the_documentation() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    missing = [name for name in oddframe.__all__ if name != "__version__" and f"`{name}" not in page]
+    assert not missing, "docs/python.md says what each is for"

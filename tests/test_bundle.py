@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from oddframe.bundle import TrainingData, load_bundle, save_bundle
+from oddframe.bundle import (
+    Adaptation,
+    FeatureOrigin,
+    SkippedVideo,
+    TrainingData,
+    TrainingVideo,
+    load_bundle,
+    save_bundle,
+)
 from oddframe.errors import BundleError
 from oddframe.models.reference import read_checkpoint
 from oddframe.models.registry import create
@@ -85,3 +93,88 @@ def test_checkpoints_with_pickled_objects_are_refused_with_the_way_around(tmp_pa
     path.write_text("not a checkpoint")
     with pytest.raises(BundleError, match="not a checkpoint"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TrainingData(
+            videos=(TrainingVideo("01", 125, heldout=(100, 125)), TrainingVideo("02", 125)),
+            skipped=(SkippedVideo("broken", "not a video"),),
+            heldout_seconds=1.0,
+            frame_rate=25.0,
+        ),
+        TrainingData(
+            videos=(TrainingVideo("a", label=1), TrainingVideo("b", label=0)),
+            heldout_videos=("b",),
+            labels="train.csv",
+            features={"seen": FeatureOrigin("abc", 12, {"crops": 1}), "heard": FeatureOrigin("def", 6)},
+        ),
+        TrainingData(checkpoint="released.pth"),
+        TrainingData(adapted_from=Adaptation("0123456789ab", "camera.mp4", 5, (10, 20, 30))),
+    ],
+    ids=["frames", "bags", "imported", "adapted"],
+)
+def test_what_a_detector_was_trained_on_comes_back_from_its_bundle(
+    data: TrainingData, recipe: Recipe, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    made = save_bundle(tmp_path, create(recipe.model, recipe.preset, **recipe.options), recipe, {}, data)
+    assert load_bundle(tmp_path).data == made.data == data
+    assert json.loads((tmp_path / "bundle.json").read_text())["format"] == 2
+
+
+OLD_FRAMES = {
+    "videos": [{"name": "01", "frames": 125}, {"name": "02", "frames": 125}],
+    "skipped": [{"name": "broken", "reason": "not a video"}],
+    "heldout": [[100, 125], [0, 0]],
+    "heldout_seconds": 1.0,
+}
+OLD_BAGS = {
+    "labels": "train.csv",
+    "videos": [{"name": "a", "label": 1}, {"name": "b", "label": 0}],
+    "heldout": ["b"],
+    "heldout_seconds": 40.0,
+    "features": {
+        "seen": {"fingerprint": "abc", "dim": 12, "sampling": {"crops": 1}},
+        "heard": {"fingerprint": "def", "dim": 6, "sampling": None},
+    },
+}
+ORIGIN = {"bundle": "0123456789ab", "video": "camera.mp4", "shots": 5, "frames": [10, 20, 30]}
+
+
+def of_format_1(folder: Path, data: dict[str, object]) -> TrainingData:
+    """What a bundle says that an older oddframe made with this record of its data."""
+    meta = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(
+        json.dumps({**meta, "format": 1, "versions": {"oddframe": "0.0.9", "torch": "2.5"}, "data": data})
+    )
+    return load_bundle(folder).data
+
+
+def test_bundles_of_format_1_that_learned_from_frames_are_read(folder: Path) -> None:
+    data = of_format_1(folder, OLD_FRAMES)
+    assert data.videos == (TrainingVideo("01", 125, heldout=(100, 125)), TrainingVideo("02", 125))
+    assert data.skipped == (SkippedVideo("broken", "not a video"),) and data.heldout_seconds == 1.0
+    assert data.version == "0.0.9", "of the oddframe that trained it, not of the one that reads"
+    assert data.heldout_videos == () and data.frame_rate is None and data.adapted_from is None
+
+
+def test_bundles_of_format_1_that_learned_from_labelled_videos_are_read(folder: Path) -> None:
+    data = of_format_1(folder, OLD_BAGS)
+    assert data.videos == (TrainingVideo("a", label=1), TrainingVideo("b", label=0))
+    assert data.heldout_videos == ("b",) and data.labels == "train.csv" and data.heldout_seconds == 40.0
+    assert data.features == {"seen": FeatureOrigin("abc", 12, {"crops": 1}), "heard": FeatureOrigin("def", 6)}
+
+
+def test_adapted_and_imported_bundles_of_format_1_are_read(folder: Path) -> None:
+    data = of_format_1(folder, {**OLD_FRAMES, "adapted_from": ORIGIN})
+    assert data.adapted_from == Adaptation("0123456789ab", "camera.mp4", 5, (10, 20, 30)) and len(data.videos) == 2
+    assert of_format_1(folder, {"checkpoint": "released.pth"}).checkpoint == "released.pth"
+
+
+def test_a_record_of_the_data_that_is_none_is_a_damaged_bundle(folder: Path) -> None:
+    for data in ({"videos": "01"}, {**OLD_FRAMES, "heldout": [[0, 25]]}, {"videos": [{"frames": 3}]}):
+        with pytest.raises(BundleError, match="damaged bundle") as refusal:
+            of_format_1(folder, data)
+        assert "\n" not in str(refusal.value)

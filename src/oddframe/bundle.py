@@ -287,7 +287,7 @@ def load_bundle(path: str | Path) -> Bundle:
                 f"{path}: made by oddframe {meta['versions']['oddframe']}, newer than this one; upgrade oddframe"
             )
         recipe = parse_recipe(meta["recipe"], str(path / META))
-        data = TrainingData.parse(meta["data"])
+        data = TrainingData.parse({"version": meta["versions"]["oddframe"], **meta["data"]})
         detector = create_for(recipe.model, recipe.preset, recipe.options, data.frame_size)
         detector.load_weights(path / WEIGHTS)
         return Bundle(path, meta["id"], recipe, detector, meta["history"], data)

@@ -1,14 +1,14 @@
 """The errors oddframe raises on purpose. Every message says what is wrong, where, and what to do about it.
 
-The command line prints the message of an `OddframeError` as one line and exits with its `exit_status`; anything else
-that escapes is a fault of oddframe itself and exits with 1.
+The command line prints the message of an `OddframeError` as one line and exits with its `exit_status`. Any other
+exception is a fault of oddframe itself and exits with 1.
 """
 
 from __future__ import annotations
 
 
 class OddframeError(Exception):
-    """Base of all errors caused by input, configuration or environment rather than by a bug."""
+    """Base of all errors that input, configuration or environment cause, rather than a bug."""
 
     exit_status = 2
 
@@ -18,7 +18,7 @@ class InputError(OddframeError):
 
 
 class VideoError(InputError):
-    """A video that cannot be opened or decoded; in a folder it is skipped and named, alone it is fatal."""
+    """A video that cannot be opened or decoded. In a folder it is skipped and reported; a single one is fatal."""
 
 
 class RecipeError(InputError):
@@ -26,16 +26,16 @@ class RecipeError(InputError):
 
 
 class BundleError(InputError):
-    """A trained bundle or checkpoint that is missing, incomplete or made for something else."""
+    """A trained bundle or checkpoint that is missing, incomplete, or made for another purpose."""
 
 
 class TrainingError(OddframeError):
-    """Training that cannot go on: the loss is no longer finite, for instance."""
+    """Training cannot continue, for example because the loss is no longer finite."""
 
 
 class CalibrationError(OddframeError):
-    """A threshold was asked for that the held-out normal video cannot support."""
+    """The held-out normal video is too short for the requested threshold."""
 
 
 class SpaceError(OddframeError):
-    """Not enough disk space for what is about to be written; raised before anything is."""
+    """There is not enough disk space. Where the need is known beforehand, it is raised before anything is written."""

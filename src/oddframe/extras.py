@@ -1,4 +1,4 @@
-"""Libraries that not every installation has."""
+"""Import of optional libraries, which not every installation has."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from oddframe.errors import InputError
 
 
 def imported(library: str, extra: str) -> Any:
-    """A library that comes with an extra of oddframe.
+    """Import a library that an extra of oddframe installs.
 
     Raises:
-        InputError: it is not installed.
+        InputError: the library is not installed. The message gives the command that installs it.
     """
     try:
         return import_module(library)

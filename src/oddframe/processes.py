@@ -1,6 +1,6 @@
-"""Processes beside this one, for work on many files.
+"""Worker processes for work on many files.
 
-They are spawned, not forked: a fork of a process that runs threads can hang.
+They are spawned, not forked, because a fork of a process that runs threads can hang.
 """
 
 from __future__ import annotations
@@ -19,30 +19,35 @@ SPAWN = get_context("spawn")
 
 
 def cores() -> int:
-    """Cores for the arithmetic of this process: what OMP_NUM_THREADS says, as for torch, or those it may run on."""
-    wish = os.environ.get("OMP_NUM_THREADS", "")
-    if wish.isdecimal() and int(wish) > 0:
-        return int(wish)
+    """Number of cores for the arithmetic of this process.
+
+    It is OMP_NUM_THREADS where that is set, as for torch; otherwise the number of cores that the process may run on.
+    """
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal() and int(threads) > 0:
+        return int(threads)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def process_pool(workers: int, begin: Callable[..., object] | None = None, *arguments: Any) -> ProcessPoolExecutor:
-    """A pool whose processes start at the first `submit`; make that one under `main_hidden`.
+    """A pool of worker processes. They start at the first `submit`; call it inside `main_hidden`.
 
-    An interrupt is this process's to handle: the others do not notice it.
+    Only the parent process handles an interrupt; the workers ignore it.
 
     Args:
-        begin: called with `arguments` in every process before its first task. They may hold what `SPAWN` makes to be
-            shared between processes.
+        workers: number of processes.
+        begin: called with `arguments` in every process before its first task.
+        arguments: for `begin`. They may hold objects of `SPAWN` that processes share, such as locks and queues.
     """
     return ProcessPoolExecutor(workers, SPAWN, _begin, (begin, arguments))
 
 
 @contextmanager
 def main_hidden() -> Iterator[None]:
-    """Hide the script that was started from the processes that start in this block.
+    """Hide the main script from processes that start inside this block.
 
-    A spawned process imports it, and it would run again if it has no `__main__` guard. Workers need nothing of it.
+    A spawned process imports the main script, which would run again if it has no `__main__` guard. Workers do not need
+    the script.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

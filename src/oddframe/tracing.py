@@ -1,4 +1,4 @@
-"""From a module in torch to the content of an ONNX file."""
+"""Conversion of a torch module to the content of an ONNX file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def onnx_bytes(
     inputs: Sequence[str],
     outputs: Sequence[str],
 ) -> bytes:
-    """Content of an ONNX file that needs no other files.
+    """Content of a self-contained ONNX file.
 
     Args:
-        module: in eval mode; takes tensors one by one, gives one or a tuple of them.
-        example: tensors to trace it with, their first axes longer than one: that length would be taken for fixed.
-        free: a name for the first axis of each; axes of one name have one length.
+        module: in eval mode. It takes tensors as positional arguments and returns a tensor or a tuple of tensors.
+        example: tensors to trace it with. Their first axes are longer than 1, because a length of 1 would be fixed.
+        free: a name for the first axis of each tensor. Axes of the same name have the same length.
         inputs, outputs: names of the tensors.
 
     Raises:
@@ -43,25 +43,25 @@ def onnx_bytes(
             module, tuple(example), dynamo=True, verbose=False, input_names=list(inputs), output_names=list(outputs),
             dynamic_shapes=_nested(module, tuple({0: axes[name]} for name in free)),
         )  # fmt: skip
-        assert program is not None, "without a file torch gives the program"
+        assert program is not None, "torch returns the program when no file is given"
         model = program.model_proto
-    # What torch notes of every node names files of this machine, and would make one network's hash differ by it.
-    own = model.graph
-    for part in (own, *own.node, *own.input, *own.output, *own.value_info, *own.initializer):
+    # The metadata of every node names source files of this machine, so hashes of one network would differ by machine.
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         del part.metadata_props[:]
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
 def _nested(module: nn.Module, axes: tuple[dict[int, Any], ...]) -> Any:
-    """The axes as torch wants them: one tuple in another where the module takes `*tensors`."""
+    """The axes in the form that torch expects: a nested tuple where the module takes `*tensors`."""
     variadic = bool(module.forward.__code__.co_flags & 0x04)
     return (axes,) if variadic else axes
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No remarks on operators of libraries that are not there, nor on what torch itself will have to change."""
+    """Silence torch's remarks about operators of libraries that are not installed and about its own deprecations."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -172,7 +172,10 @@ class Signature:
             spatial maximum becomes the component "map_max", or None. Done while streaming, from a ring of maps.
         masking: what it takes besides frames, or None.
         carries_over: what it sees of one video changes how it scores the next.
+        kind: word for such detectors in files.
     """
+
+    kind: ClassVar[str] = "windows"
 
     window: Window
     components: Mapping[str, str]
@@ -206,7 +209,10 @@ class BagSignature:
         combination: what of them makes the score of a frame by default.
         segments: S, equal parts that a video is divided into.
         backbones: name -> D of the features that it cannot do without.
+        kind: word for such detectors in files.
     """
+
+    kind: ClassVar[str] = "bags"
 
     components: Mapping[str, str]
     combination: Combination

@@ -11,18 +11,24 @@ from oddframe.testing.check import Case, cases
 from oddframe.testing.windows import two_devices_learn_alike
 
 CHECKS = [check for name in names() for check in checks(entry(name))]
-TWO_DEVICES = "two devices learn what one learns"
+TWO_DEVICES, RESUMED = "two devices learn what one learns", "a resumed run ends with the same bits"
 # MemAE's biases in front of a BatchNorm have no gradient but rounding. Adam makes steps of it all the same, and they
 # reach the running means behind.
 ROUNDING = {"memae": (".bias", ".running_mean")}
 # The student's negatives, and the bags that "sum" counts, are those of a device; all else is the same for any number.
 SPREADABLE = [case for name in ("dakd", "mil") for case in cases(entry(name)) if case.options]
+# The quick tests resume each system in one preset; to resume all presets and variants takes as long as all else here.
+FIRST = {name: cases(entry(name))[0] for name in names()}
+
+
+def takes_long(check: Check) -> bool:
+    return check.slow or (check.name == RESUMED and check.case != FIRST[check.case.about.name])
 
 
 @pytest.mark.parametrize(
     "check",
     [
-        pytest.param(check, id=str(check), marks=[pytest.mark.slow] if check.slow else [])
+        pytest.param(check, id=str(check), marks=[pytest.mark.slow] if takes_long(check) else [])
         for check in CHECKS
         if check.name != TWO_DEVICES
     ],

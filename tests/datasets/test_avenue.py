@@ -96,7 +96,7 @@ def test_masks_that_are_missing_or_too_few(root: Path) -> None:
     with pytest.raises(InputError, match="no folder testing_label_mask"):
         open_labelled(f"avenue-masks:{root}")
     tiny.masks_mat(root / "testing_label_mask" / "1_label.mat", TRUTH_A[0])
-    with pytest.raises(InputError, match=r"2_label\.mat: missing; it holds the masks of clip 02"):
+    with pytest.raises(InputError, match=r"2_label\.mat: missing; it should hold the masks of clip 02"):
         open_labelled(f"avenue-masks:{root}")
     tiny.masks_mat(root / "testing_label_mask" / "2_label.mat", [0, 1])
     with pytest.raises(InputError, match="testing_label_mask: 2 labels for 3 frames of 02"):

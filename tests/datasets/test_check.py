@@ -112,7 +112,7 @@ def uneven(root: Path) -> None:
     ("fault", "says"),
     [
         (gap, "02: 3 of the frames numbered 0 to 5 are missing, first 1; extract them again"),
-        (twice, "02: 1 frames have a number that another one has; keep one image per frame"),
+        (twice, "02: 1 frames have the number of another frame; keep one image per frame"),
         (deeper, "02: images in more/ below a folder of frames are not read; give each video one folder"),
         (broken_image, "02: 1 unreadable image skipped, first 001.png; get the file again"),
         (broken_image, "02: 3 labels for 2 frames decoded; make one label per frame"),
@@ -166,7 +166,7 @@ def test_missing_clips_and_trimmed_ones_against_the_published_counts(
     assert "8 test frames; published: 9 (counted by hand)" in total
     (tmp_path / "testing" / "frames" / "02").rename(tmp_path / "put away")
     (line,) = lines()
-    assert "2 test videos; published: 3, missing: 2; get the missing ones" in line
+    assert "2 test videos; published: 3, missing: 2; get the missing videos" in line
 
 
 def test_avenue_labels_need_not_agree_with_its_masks(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_video_stands_once_in_a_set() -> None:
     video = WeakVideo("a", 0, "Normal")
     with pytest.raises(InputError, match="set: a is listed twice"):
         WeakSet("set", (video,), (video,))
-    with pytest.raises(InputError, match="set: no videos"):
+    with pytest.raises(InputError, match="set: there are no videos"):
         WeakSet("set", (), ())
 
 

@@ -266,9 +266,9 @@ def test_the_folder_holds_what_its_tables_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"videos": 0, "test_videos": 0}, {"seconds": 0.01}, {"videos": -1}])
-def test_impossible_videos_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+def test_impossible_videos_are_refused(world: World, tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        render_world(tmp_path / "no", **wrong)  # type: ignore[arg-type]
+        render_world(tmp_path / "no", world, **wrong)  # type: ignore[arg-type]
     assert not (tmp_path / "no").exists()
 
 

@@ -81,9 +81,7 @@ def test_options_of_frames_are_refused_for_labelled_videos(
     student: Path, words: tuple[object, ...], world: Path, ask: Ask
 ) -> None:
     answer = ask("evaluate", student, "--data", world / "test.csv", *features(world), *words)
-    says = (
-        f"{student}: is a run that learnt from labelled videos (dakd, mil); {words[0]} is for a run that scores frames"
-    )
+    says = f"{student}: is a run trained on labelled videos (dakd, mil); {words[0]} is for a run that scores frames"
     assert answer.status == 2 and answer.err.startswith(f"oddframe: {says}") and answer.err.count("\n") == 1
 
 

@@ -241,7 +241,7 @@ def test_an_entry_may_say_a_protocol_in_short() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"smoothness": 3}, "model mil: protocol 'paper/mil' has a field 'smoothness' that there is not"),
+        ({"smoothness": 3}, "model mil: protocol 'paper/mil' has an unknown field 'smoothness'"),
         ({"name": "paper/mill"}, "protocol 'paper/mill': call it paper/mil"),
         ({"smoothing": ("centred", 8, 2.0)}, "protocol 'paper/mil': centred smoothing needs an odd number"),
         ({"smoothing": ("centred", 9, 2.0, 1)}, "protocol 'paper/mil': .* takes from"),

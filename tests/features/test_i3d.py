@@ -127,5 +127,5 @@ def test_files_of_other_networks_are_refused(tmp_path: Path) -> None:
 def test_nine_frames_at_least(tmp_path: Path) -> None:
     torch.save({name: value.float() for name, value in released_state().items()}, tmp_path / "w.pt")
     extractor = I3DExtractor.open(tmp_path / "w.pt")
-    with pytest.raises(InputError, match="a snippet has 8 frames, needed are 9"):
+    with pytest.raises(InputError, match="a snippet has 8 frames, but needs at least 9"):
         extractor.embed(np.zeros((1, 8, 224, 224, 3), np.uint8))

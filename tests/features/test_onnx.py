@@ -90,7 +90,7 @@ def test_a_fixed_number_of_frames_takes_them_at_even_distances(tmp_path: Path) -
     assert extractor.least == 4
     frames = drawn(2, 16)
     np.testing.assert_allclose(extractor.embed(frames), means(frames[:, [0, 4, 8, 12]]), rtol=1e-5, atol=1e-3)
-    with pytest.raises(InputError, match="a snippet has 3 frames, needed are 4"):
+    with pytest.raises(InputError, match="a snippet has 3 frames, but needs at least 4"):
         extractor.embed(frames[:, :3])
     path = write_network(tmp_path / "long.onnx", ("n", 3, 32, 8, 12), "NCTHW", description=text)
     with pytest.raises(InputError, match="takes clips of 32 frames; a snippet has 16"):
@@ -114,7 +114,7 @@ def test_one_of_several_outputs_is_named(tmp_path: Path) -> None:
     extractor = open_extractor(f"onnx:{path}")
     assert (extractor.dim, extractor.name) == (3, "mine")
     (tmp_path / "toy.yaml").write_text(f"{DESCRIPTION}output: map\n")
-    with pytest.raises(InputError, match=r"output 'map' has shape \(1, 3, 8, 12\) for 1 inputs; wanted is one vector"):
+    with pytest.raises(InputError, match=r"output 'map' has shape \(1, 3, 8, 12\) for 1 inputs, not one vector"):
         open_extractor(f"onnx:{path}")
     (tmp_path / "toy.yaml").write_text(f"{DESCRIPTION}output: other\n")
     with pytest.raises(InputError, match=r"output: there is no 'other'; there are: features, map"):
@@ -171,7 +171,7 @@ def test_files_that_are_missing_or_no_networks(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.onnx: there is no such file"):
         open_extractor(f"onnx:{tmp_path / 'none.onnx'}")
     path = write_network(tmp_path / "toy.onnx", description=None)
-    with pytest.raises(InputError, match=r"toy\.yaml: there is no such file; say there how.*resize.*mean.*std"):
+    with pytest.raises(InputError, match=r"toy\.yaml: there is no such file; it describes.*resize.*mean.*std"):
         open_extractor(f"onnx:{path}")
     (tmp_path / "other.yaml").write_text(DESCRIPTION)
     assert open_extractor(f"onnx:{path}", preprocessing=tmp_path / "other.yaml").dim == 3

@@ -100,7 +100,7 @@ def test_the_keys_say_whose_weights_they_are_and_how_pixels_are_scaled(origin: s
         x = frames / 127.5 - 1
     expected = extractor.network.features(x.movedim(-1, 1)).mean((2, 3, 4))
     np.testing.assert_allclose(extractor.embed(frames.numpy()), expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(InputError, match="a snippet has 13 frames, needed are 14"):
+    with pytest.raises(InputError, match="a snippet has 13 frames, but needs at least 14"):
         extractor.embed(frames[:, :13].numpy())
 
 

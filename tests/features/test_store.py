@@ -85,7 +85,7 @@ def test_another_preprocessing_is_another_store(tmp_path: Path, network: Path) -
     network.with_suffix(".yaml").write_text("{resize: 20, crop: [16, 16], mean: 0, std: 255}\n")
     with pytest.raises(InputError, match="extracted otherwise \\(preprocessing"):
         make_store(tmp_path / "store", network)
-    with pytest.raises(InputError, match="not the extractor any more that made this store"):
+    with pytest.raises(InputError, match="no longer the extractor that made this store"):
         store.open_extractor()
 
 

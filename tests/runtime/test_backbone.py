@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from oddframe.errors import InputError, RecipeError
 from oddframe.runtime import backbone
 from oddframe.runtime.backbone import cached_backbone, gate, load_backbone, open_backbone, write_backbone
+from oddframe.runtime.runtime import Backend
 
 for library in ("torch", "onnx", "onnxruntime", "openvino"):
     pytest.importorskip(library)
@@ -36,7 +37,7 @@ def test_the_runtimes_agree(file: Path) -> None:
 
 
 @pytest.mark.parametrize("runtime", ["torch", "onnx", "openvino"])
-def test_a_frame_gives_the_same_bits_whatever_comes_with_it(runtime: backbone.Backend, file: Path) -> None:
+def test_a_frame_gives_the_same_bits_whatever_comes_with_it(runtime: Backend, file: Path) -> None:
     network = open_backbone(BLOCKS, runtime, path=file)
     together = network(FRAMES)
     for n in range(3):

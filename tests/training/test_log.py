@@ -65,10 +65,12 @@ def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 def test_epochs_say_where_their_time_went(capsys: pytest.CaptureFixture[str]) -> None:
     view = ProgressView(shown=True)
-    view.say("teacher", "epochs 3-6", 4, {"data": 0.04, "forward": 5.0, "backward": 9.96, "update": 5.0}, loading=2.5)
+    view.show_times(
+        "teacher", "epochs 3-6", 4, {"data": 0.04, "forward": 5.0, "backward": 9.96, "update": 5.0}, loading=2.5
+    )
     assert capsys.readouterr().err.splitlines() == [
-        "training: teacher  epochs 3-6: 20 s, 5 s an epoch (forward 25%, backward 50%, update 25%; "
-        "loading beside 2.5 s)"
+        "training: teacher  epochs 3-6: 20 s, 5 s per epoch (forward 25%, backward 50%, update 25%; "
+        "loading in the background 2.5 s)"
     ]
 
 
@@ -76,7 +78,7 @@ def test_every_epoch_is_timed_and_every_stage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def timed() -> list[str]:
-        return [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines() if "s an epoch" in line]
+        return [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines() if "s per epoch" in line]
 
     plan = TrainingPlan(batch_size=8)
     train(Toy(), ToySet(32), None, plan, tmp_path / "short", TrainingOptions(accelerator="cpu"))
@@ -92,7 +94,7 @@ def test_every_epoch_is_timed_and_every_stage(
 def test_nothing_is_shown_unasked(capsys: pytest.CaptureFixture[str]) -> None:
     view = ProgressView(shown=False)
     view.show("teacher", 1.0, loss=0.5, samples_per_s=120.0, seconds_left=0)
-    view.say("teacher", "epoch 0", 1, {"forward": 1.0}, loading=0.5)
+    view.show_times("teacher", "epoch 0", 1, {"forward": 1.0}, loading=0.5)
     view.close()
     assert capsys.readouterr() == ("", "")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -252,7 +253,7 @@ class Deadly(Window):
     """Ends the process that unpickles it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return os._exit, (1,)
+        return signal.raise_signal, (signal.SIGKILL,)
 
 
 def test_a_killed_worker_is_reported_with_what_it_may_have_died_of(videos: list[VideoSource], tmp_path: Path) -> None:

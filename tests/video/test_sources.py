@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.errors import InputError
-from oddframe.video.sources import find_videos, frame_files, natural_key
+from oddframe.video.sources import ArrayVideo, Videos, find_videos, frame_files, natural_key
 
 
 def touch(*paths: Path) -> None:
@@ -116,3 +117,72 @@ def test_what_is_not_there_or_holds_nothing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").unlink()
     with pytest.raises(InputError, match=r"no video found; looked for \.mp4.*\.tif"):
         find_videos(tmp_path)
+
+
+def names(videos: Videos) -> list[str]:
+    return [source.name for source in find_videos(videos)]
+
+
+def test_a_pattern_a_list_and_a_path_name_videos_alike(tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ("cam10.mp4", "cam2.mp4", "cam2.avi", "other.mp4", "sub/cam3.mp4")))
+    assert names(str(tmp_path / "cam*.mp4")) == names(tmp_path / "cam*.mp4") == ["cam2", "cam10"]
+    assert names(str(tmp_path / "**/cam3.*")) == ["cam3"]
+    assert names([str(tmp_path / "other.mp4"), tmp_path / "cam10.mp4"]) == ["other", "cam10"], "the order given"
+    assert names([tmp_path / "cam2.mp4", tmp_path / "cam*.mp4"]) == ["cam2", "cam10"], "each once"
+    assert names(find_videos(tmp_path / "other.mp4")) == ["other"], "what was found may be given again"
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    touch(tmp_path / "a[1].mp4", tmp_path / "a1.mp4")
+    assert names(str(tmp_path / "a[1].mp4")) == ["a[1]"]
+
+
+@pytest.mark.parametrize(
+    ("videos", "message"),
+    [
+        ([], "there is no video to look at"),
+        ("nothing*.mp4", r"nothing\*\.mp4: no file or folder fits this pattern"),
+        (["gone.mp4"], r"gone\.mp4: no such file or folder"),
+        (np.zeros((4, 8, 8), np.uint8), r"cannot be given as a ndarray; .* `oddframe\.ArrayVideo` of frames"),
+        ([3], "cannot be given as a int"),
+        ([ArrayVideo(np.zeros((4, 8, 8), np.uint8), 25), ArrayVideo(np.ones((4, 8, 8), np.uint8), 25)],
+         "two videos are called frames; give each `ArrayVideo` a name of its own"),
+    ],
+)  # fmt: skip
+def test_what_names_no_video_is_refused_in_one_line(videos: Videos, message: str) -> None:
+    with pytest.raises(InputError, match=message) as refusal:
+        find_videos(videos)
+    assert "\n" not in str(refusal.value)
+
+
+def test_arrays_of_two_names_are_two_videos_and_one_given_twice_is_one() -> None:
+    frames = np.zeros((4, 8, 8), np.uint8)
+    one, other = ArrayVideo(frames, 25, "one"), ArrayVideo(frames, 25, "other")
+    assert find_videos([one, other, one]) == [one, other] and one != ArrayVideo(frames, 25, "one")
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (np.zeros((4, 8, 8), np.float32), r"shape \(4, 8, 8\) and type float32"),
+        (np.zeros((8, 8), np.uint8), r"shape \(8, 8\) and type uint8"),
+        (np.zeros((4, 8, 8, 4), np.uint8), r"shape \(4, 8, 8, 4\)"),
+        (np.zeros((4, 8, 8, 3, 1), np.uint8), r"shape \(4, 8, 8, 3, 1\)"),
+        (np.zeros((0, 8, 8), np.uint8), r"shape \(0, 8, 8\)"),
+        (np.zeros((4, 0, 8, 3), np.uint8), r"shape \(4, 0, 8, 3\)"),
+        ([np.zeros((8, 8), np.uint8)], "type list"),
+        (None, "type NoneType"),
+    ],
+)
+def test_frames_of_another_shape_or_type_are_refused_in_one_line(frames: object, message: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"{message}.*give a uint8 array of shape \(N, H, W, 3\) or \(N, H, W\)"
+    ) as refusal:
+        ArrayVideo(frames, fps=25)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("fps", [0, -25, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(fps: float) -> None:
+    with pytest.raises(InputError, match="it must be above 0"):
+        ArrayVideo(np.zeros((4, 8, 8), np.uint8), fps)

@@ -19,7 +19,7 @@ from oddframe.errors import CalibrationError, InputError
 from oddframe.models.detector import Batch
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
-from oddframe.scoring.heldout import load_heldout
+from oddframe.scoring.heldout_store import load_heldout
 from oddframe.types import Window
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import find_videos

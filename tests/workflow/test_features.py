@@ -33,8 +33,8 @@ def test_extracts_names_what_is_broken_and_goes_on_where_it_stopped(
     command = ("features", f"onnx:{colour_network}", videos, "--out", tmp_path / "store", "--workers", 1)
     answer = ask(*command)
     assert answer.status == 3 and "skipped broken:" in answer.err, answer.err
-    assert "colours: 3 numbers for every 16 frames, of which it looks at 4, the centre" in answer.out
-    assert "2 videos extracted, 0 already there, 1 skipped" in answer.out
+    assert "colours: 3 numbers per snippet of 16 frames, 4 of them seen by the network, centre crop" in answer.out
+    assert "2 videos extracted, 0 already in the store, 1 skipped" in answer.out
     assert "network " in answer.out and "waiting for decoding " in answer.out
     store = open_store(tmp_path / "store")
     assert store.videos == ("01", "02") and store.fingerprint in answer.out

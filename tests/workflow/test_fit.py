@@ -11,6 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+import oddframe
+from oddframe.datasets.clips import ClipSet
+from oddframe.settings import ThresholdOptions
+
 FRAMES, HELD_OUT, BATCH = 120, 24, 8
 TINY = (
     "--recipe", "mnad-small", "--set", "options.size=[32, 64]", "--set", "options.width=2",
@@ -47,3 +51,26 @@ def test_fit_learns_from_one_part_of_the_video_and_measures_on_the_other(
     assert measured and learnt < 0.25 * measured[-1], "grey frames are easy, noise is not"
     heldout = json.loads((out / "bundle.json").read_text())["data"]["videos"][0]["heldout"]
     assert heldout == [FRAMES - HELD_OUT, FRAMES]
+
+
+def test_pseudo_anomalies_are_pasted_into_what_is_learnt_and_what_is_measured(
+    calm_then_wild: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODDFRAME_CACHE", str(tmp_path / "cache"))
+    handed: list[ClipSet] = []
+
+    def stop(_: object, learnt: ClipSet, measured: ClipSet, *__: object) -> None:
+        handed.extend((learnt, measured))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("oddframe.workflow.fit.train", stop)
+    changes = [TINY[3], TINY[5], TINY[9], "pseudo={source: world, sequences: 9, probability: 1, max_area: 0.2}"]
+    with pytest.raises(KeyboardInterrupt):
+        oddframe.fit(
+            calm_then_wild, recipe="mnad-small", changes=changes, out=tmp_path / "run",
+            threshold=ThresholdOptions(quantile=0.9),
+        )  # fmt: skip
+    assert len(handed) == 2
+    for clips in handed:
+        samples = np.arange(min(len(clips), 16))
+        assert (clips.batch(samples, samples, 0).pasted.max((1, 2)) > 0).mean() > 0.5

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pytest
 
 import oddframe
+from oddframe.errors import CalibrationError, InputError
+from oddframe.settings import Smoothing
+from oddframe.workflow.scores import Scores
 
 Ask = Callable[..., Any]
 RECIPE = "summary: x\nmodel: frame_difference\noptions: {size: [16, 32]}\nscoring: {smoothing: {kind: none}}\n"
@@ -126,3 +133,139 @@ def test_what_fit_refuses_leaves_nothing(
     answer = ask("fit", street / "training" / "videos", "--recipe", recipe, "--out", tmp_path / "run", *words)
     assert answer.status == 2 and message in answer.err and answer.err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def same(one: Scores, other: Scores) -> bool:
+    """Whether two sets of scores are equal to the last bit, names aside."""
+    return len(one) == len(other) and all(
+        a.score.tobytes() == b.score.tobytes() and a.time.tobytes() == b.time.tobytes()
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_videos_are_named_as_people_name_them(run: Path, street: Path) -> None:
+    folder, loaded = street / "testing" / "videos", oddframe.load_run(run)
+    by_folder = loaded.score(folder)
+    assert [one.video for one in by_folder] == ["01", "02"]
+    for videos in (str(folder), f"{folder}/*.mp4", [str(folder / "01.mp4"), folder / "02.mp4"]):
+        scores = loaded.score(videos)
+        assert same(scores, by_folder) and [one.video for one in scores] == ["01", "02"], videos
+    (alone,) = loaded.score(folder / "02.mp4")
+    assert alone.score.tobytes() == by_folder["02"].score.tobytes()
+    assert same(oddframe.score(run, folder), by_folder) and same(oddframe.score(loaded, folder), by_folder)
+    with pytest.raises(InputError, match=r"no file or folder fits this pattern"):
+        loaded.score(f"{folder}/*.mkv")
+
+
+def moving(shape: tuple[int, ...]) -> np.ndarray:
+    """20 frames of noise that changes more in the middle."""
+    random = np.random.default_rng(0)
+    change = np.where((np.arange(20) > 7) & (np.arange(20) < 12), 60, 6).reshape(-1, *[1] * (len(shape)))
+    return np.asarray((128 + random.normal(size=(20, *shape)) * change).clip(0, 255), np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(36, 64, 3), (36, 64)], ids=["RGB", "grey"])
+def test_frames_in_memory_score_as_the_same_frames_in_files(run: Path, shape: tuple[int, ...], tmp_path: Path) -> None:
+    frames = moving(shape)
+    for number, frame in enumerate(frames):
+        (tmp_path / "frames").mkdir(exist_ok=True)
+        assert cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), frame[..., ::-1] if frame.ndim == 3 else frame)
+    lossless(tmp_path / "lossless.mkv", frames, 25)
+    loaded = oddframe.load_run(run)
+    in_memory = loaded.score(oddframe.ArrayVideo(frames, fps=25))
+    assert np.ptp(in_memory[0].score) > 0 and in_memory["frames"] is in_memory[0]
+    assert same(in_memory, loaded.score(tmp_path / "lossless.mkv"))
+    folder = loaded.score(tmp_path / "frames")
+    if frames.ndim == 4:
+        assert same(in_memory, folder)
+    else:  # a grey image is read in colour, and shrinking three channels rounds otherwise than shrinking one
+        assert in_memory[0].score == pytest.approx(folder[0].score, rel=0.02)
+
+
+def lossless(path: Path, frames: np.ndarray, fps: int) -> None:
+    """Write frames so that decoding gives them back."""
+    layout, stored = ("rgb24", "bgr0") if frames.ndim == 4 else ("gray", "gray")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], stored
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, layout)))
+        container.mux(stream.encode(None))
+
+
+def test_the_rate_of_frames_in_memory_is_that_of_their_times(run: Path, tmp_path: Path) -> None:
+    frames, loaded = moving((36, 64)), oddframe.load_run(run)
+    fast, slow = (loaded.score(oddframe.ArrayVideo(frames, fps=fps))[0] for fps in (10, 2))
+    assert slow.time[-1] == pytest.approx(5 * fast.time[-1]) == 19 / 2
+    assert (slow.score == fast.score).all()
+
+
+def test_frames_in_memory_are_never_taken_from_stored_scores(run: Path, tmp_path: Path) -> None:
+    loaded, pages = oddframe.load_run(run), oddframe.OutputOptions(overlay=False)
+    frames = moving((36, 64))
+    first = loaded.score(oddframe.ArrayVideo(frames, 25), tmp_path / "out", outputs=pages)
+    other = loaded.score(oddframe.ArrayVideo(frames[::-1], 25), tmp_path / "out", outputs=pages)
+    assert not same(first, other) and (tmp_path / "out" / "report.html").is_file()
+
+
+def test_another_file_of_the_same_name_is_scored_again(run: Path, street: Path, tmp_path: Path) -> None:
+    here, elsewhere = (street / part / "videos" / "01.mp4" for part in ("testing", "training"))
+    loaded, scores_only = oddframe.load_run(run), oddframe.OutputOptions(pages=False)
+    loaded.score(here, tmp_path, outputs=scores_only)
+    path = tmp_path / "scores" / "01.npz"
+    made = path.stat().st_mtime_ns
+    loaded.score(here, tmp_path, outputs=scores_only)
+    assert path.stat().st_mtime_ns == made, "the same file is taken from the folder"
+    again = loaded.score(elsewhere, tmp_path, outputs=scores_only)
+    assert path.stat().st_mtime_ns != made and same(again, loaded.score(elsewhere))
+
+
+def test_without_a_calibration_there_are_scores_in_memory_but_no_events_and_no_pages(
+    run: Path, street: Path, tmp_path: Path
+) -> None:
+    (run / "calibration.json").unlink()
+    loaded, video = oddframe.load_run(run), street / "testing" / "videos" / "01.mp4"
+    scores = loaded.score(video)
+    assert scores.calibration is None and len(scores[0].score) == 62
+    with pytest.raises(CalibrationError, match="have no threshold"):
+        scores.events()
+    with pytest.raises(CalibrationError, match=r"has no calibration.*oddframe calibrate .* NORMAL_VIDEOS"):
+        loaded.score(video, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    loaded.score(video, tmp_path / "out", outputs=oddframe.OutputOptions(pages=False))
+    assert (tmp_path / "out" / "scores" / "01.npz").is_file() and not (tmp_path / "out" / "report.html").exists()
+
+
+def test_the_repr_of_a_run_says_what_it_is_and_what_its_threshold_promises(run: Path) -> None:
+    loaded = oddframe.load_run(run)
+    first, second = repr(loaded).splitlines()
+    assert first == f"Run of frame_difference (plain), bundle {loaded.bundle.id} in {run}"
+    assert re.fullmatch(r"threshold \S+ for \S+ alarms per hour, from 0\.\d minutes of normal video", second)
+    (run / "calibration.json").unlink()
+    assert repr(loaded).splitlines() == [first, "no threshold yet"]
+
+
+def test_another_rule_changes_scores_and_neither_components_nor_the_run(run: Path, street: Path) -> None:
+    loaded, video = oddframe.load_run(run), street / "testing" / "videos" / "01.mp4"
+    smoothed = loaded.with_rule(replace(loaded.rule, smoothing=Smoothing(kind="causal", taps=9, sigma=3.0)))
+    (plain,), (other,) = loaded.score(video), smoothed.score(video)
+    assert (plain.score != other.score).any() and other.score.std() < plain.score.std()
+    for name, values in plain.components.items():
+        assert values.tobytes() == other.components[name].tobytes()
+    assert loaded.rule.smoothing.kind == "none" and smoothed.bundle is loaded.bundle
+
+
+def test_progress_is_shown_unasked_and_false_is_silent(
+    run: Path, street: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("oddframe.progress.PLAIN_SECONDS", -1.0)
+    loaded, video = oddframe.load_run(run), street / "testing" / "videos" / "01.mp4"
+    capsys.readouterr()
+    loaded.score(video, progress=False)
+    assert capsys.readouterr() == ("", "")
+    loaded.score(video)
+    shown = capsys.readouterr()
+    assert shown.out == "" and "01: " in shown.err
+    told: list[tuple[str, int, int | None]] = []
+    loaded.score(video, progress=lambda *step: told.append(step))
+    assert capsys.readouterr() == ("", "") and told[-1][:2] == ("01", 62)

@@ -105,7 +105,7 @@ def test_details_in_words(run: Path, street: Path, tmp_path: Path, ask: Ask) -> 
     assert json.loads(stored.out)["details"]["events"] is None
 
 
-FOR_BAGS = "is for a run that learnt from labelled videos (dakd, mil), leave it out"
+FOR_BAGS = "is for a run trained on labelled videos (dakd, mil), leave it out"
 
 
 @pytest.mark.parametrize("words", [("--features", "store"), ("--rule", "exclusive"), ("--leave-out",)])

@@ -1,4 +1,4 @@
-"""Peak memory of a piece of work within a process."""
+"""Measurement of the peak memory of a block of code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
 class Peak:
-    """Peak memory in MiB: resident, and what torch allocated on the GPU (None without one); set at the block's end."""
+    """Peak memory in MiB: resident, and allocated by torch on the GPU (None without one)."""
 
     mib: float = 0.0
     gpu_mib: float | None = None
@@ -22,10 +22,10 @@ class Peak:
 
 @contextmanager
 def peak_memory() -> Iterator[Peak]:
-    """Measure the peak memory of this process within the block; other processes, such as decoders, are not counted.
+    """Measure the peak memory of this process inside the block. Other processes, such as decoders, do not count.
 
-    Linux can set the peak back to what is resident now. Where that is not possible, the peak is that of the process
-    since it began.
+    Linux can reset the peak to the memory that is resident now. If that is not possible, the result is the peak since
+    the process began.
     """
     fresh = _reset()
     cuda = _cuda()
@@ -40,14 +40,14 @@ def peak_memory() -> Iterator[Peak]:
 
 
 def _cuda() -> Any:
-    """torch.cuda, where torch is at work and has a GPU; it is not imported for the question."""
+    """torch.cuda, if torch is already imported and has a GPU; otherwise None."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
 def _reset() -> bool:
     try:
-        CLEAR.write_text("5", encoding="ascii")  # see proc(5): sets the peak resident set size back
+        CLEAR.write_text("5", encoding="ascii")  # see proc(5): resets the peak resident set size
         return True
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The plan of a benchmark: a YAML file that says which systems meet which data sets, with which seeds.
+"""The plan of a benchmark: a YAML file with data sets, systems, seeds and protocols.
 
     data:
       street: {train: street/training/videos, test: "folder:street/testing"}
@@ -7,8 +7,8 @@
     seeds: [0, 1, 2]
     protocols: [honest, paper/memae]
 
-Paths are relative to the plan's folder. It is checked when it is read, down to every recipe: what can be known to be
-wrong is said before anything is trained.
+Paths are relative to the folder of the plan. The whole plan, including every recipe, is checked when it is read, so
+errors are found before anything is trained.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 
 
 class DataPart(Part):
-    """A data set: `train`, normal video as `fit` takes it, and `test`, a labelled set as NAME:PATH."""
+    """A data set: `train` is normal video as for `fit`, and `test` is a labelled set as NAME:PATH."""
 
     train: str
     test: str
 
 
 class SystemPart(Part):
-    """A system: a recipe by name or YAML file, changes to it as `fit --set` takes them, and the budget of training."""
+    """A system: a recipe (a name or a YAML file), changes to it as for `fit --set`, and the training budget."""
 
     recipe: str
     set: tuple[str, ...] = ()
@@ -49,7 +49,9 @@ class Plan(Part):
     """A checked plan.
 
     Attributes:
-        protocols: those that every system is evaluated under, if it is theirs; empty: `honest` and each system's own.
+        data, systems: data sets and systems by name.
+        seeds: training seeds.
+        protocols: protocols for all systems to which they apply. If empty: `honest` and the protocols of each system.
     """
 
     data: dict[str, DataPart] = Field(min_length=1)
@@ -62,7 +64,7 @@ class Plan(Part):
     def _names(cls, named: dict[str, Any]) -> dict[str, Any]:
         for name in named:
             if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r} names files: use letters, digits, dots, dashes and underscores")
+                raise ValueError(f"{name!r} becomes a file name: use letters, digits, dots, dashes and underscores")
             if name in BASELINES:
                 raise ValueError(f"{name} is a baseline, in every table already; choose another name")
         return named
@@ -75,10 +77,10 @@ class Plan(Part):
         return seeds
 
     def recipe(self, name: str, seed: int) -> Recipe:
-        """The recipe that a system is trained with.
+        """The recipe of a system with this seed.
 
         Raises:
-            RecipeError: there is none, or it is wrong.
+            RecipeError: the recipe does not exist or is wrong.
         """
         part = self.systems[name]
         budget = [f"training.budget={part.budget}"] if part.budget else []
@@ -89,9 +91,9 @@ def load_plan(path: str | Path) -> Plan:
     """Read and check a plan.
 
     Raises:
-        InputError: no such file, an unknown key, an impossible value, an unknown protocol, one of a system that the
-            plan does not have, or a weakly supervised system.
-        RecipeError: a recipe that does not exist, or that the changes make impossible.
+        InputError: there is no such file, a key or a protocol is unknown, a value is impossible, a protocol is for a
+            system that is not in the plan, or a system is weakly supervised.
+        RecipeError: a recipe does not exist, or the changes make it impossible.
     """
     path = Path(path)
     if not path.is_file():
@@ -124,10 +126,12 @@ def _check(path: Path, plan: Plan) -> None:
                 f"{path}: systems.{name}: {recipe.model} learns from labelled videos and features, which a benchmark "
                 "does not offer; use `oddframe fit` and `oddframe evaluate` with --features"
             )
-    for wanted in plan.protocols:
-        owner = get_protocol(wanted).system
+    for protocol in plan.protocols:
+        owner = get_protocol(protocol).system
         if owner is not None and owner not in models:
-            raise InputError(f"{path}: protocol {wanted} is for the scores of {owner}, which is not among the systems")
+            raise InputError(
+                f"{path}: protocol {protocol} is for the scores of {owner}, which is not among the systems"
+            )
 
 
 def _below(folder: Path, part: DataPart) -> DataPart:
@@ -137,13 +141,13 @@ def _below(folder: Path, part: DataPart) -> DataPart:
 
 
 def _with_file(folder: Path, part: SystemPart) -> SystemPart:
-    """A recipe that is a file lies below the plan's folder; else it is the name of a built-in one."""
+    """The part with the path of its recipe, if it is a file below the folder of the plan; otherwise unchanged."""
     file = folder / part.recipe
     return part.model_copy(update={"recipe": str(file)}) if file.is_file() else part
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, and where; with the nearest key where one is unknown."""
+    """The first error and its place. For an unknown key, the message names the most similar one."""
     first = error.errors()[0]
     *parents, last = [str(part) for part in first["loc"]]
     key = ".".join([*parents, last])

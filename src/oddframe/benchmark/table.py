@@ -1,4 +1,4 @@
-"""The table of a benchmark: one line per data set, protocol and system, with mean and deviation over the seeds."""
+"""The result table of a benchmark: one line per data set, protocol and system, with mean and deviation over seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS = {"micro_auc": "micro AUC", "macro_auc": "macro AUC", "average_precisio
 
 @dataclass(frozen=True)
 class TableFigure:
-    """What one training of a system made on a data set under one protocol; `seed` is None for a baseline."""
+    """The result of one training of a system on a data set under one protocol. `seed` is None for a baseline."""
 
     data: str
     system: str
@@ -30,14 +30,14 @@ class TableFigure:
 
 @dataclass(frozen=True)
 class Cost:
-    """What that training and the scoring of the test set took.
+    """Time and memory of one training of a system and of scoring the test set.
 
     Attributes:
-        training_seconds: in the training loop, interruptions not counted; None for a baseline.
-        frames_per_second: scored, decoding included, of the frames that the last session scored; None where an
-            interruption left it nothing to score.
-        training_mib, scoring_mib: peak resident memory of the process, in the session that ended the work.
-        gpu_mib: the larger of both peaks on the GPU; None without one.
+        training_seconds: time in the training loop, without interruptions; None for a baseline.
+        frames_per_second: speed of scoring, including decoding, over the frames of the last session; None if the last
+            session had nothing left to score.
+        training_mib, scoring_mib: peak resident memory of the process in the last session.
+        gpu_mib: the larger of both peaks on the GPU; None without a GPU.
     """
 
     data: str
@@ -55,11 +55,11 @@ class Line:
     """A line of the table.
 
     Attributes:
-        seeds: how many trainings it sums up; 0 for a baseline.
-        means, deviations: metric -> its mean and its sample standard deviation over the seeds; None where undefined,
-            and so is the deviation of a single seed.
-        frames: of the test set that count for the system under the protocol; a system that needs many frames around the
-            scored one leaves some out at the ends of every video.
+        seeds: number of trainings; 0 for a baseline.
+        means, deviations: metric -> its mean and its sample standard deviation over the seeds; None where undefined.
+            The deviation of a single seed is undefined.
+        frames: number of test frames that count for the system under the protocol. A system with a long window has no
+            scores at the ends of every video.
         causal, chosen_on_test, causality: see `oddframe.evaluation.protocol.Result`.
     """
 
@@ -77,7 +77,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """All of a benchmark; `notes` can change how a number is to be read."""
+    """All results of a benchmark. `notes` are remarks that can change the meaning of a figure."""
 
     figures: tuple[TableFigure, ...]
     costs: tuple[Cost, ...]
@@ -85,7 +85,7 @@ class Table:
 
     @property
     def lines(self) -> list[Line]:
-        """One per data set, protocol and system, in the order in which they first appear."""
+        """One line per data set, protocol and system, in the order of their first appearance."""
         groups: dict[tuple[str, str, str], list[TableFigure]] = {}
         for figure in self.figures:
             groups.setdefault((figure.data, figure.result.protocol, figure.system), []).append(figure)
@@ -115,7 +115,7 @@ class Table:
         return "\n\n".join(parts) + "\n"
 
     def write(self, out: Path) -> None:
-        """Write `table.md`, `table.csv` (one line per line of the table) and `table.json`; each whole or not at all."""
+        """Write `table.md`, `table.csv` (one row per line of the table) and `table.json` atomically."""
         write_text(out / "table.md", self.to_markdown())
         write_text(out / "table.json", json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n")
         with replacing(out / "table.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -130,7 +130,7 @@ class Table:
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> str:
-    """A Markdown table without a final newline; columns named in `numbers` are aligned to the right."""
+    """A Markdown table without a final newline. Columns named in `numbers` are aligned to the right."""
     rule = ["---:" if column in numbers else "---" for column in columns]
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (columns, rule, *rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
@@ -141,7 +141,7 @@ def _line(data: str, protocol: str, system: str, figures: Sequence[TableFigure])
     means = {metric: _defined(float(np.mean(of))) for metric, of in values.items()}
     deviations = {metric: _defined(float(np.std(of, ddof=1))) if len(of) > 1 else None for metric, of in values.items()}
     seeds = 0 if figures[0].seed is None else len(figures)
-    first = figures[0].result  # the same in all, since the protocol is
+    first = figures[0].result  # these fields are equal for all seeds of a protocol
     return Line(
         data,
         protocol,

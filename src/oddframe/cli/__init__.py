@@ -1,6 +1,10 @@
-"""The command line: one small file per command, whose signature is its interface; heavy imports inside the functions.
+"""The command line of oddframe.
 
-Exit status: 0 done, 3 done but videos were skipped, 2 wrong input, 1 a fault of oddframe.
+Each command is one small file, and the signature of its function is its interface. Heavy libraries are imported inside
+the functions, so that `--help` answers at once.
+
+Exit status: 0 for success, 2 for wrong input, 3 when the work is done but some videos were skipped, 1 for a fault of
+oddframe itself.
 """
 
 from __future__ import annotations
@@ -26,10 +30,10 @@ from oddframe.cli import (
 )  # fmt: skip
 from oddframe.errors import OddframeError
 
-EXTRA = {"torch": "torch", "lightning": "torch", "lightning_fabric": "torch"}  # library -> extra that brings it
+EXTRA = {"torch": "torch", "lightning": "torch", "lightning_fabric": "torch"}  # library -> extra that installs it
 
 app = typer.Typer(
-    help="Video anomaly detection: learn what is normal from ordinary video; say when, where and why something is not.",
+    help="Video anomaly detection: learn what is normal from ordinary video, then find what is not, when and where.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -53,7 +57,7 @@ app.command("import-checkpoint")(import_checkpoint.import_checkpoint)
 
 
 def main() -> None:
-    """Run the command line; wrong input becomes one line on standard error and exit status 2."""
+    """Run the command line. Wrong input gives one line on standard error and exit status 2."""
     try:
         app()
     except OddframeError as error:

@@ -1,4 +1,4 @@
-"""oddframe calibrate."""
+"""The command `oddframe calibrate`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def calibrate(
     quantile: QuantileOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Find new thresholds on normal video, for another camera or for an imported checkpoint."""
+    """Find the threshold again on normal video: for another camera, or for an imported checkpoint."""
     from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.workflow.run import load_run
 

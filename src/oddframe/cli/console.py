@@ -1,4 +1,4 @@
-"""What the commands share of talking to people: options, tables, skipped files."""
+"""Options and output that the commands share: common options, JSON, tables, skipped videos."""
 
 from __future__ import annotations
 
@@ -22,27 +22,30 @@ AlarmsOption = Annotated[
 ]
 QuantileOption = Annotated[
     float | None,
-    typer.Option(help="Instead, the quantile (0 to 1) of the held-out scores to take as threshold."),
+    typer.Option(help="Take this quantile (0 to 1) of the held-out scores as threshold, instead of --alarms-per-hour."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 RuntimeOption = Annotated[
-    str | None, typer.Option(help="torch (without this option), onnx, openvino, or auto: the fastest that agrees.")
+    str | None,
+    typer.Option(
+        help="torch, onnx, openvino, or auto: the fastest one whose scores agree with torch's.", show_default="torch"
+    ),
 ]
 PrecisionOption = Annotated[
-    str | None, typer.Option(help="fp32 (without this option) or bf16; int8 for what was exported so.")
+    str | None, typer.Option(help="fp32 or bf16; int8 for a detector exported in int8.", show_default="fp32")
 ]
-BatchOption = Annotated[int | None, typer.Option(help="Frames per forward pass; changes the speed only.")]
-WorkersOption = Annotated[int, typer.Option(min=1, help="Videos scored side by side, by processes of their own.")]
+BatchOption = Annotated[int | None, typer.Option(help="Frames per forward pass. It changes the speed only.")]
+WorkersOption = Annotated[int, typer.Option(min=1, help="Processes that score videos in parallel.")]
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
-    """A table on standard output; columns named in `numbers` are aligned to the right."""
+    """Print a table on standard output. Columns named in `numbers` are aligned to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
@@ -52,14 +55,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: 
     Console(width=wide, highlight=False, markup=False).print(table)
 
 
-def tell_candidate(one: Candidate) -> None:
-    """A line on standard error for a runtime that was tried."""
-    verdict = "agrees" if one.fault is None else one.fault
-    print(f"{one.runtime} {one.precision}: {one.speed:.1f} frames/s, {verdict}", file=sys.stderr)
+def print_candidate(candidate: Candidate) -> None:
+    """Print a line on standard error about a runtime that was tried."""
+    verdict = "agrees" if candidate.fault is None else candidate.fault
+    print(f"{candidate.runtime} {candidate.precision}: {candidate.speed:.1f} frames/s, {verdict}", file=sys.stderr)
 
 
 def exit_with(skipped: Sequence[Skipped]) -> None:
-    """Name the skipped videos on standard error and leave with status 3, if there are any."""
+    """Print the skipped videos on standard error and exit with status 3, if there are any."""
     for source, reason in skipped:
         print(f"skipped {source.name}: {reason}", file=sys.stderr)
     if skipped:

@@ -1,4 +1,4 @@
-"""oddframe data: the synthetic street, what is in a data set, and what is wrong with it."""
+"""The commands `oddframe data`: render the synthetic street, summarise a data set, find faults in it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import typer
 from oddframe.cli.console import SKIPPED_STATUS, JsonOption, exit_with, print_json, print_table
 from oddframe.progress import progress_bars
 
-app = typer.Typer(help="Look at data, or make some.", no_args_is_help=True)
+app = typer.Typer(help="Inspect a data set, or render a synthetic one.", no_args_is_help=True)
 
 
 @app.command()
 def world(
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
     videos: Annotated[int, typer.Option(min=1, help="Normal training videos.")] = 8,
-    test_videos: Annotated[int | None, typer.Option(min=1, help="Test videos (default: as many).")] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same street.")] = 0,
+    test_videos: Annotated[
+        int | None, typer.Option(min=1, help="Test videos.", show_default="same as --videos")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each video in seconds.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed. The same seed gives the same street.")] = 0,
     kind: Annotated[
-        list[str] | None, typer.Option(help="Anomaly to plant; may be given more than once (default: all).")
+        list[str] | None, typer.Option(help="Kind of anomaly to plant; repeatable.", show_default="all kinds")
     ] = None,
 ) -> None:
     """Render a synthetic street: normal video to train on, and labelled test video with planted anomalies."""
@@ -39,12 +41,14 @@ def world(
 @app.command()
 def check(
     data: Annotated[
-        str, typer.Argument(help="NAME:PATH of a labelled or weakly labelled set, or a folder of your own.")
+        str, typer.Argument(help="NAME:PATH of a labelled or weakly labelled data set, or your own folder.")
     ],
-    headers: Annotated[bool, typer.Option("--headers", help="Do not decode: quick, and blind to damage.")] = False,
+    headers: Annotated[
+        bool, typer.Option("--headers", help="Read headers only. This is quick, but does not find damage.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what is wrong with a data set, and say what to do. Status: 0 nothing found, 3 findings, 2 unusable."""
+    """Find faults in a data set and say what to do. Exit status: 0 no findings, 3 findings, 2 unusable data."""
     from dataclasses import asdict
 
     from oddframe.datasets.check import check as find
@@ -54,7 +58,7 @@ def check(
 
     try:
         opened = open_any(data)
-    except VideoError:  # one such file stops a reader: name all of them before the first does
+    except VideoError:  # The reader stops at the first unreadable file, but the user needs to know all of them.
         for finding in unreadable(data.partition(":")[2] if is_named(data) else data):
             print(finding)
         raise
@@ -73,11 +77,11 @@ def check(
 @app.command()
 def info(
     path: Annotated[
-        str, typer.Argument(help="NAME:PATH of a set; or a video, a folder of videos or frame folders, or a CSV.")
+        str, typer.Argument(help="NAME:PATH of a data set; or a video, a folder of videos or frame folders, or a CSV.")
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Count a set beside its published numbers; or list the videos in a folder, and what cannot be read."""
+    """Compare the counts of a data set with its published numbers, or list the videos in a folder."""
     from oddframe.datasets.readers import is_named
 
     if is_named(path):

@@ -1,4 +1,4 @@
-"""oddframe demo."""
+"""The command `oddframe demo`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from oddframe.progress import progress_bars
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Another street, other people, other anomalies.")] = 0,
-    model: Annotated[str, typer.Option(help="System to fit or train.")] = "camera",
-    budget: Annotated[
-        str | None,
-        typer.Option(help="Time to train.", show_default="the recipe's"),
-    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo writes.")] = Path("demo"),
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed. Another seed gives another street and other anomalies.")
+    ] = 0,
+    model: Annotated[str, typer.Option(help="System to fit or train; see `oddframe models`.")] = "camera",
+    budget: Annotated[str | None, typer.Option(help="Training time.", show_default="from the recipe")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The whole job on a synthetic street: render it, learn what is normal, find what is not, show it."""
+    """Show everything on a synthetic street: render it, train a detector, score test videos, write a report."""
     from oddframe.cli.evaluate import print_evaluation
     from oddframe.workflow.demo import demo as run_demo
 

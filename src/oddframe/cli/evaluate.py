@@ -1,4 +1,4 @@
-"""oddframe evaluate."""
+"""The command `oddframe evaluate`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Kind = Literal["frames", "bags", "scores"]
 KINDS: dict[Kind, str] = {
     "frames": "a run that scores frames",
-    "bags": "a run that learnt from labelled videos (dakd, mil)",
+    "bags": "a run trained on labelled videos (dakd, mil)",
     "scores": "a folder of stored scores",
 }
-"""What RUN may be. `evaluate` finds it out; nobody has to say it."""
+"""The kinds of RUN. `evaluate` finds out the kind by itself."""
 
-MEANT_FOR: dict[str, tuple[Kind, ...]] = {
+OPTION_KINDS: dict[str, tuple[Kind, ...]] = {
     "protocol": ("frames", "scores"),
     "all_protocols": ("frames", "scores"),
     "out": ("frames",),
@@ -36,9 +36,9 @@ MEANT_FOR: dict[str, tuple[Kind, ...]] = {
     "rule": ("bags",),
     "leave_out": ("bags",),
 }
-"""Options that mean something for some kinds of RUN only; for others they are refused."""
+"""Options that apply to some kinds of RUN only. For other kinds they are an error."""
 
-FRAMES, BAGS = "Options for a run that scores frames", "Options for a run that learnt from labelled videos (dakd, mil)"
+FRAMES, BAGS = "Options for a run that scores frames", "Options for a run trained on labelled videos (dakd, mil)"
 PROTOCOLS = "Options for a run that scores frames, and for stored scores"
 
 
@@ -48,74 +48,86 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="RUN",
-            help="What is measured: a run that `fit` or `export` left, or stored scores, the folder that "
-            "`score --out` or `evaluate --out` wrote.",
+            help="Run to evaluate, written by `fit` or `export`; or a folder of stored scores, written by "
+            "`score --out` or `evaluate --out`.",
         ),
     ],
     data: Annotated[
         str,
         typer.Option(
-            help="Labelled test set, NAME:PATH: folder, ucsd-ped1, ucsd-ped2, avenue-3867, avenue-3712, shanghaitech, "
-            "ubnormal; for dakd and mil ucf-crime, xd-violence, shanghaitech-weak, or a CSV."
+            help="Labelled test set as NAME:PATH. NAME is folder, ucsd-ped1, ucsd-ped2, avenue-3867, avenue-3712, "
+            "shanghaitech or ubnormal; for dakd and mil ucf-crime, xd-violence, shanghaitech-weak, or a CSV."
         ),
     ],
     details: Annotated[
         bool,
-        typer.Option("--details", help="Also confidence, events and delay, and with masks pixels, RBDC and TBDC."),
+        typer.Option(
+            "--details",
+            help="Also report confidence intervals, events and delay; where the set has masks, also pixel-level AUC, "
+            "RBDC and TBDC.",
+        ),
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
     as_json: JsonOption = False,
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="Protocol by name, see `oddframe protocols`; repeatable.", rich_help_panel=PROTOCOLS),
+        typer.Option(help="Name of a protocol (see `oddframe protocols`); repeatable.", rich_help_panel=PROTOCOLS),
     ] = None,
     all_protocols: Annotated[
         bool,
         typer.Option(
             "--all-protocols",
-            help="Also what the protocols of other systems make of the same components.",
+            help="Also evaluate the same component scores under the protocols of other systems.",
             rich_help_panel=PROTOCOLS,
         ),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to keep the scores in; what it holds is not scored again.", rich_help_panel=FRAMES),
+        typer.Option(
+            help="Folder for the scores. Videos whose scores it already holds are not scored again.",
+            rich_help_panel=FRAMES,
+        ),
     ] = None,
     runtime: Annotated[
         str | None,
         typer.Option(
-            help="torch, onnx, openvino, or auto: the fastest that agrees.",
+            help="torch, onnx, openvino, or auto: the fastest one whose scores agree with torch's.",
             show_default="torch",
             rich_help_panel=FRAMES,
         ),
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="fp32 or bf16; int8 for what was exported so.", show_default="fp32", rich_help_panel=FRAMES),
+        typer.Option(
+            help="fp32 or bf16; int8 for a detector exported in int8.", show_default="fp32", rich_help_panel=FRAMES
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=FRAMES)] = "auto",
     workers: Annotated[
         int,
-        typer.Option(min=1, help="Videos scored side by side, by processes of their own.", rich_help_panel=FRAMES),
+        typer.Option(min=1, help="Processes that score videos in parallel.", rich_help_panel=FRAMES),
     ] = 1,
     features: Annotated[
         list[str] | None,
         typer.Option(
-            help="Features of the test videos, a store or NAME=LAYOUT:PATH; repeatable.", rich_help_panel=BAGS
+            help="Features of the test videos: a feature store, or NAME=LAYOUT:PATH; repeatable.", rich_help_panel=BAGS
         ),
     ] = None,
     rule: Annotated[
         str,
-        typer.Option(help="How the annotation is read: exclusive, rtfm, sultani, seominseok.", rich_help_panel=BAGS),
+        typer.Option(
+            help="Rule that turns the annotation into frame labels: exclusive, rtfm, sultani, seominseok.",
+            rich_help_panel=BAGS,
+        ),
     ] = "exclusive",
     leave_out: Annotated[
         bool,
-        typer.Option("--leave-out", help="Go on without test videos that have no features.", rich_help_panel=BAGS),
+        typer.Option("--leave-out", help="Leave out test videos that have no features.", rich_help_panel=BAGS),
     ] = False,
 ) -> None:
-    """Measure a run, or stored scores, on a labelled test set; every figure carries its protocol.
+    """Evaluate a run, or stored scores, on a labelled test set. Every figure is reported with its protocol.
 
-    What RUN is decides which options mean something; the others are refused.
+    The kind of RUN decides which options apply. Other options are an error.
     """
     from oddframe.datasets.weak import parse_rule
     from oddframe.models.registry import entry
@@ -152,22 +164,22 @@ def evaluate(
 
 
 def refuse_others(context: typer.Context, run: Path, kind: Kind) -> None:
-    """See to it that no option is given that means nothing for RUN.
+    """Check that every given option applies to this kind of RUN.
 
     Raises:
-        InputError: one is given; the message says what it is for.
+        InputError: an option does not apply. The message says what it is for.
     """
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
         given = source is not None and source.name != "DEFAULT"
-        if given and kind not in MEANT_FOR.get(name, (kind,)):
-            meant = " and ".join(KINDS[other] for other in MEANT_FOR[name])
+        if given and kind not in OPTION_KINDS.get(name, (kind,)):
+            meant = " and ".join(KINDS[other] for other in OPTION_KINDS[name])
             raise InputError(f"{run}: is {KINDS[kind]}; {parameter.opts[0]} is for {meant}, leave it out")
 
 
 def print_any(evaluation: Evaluation | BagEvaluation, as_json: bool, markdown: bool) -> None:
-    """An evaluation in the form asked for."""
+    """Print an evaluation as JSON, in Markdown or as plain tables."""
     from oddframe.workflow.evaluate import Evaluation
 
     if as_json:
@@ -179,7 +191,7 @@ def print_any(evaluation: Evaluation | BagEvaluation, as_json: bool, markdown: b
 
 
 def print_figures(columns: list[str], rows: list[list[str]], numbers: list[str], markdown: bool) -> None:
-    """A table, for reading here or in Markdown."""
+    """Print a table, plain or in Markdown."""
     from oddframe.benchmark.table import markdown_table
 
     if markdown:
@@ -189,7 +201,7 @@ def print_figures(columns: list[str], rows: list[list[str]], numbers: list[str],
 
 
 def print_evaluation(evaluation: Evaluation, markdown: bool = False) -> None:
-    """The table: a line per protocol and system."""
+    """Print the table of an evaluation, with one row per protocol and system."""
     rows = []
     for row in evaluation.rows:
         r = row.result
@@ -207,14 +219,14 @@ def print_evaluation(evaluation: Evaluation, markdown: bool = False) -> None:
 
 
 def print_details(details: Details) -> None:
-    """A line for each kind of thing that the AUC of frames does not say."""
+    """Print the metrics beyond the frame-level AUC, one line each."""
     print(f"\nunder {details.protocol}")
     print(f"micro AUC        {details.micro_auc}")
     print(f"latency-aware AP {details.latency_ap:.4f}")
     if details.events is not None:
         e = details.events
         found = f"{e.recall:.0%} of {e.intervals} anomalies found"
-        print(f"events           {e.events}, {e.precision:.0%} of them right; {found}")
+        print(f"events           {e.events}, {e.precision:.0%} of them correct; {found}")
         print(f"delay            {e.delay_median:.2f} s (median), {e.delay_mean:.2f} s (mean)")
         print(f"false alarms     {e.false_alarms_per_hour:.1f} per hour of normal frames")
     if details.place is not None:
@@ -226,7 +238,7 @@ def print_details(details: Details) -> None:
 
 
 def print_bags(evaluation: BagEvaluation, markdown: bool = False) -> None:
-    """The table of a weakly supervised run: a line per component and reference, then one per class."""
+    """Print the table of a weakly supervised run: one row per component and reference, then one line per class."""
     rows = []
     for name, r in evaluation.rows.items():
         figures = [r.auc, r.average_precision, r.average_precision_trapezoid, r.anomalous_auc, r.video_auc]
@@ -238,7 +250,7 @@ def print_bags(evaluation: BagEvaluation, markdown: bool = False) -> None:
     print(f"{evaluation.data}: {first.videos} videos, {first.anomalous_videos} with an anomaly, {frames}")
     print(f"annotation read as {first.rule}; false alarms: normal frames at {first.threshold:g} or above")
     if first.left_out:
-        print(f"left out, without features: {len(first.left_out)} videos, first {first.left_out[0]}")
+        print(f"left out, without features: {len(first.left_out)} videos, the first is {first.left_out[0]}")
     for name, of_class in first.classes.items():
         print(f"class {name}: {of_class.videos} videos, AUC {of_class.auc:.4f}, alone {of_class.auc_alone:.4f}")
     for name, interval in evaluation.intervals.items():

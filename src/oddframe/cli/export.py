@@ -1,4 +1,4 @@
-"""oddframe export."""
+"""The command `oddframe export`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,46 @@ from oddframe.cli.console import JsonOption, print_json
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Bundle that `fit` left.")],
-    to: Annotated[str, typer.Option(help="onnx or openvino.")],
-    out: Annotated[Path | None, typer.Option(help="The new folder; RUN-TO-PRECISION without it.")] = None,
-    precision: Annotated[str, typer.Option(help="fp32, bf16 (openvino), or int8.")] = "fp32",
+    run: Annotated[Path, typer.Argument(help="Bundle written by `fit`.")],
+    to: Annotated[str, typer.Option(help="Target runtime: onnx or openvino.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the exported detector.", show_default="RUN-TO-PRECISION")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="fp32, bf16 (openvino only), or int8.")] = "fp32",
     video: Annotated[
         Path | None,
-        typer.Option(help="Normal video to compare on, and for int8 to take ranges from: a video, a folder, a CSV."),
+        typer.Option(
+            help="Normal video (a video, a folder or a CSV) for the comparison with the bundle; int8 also takes its "
+            "value ranges from it.",
+            show_default="the built-in street",
+        ),
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Labelled test set, NAME:PATH: compare the AUC as well.")] = None,
-    allow: Annotated[bool, typer.Option("--allow", help="Keep it even if it does not agree with the bundle.")] = False,
+    data: Annotated[
+        str | None, typer.Option(help="Labelled test set as NAME:PATH, to compare the AUC as well.")
+    ] = None,
+    allow: Annotated[
+        bool, typer.Option("--allow", help="Keep the export even if its scores do not agree with the bundle's.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a folder of a detector that scores videos without torch, after comparing it with the original."""
+    """Export a detector to a folder that scores videos without torch. Its scores are compared with the original's."""
     from oddframe.runtime.exported import load_exported, parse_target
     from oddframe.runtime.runtime import parse_precision
     from oddframe.workflow.export import export as convert
     from oddframe.workflow.run import load_run
 
-    target, wanted = parse_target(to), parse_precision(precision)
+    target, number_format = parse_target(to), parse_precision(precision)
     trained = load_run(run)
-    out = Path(f"{run}-{target}-{wanted}") if out is None else out
-    convert(trained, target, out, precision=wanted, videos=video, data=data, allow=allow)
+    out = Path(f"{run}-{target}-{number_format}") if out is None else out
+    convert(trained, target, out, precision=number_format, videos=video, data=data, allow=allow)
     parity: dict[str, Any] = dict(load_exported(out).parity)
     if as_json:
-        print_json({"path": str(out), "runtime": target, "precision": wanted, "parity": parity})
+        print_json({"path": str(out), "runtime": target, "precision": number_format, "parity": parity})
         return
     print(f"compared   on {parity['frames']} frames of {parity['where'] if video else 'the built-in street'}")
     for name, value in parity["relative"].items():
-        print(f"{name:<10} differs by at most {value:.2g} of its size")
-    print(f"ranks      correlation of the scores {parity['ranks']:.6f}")
+        print(f"{name:<10} differs by at most {value:.2g} of its magnitude")
+    print(f"ranks      rank correlation of the scores {parity['ranks']:.6f}")
     if parity["auc"] is not None:
         before, after = parity["auc"]
         print(f"AUC        {before:.4f} before, {after:.4f} after")

@@ -1,4 +1,4 @@
-"""oddframe features."""
+"""The command `oddframe features`."""
 
 from __future__ import annotations
 
@@ -16,30 +16,38 @@ if TYPE_CHECKING:
 def features(
     extractor: Annotated[str, typer.Argument(help="clip, s3d, i3d, or onnx:FILE.")],
     videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
-    out: Annotated[Path, typer.Option(help="The store: a new folder, or one to go on with.")],
-    weights: Annotated[Path | None, typer.Option(help="The network's weights; a file, or a folder for clip.")] = None,
-    preprocessing: Annotated[Path | None, typer.Option(help="YAML for an ONNX file; else FILE.yaml beside it.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the backbone; else the extractor's own.")] = None,
-    crops: Annotated[int, typer.Option(help="1 (centre), or 10 averaged (corners, centre, and mirrored).")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder of the feature store: a new one, or one to continue.")],
+    weights: Annotated[Path | None, typer.Option(help="Weights of the network: a file, or for clip a folder.")] = None,
+    preprocessing: Annotated[
+        Path | None, typer.Option(help="YAML file with the preprocessing of an ONNX file.", show_default="FILE.yaml")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the backbone.", show_default="the extractor's name")] = None,
+    crops: Annotated[
+        int, typer.Option(help="1 (centre), or 10 (corners, centre and their mirror images; features are averaged).")
+    ] = 1,
     frames_per_snippet: Annotated[
-        int | None, typer.Option(help="Of 16 frames, those an image network looks at; 4 unless given.", min=1, max=16)
+        int | None,
+        typer.Option(help="Frames of each snippet of 16 that an image network sees.", min=1, max=16, show_default="4"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that share the cores; on a CPU up to 4 unless given.", min=1)
+        int | None,
+        typer.Option(help="Processes that share the cores.", min=1, show_default="1 on a GPU, up to 4 on a CPU"),
     ] = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
-    batch: Annotated[int | None, typer.Option(help="Snippets per forward pass; changes the speed only.", min=1)] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Snippets per forward pass. It changes the speed only.", min=1)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Extract features of videos with a frozen network, for weakly supervised training; goes on where it stopped."""
+    """Extract features of videos with a frozen network, for weakly supervised training. A stopped run continues."""
     from oddframe.features.store import Opening
-    from oddframe.video.sources import find_sources
+    from oddframe.video.sources import find_videos
     from oddframe.workflow.features import ExtractOptions, extract_features
 
-    opening = Opening(extractor, weights, preprocessing, name, precision)  # type: ignore[arg-type]  # looked at there
+    opening = Opening(extractor, weights, preprocessing, name, precision)  # type: ignore[arg-type]  # checked when opened
     options = ExtractOptions(crops, frames_per_snippet, device, workers, batch)
-    done = extract_features(opening, find_sources(videos), out, options)
+    done = extract_features(opening, find_videos(videos), out, options)
     if as_json:
         print_json(_as_dict(done))
     else:
@@ -70,10 +78,11 @@ def _as_dict(done: Extraction) -> dict[str, object]:
 def _print(done: Extraction) -> None:
     store, sampling = done.store, done.store.sampling
     print(
-        f"{store.name}: {store.dim} numbers for every {sampling.to_dict()['snippet']} frames, of which it looks at "
-        f"{sampling.frames_per_snippet}, {'the centre' if sampling.crops == 1 else f'{sampling.crops} crops averaged'}"
+        f"{store.name}: {store.dim} numbers per snippet of {sampling.to_dict()['snippet']} frames, "
+        f"{sampling.frames_per_snippet} of them seen by the network, "
+        f"{'centre crop' if sampling.crops == 1 else f'mean of {sampling.crops} crops'}"
     )
-    print(f"{len(done.extracted)} videos extracted, {len(done.kept)} already there, {len(done.skipped)} skipped")
+    print(f"{len(done.extracted)} videos extracted, {len(done.kept)} already in the store, {len(done.skipped)} skipped")
     if done.frames:
         processes = f"{done.workers} process{'es' * (done.workers > 1)}"
         print(

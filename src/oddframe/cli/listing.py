@@ -1,4 +1,4 @@
-"""oddframe models, oddframe recipes, oddframe protocols."""
+"""The commands `oddframe models`, `oddframe recipes` and `oddframe protocols`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from oddframe.types import VideoInfo
 if TYPE_CHECKING:
     from oddframe.models.catalogue import ModelEntry
 
-CAMERA = VideoInfo("camera", "camera", 1280, 720, 25.0)  # that fitted detectors are listed for
+CAMERA = VideoInfo("camera", "camera", 1280, 720, 25.0)  # the video that fitted detectors are listed for
 
 
 def models(as_json: JsonOption = False) -> None:
-    """What systems there are, with paper, window, cost per scored frame and presets, as published."""
+    """List the systems with paper, window, cost per scored frame and presets, at their published size."""
     from oddframe.models.registry import entries
 
     found, broken = entries()
@@ -36,7 +36,7 @@ def models(as_json: JsonOption = False) -> None:
 
 
 def _model_row(about: ModelEntry) -> dict[str, Any]:
-    """A model as published, as plain values."""
+    """A model at its published size, as plain values."""
     row = {
         "model": about.name,
         "kind": about.kind,
@@ -75,7 +75,7 @@ def _model_row(about: ModelEntry) -> dict[str, Any]:
 
 
 def recipes(as_json: JsonOption = False) -> None:
-    """What recipes there are: complete, named configurations for `fit`."""
+    """List the recipes: complete, named configurations for `fit`."""
     from oddframe.recipes import load_recipe, recipe_names
 
     all_recipes = [load_recipe(name) for name in recipe_names()]
@@ -88,17 +88,21 @@ def recipes(as_json: JsonOption = False) -> None:
 
 
 def protocols(
-    words: Annotated[list[str] | None, typer.Argument(help="Only those whose names contain all of these.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="List only protocols whose names contain all of these words.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What evaluation protocols there are: how each makes a number of scores, and on which labels."""
+    """List the evaluation protocols: how each turns scores into figures, and on which labels."""
     from oddframe.errors import InputError
     from oddframe.evaluation.explain import explain
     from oddframe.evaluation.protocols import PROTOCOLS
 
     chosen = [p for name, p in PROTOCOLS.items() if all(word in name for word in words or ())]
     if not chosen:
-        raise InputError(f"no protocol has a name with {' and '.join(words or ())}; `oddframe protocols` lists all")
+        raise InputError(
+            f"no protocol has a name with {' and '.join(words or ())}; `oddframe protocols` lists all of them"
+        )
     if as_json:
         print_json([{**asdict(protocol), "system": protocol.system, "words": explain(protocol)} for protocol in chosen])
         return
@@ -109,4 +113,4 @@ def protocols(
         return
     cells = [[protocol.name, protocol.description] for protocol in chosen]
     print_table(["protocol", "what it is"], cells)
-    print("`oddframe protocols NAME` explains those whose names contain NAME")
+    print("`oddframe protocols NAME` explains the protocols whose names contain NAME")

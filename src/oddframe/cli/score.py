@@ -1,4 +1,4 @@
-"""oddframe score."""
+"""The command `oddframe score`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,29 @@ from oddframe.cli.console import (
     RuntimeOption,
     WorkersOption,
     exit_with,
+    print_candidate,
     print_json,
     print_table,
-    tell_candidate,
 )
 from oddframe.progress import progress_bars
 
 
 def score(
-    run: Annotated[Path, typer.Argument(help="Bundle that `fit` left, or what `export` made of it.")],
+    run: Annotated[Path, typer.Argument(help="Bundle written by `fit`, or detector written by `export`.")],
     videos: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or frame folders, or a CSV.")],
     out: Annotated[Path, typer.Option(help="Folder for scores, events, overlays and report.")],
     alarms_per_hour: Annotated[
-        float | None, typer.Option(help="Another threshold: accepted false alarms per hour.")
+        float | None,
+        typer.Option(
+            help="Set the threshold by the accepted false alarms per hour.", show_default="the calibrated threshold"
+        ),
     ] = None,
-    quantile: Annotated[float | None, typer.Option(help="Another threshold: a quantile of held-out scores.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Another threshold: a value that you choose.")] = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Set the threshold to this quantile (0 to 1) of the held-out scores.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Set the threshold to this value.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write overlay videos.")] = True,
-    force: Annotated[bool, typer.Option("--force", help="Score again what OUT already holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Score videos again whose scores OUT already holds.")] = False,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "auto",
@@ -44,16 +49,16 @@ def score(
     """Score videos: when, where and how strongly something is not normal."""
     from oddframe.runtime.runtime import RuntimeOptions
     from oddframe.scoring.choose_runtime import choose_runtime
-    from oddframe.video.sources import find_sources
+    from oddframe.video.sources import find_videos
     from oddframe.workflow.outputs import OutputOptions
     from oddframe.workflow.run import load_run
 
     options = RuntimeOptions.parse(runtime, precision, device, batch)
     trained = load_run(run)
     calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
-    sources = find_sources(videos)
+    sources = find_videos(videos)
     if options.runtime == "auto":
-        options = choose_runtime(trained.bundle, options, sources, trained.rule, tell_candidate)
+        options = choose_runtime(trained.bundle, options, sources, trained.rule, print_candidate)
     with progress_bars() as bars:
         scored = trained.score(
             sources,

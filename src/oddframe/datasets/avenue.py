@@ -6,10 +6,11 @@
     frame_labels_avenue.npy, Avenue_gt.npy, labels.npy one 0/1 per frame of all clips
     test_frame_mask/01.npy                             one 0/1 per frame of a clip
 
-Any of them may lie up to two folders below PATH. Two ground truths circulate, which differ in 441 of 15,324 frames and
-move an AUC by about half a point (0.8099 and 0.8052 for one set of scores): 3867 anomalous frames, in the files of
-MNAD, MPN and the benchmark that avenue.mat comes from; and 3712, in Avenue_gt.npy. The user says which one counts, and
-what a file holds is counted, not believed from its name. The pixel masks are a third source, to be chosen as such.
+Each of them may lie up to two folders below PATH. Two ground truths circulate. One has 3867 anomalous frames, in the
+files of MNAD, MPN and the benchmark that avenue.mat comes from; the other has 3712, in Avenue_gt.npy. They differ in
+441 of 15,324 frames, which changes an AUC by about half a point (0.8099 and 0.8052 for one set of scores). The user
+chooses one of them, and the reader counts the anomalous frames of a file instead of trusting its name. The pixel masks
+are a third source with its own name.
 """
 
 from __future__ import annotations
@@ -40,20 +41,20 @@ FILES: dict[Truth, tuple[str, ...]] = {
     "3867": ("avenue.mat", "frame_labels_avenue.npy"),
     "3712": ("Avenue_gt.npy",),
 }
-"""What files with each ground truth are commonly called."""
+"""Usual names of the files with each ground truth."""
 EITHER = ("labels.npy", "test_frame_mask")
-"""Files that may hold either."""
+"""Files that may hold either ground truth."""
 MASKS = "testing_label_mask"
 
 
 def read_avenue(path: str | Path, truth: Truth) -> LabelledSet:
     """Read the test clips with one of the two ground truths, or with labels made from the pixel masks.
 
-    On clips of the released lengths a file counts as the ground truth whose number of anomalous frames it has, whatever
-    it is called. On others (trimmed clips, say) its name has to do, and a note says so.
+    If the clips have the released lengths, the number of anomalous frames in a file decides which ground truth it
+    holds, not its name. For other clips, such as trimmed ones, the name decides, and a note says so.
 
     Raises:
-        InputError: there are no test clips, or no labels of this ground truth; the message says what was found.
+        InputError: there are no test clips, or no labels of this ground truth. The message says what was found.
     """
     root = check_folder(path)
     sources, notes = find_testing(root)
@@ -73,10 +74,10 @@ def read_avenue(path: str | Path, truth: Truth) -> LabelledSet:
 
 
 def refuse_avenue(path: str | Path) -> LabelledSet:
-    """The answer to "avenue:PATH".
+    """Refuse "avenue:PATH", because the user has to choose a ground truth.
 
     Raises:
-        InputError: always: the ground truth has to be chosen.
+        InputError: always. The message lists the ground truths.
     """
     raise InputError(
         f"{path}: Avenue has two ground truths, 441 frames apart; choose one by name: avenue-3867:PATH, "
@@ -87,9 +88,9 @@ def refuse_avenue(path: str | Path) -> LabelledSet:
 def _read_truth(root: Path, truth: Truth, lengths: dict[str, int], whole: bool) -> tuple[Labels, list[str]]:
     if truth == "masks":
         return _labels_from_masks(root, lengths), []
-    own = (*FILES[truth], *EITHER)
-    others = [name for names in FILES.values() for name in names if name not in own] if whole else []
-    files = [file for name in (*own, *others) if (file := find(root, [name]))]
+    expected = (*FILES[truth], *EITHER)
+    others = [name for names in FILES.values() for name in names if name not in expected] if whole else []
+    files = [file for name in (*expected, *others) if (file := find(root, [name]))]
     counted = []
     for file in files:
         labels, notes = (read_per_video(file, lengths), []) if file.is_dir() else read_joined(file, lengths)
@@ -100,19 +101,19 @@ def _read_truth(root: Path, truth: Truth, lengths: dict[str, int], whole: bool) 
         if count == int(truth):
             return labels, notes
         counted.append(f"{file} has {count}")
-    told = "; ".join(counted) or f"looked for {', '.join(own)}"
-    raise InputError(f"{root}: no labels with {truth} anomalous frames: {told}")
+    findings = "; ".join(counted) or f"looked for {', '.join(expected)}"
+    raise InputError(f"{root}: no labels with {truth} anomalous frames: {findings}")
 
 
 def _labels_from_masks(root: Path, lengths: dict[str, int]) -> Labels:
     folder = find(root, [MASKS])
     if folder is None:
-        raise InputError(f"{root}: no folder {MASKS} there or up to two folders below")
+        raise InputError(f"{root}: no folder {MASKS} in it or up to two folders below")
     labels = {}
     for number, name in enumerate(lengths, 1):
         file = folder / f"{int(name) if name.isdecimal() else number}_label.mat"
         if not file.is_file():
-            raise InputError(f"{file}: missing; it holds the masks of clip {name}")
+            raise InputError(f"{file}: missing; it should hold the masks of clip {name}")
         labels[name] = anomalous_frames(file)
     check_lengths(labels, lengths, folder)
     return labels

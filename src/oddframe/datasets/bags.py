@@ -1,4 +1,4 @@
-"""Bags for training: one label per video, features pooled into segments, all of it in memory."""
+"""Bags for training: one label per video and features pooled into segments, all in memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Bags:
     Attributes:
         features: backbone -> (N, S, D_t) float32.
         label: (N,) float32, 1 anomalous, 0 normal.
-        index: (N,) int64, numbers by which a bag is known again.
-        key: (N,) int64 the keys that were given.
+        index: (N,) int64, the number of each bag, which stays the same in every epoch.
+        key: (N,) int64, the keys given to `BagSet.batch`.
     """
 
     features: Mapping[str, NDArray[np.float32]]
@@ -31,12 +31,12 @@ class Bags:
 
 
 class BagSet:
-    """A set of bags, numbered class by class: first the normal ones, then those with an anomaly.
+    """A set of bags, numbered class by class: first the normal bags, then the anomalous ones.
 
     Args:
         features: backbone -> (N, S, D_t) float32.
         labels: (N,) of 0 and 1, in the same order.
-        first: what `index` of the first bag is; sets that are used together must not share numbers.
+        first: `index` of the first bag. Sets that are used together must not share numbers.
 
     Raises:
         InputError: a class has no bag.
@@ -60,6 +60,6 @@ class BagSet:
         return len(self._labels)
 
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> Bags:
-        """Bags of these numbers, the same in every epoch."""
+        """The bags with the numbers `samples`. They are the same in every epoch."""
         features = {name: values[samples] for name, values in self._features.items()}
         return Bags(features, self._labels[samples], self._first + samples, np.asarray(keys, np.int64))

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: missing clips, labels that do not fit, files that cannot be read; and what to do."""
+"""Check of a data set: finds missing clips, labels that do not fit and unreadable files, and says what to do."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import find_videos, frame_files
 
 UNEVEN = 1.5
-"""Frames that follow each other after more than this multiple of the usual time make the rate a variable one."""
+"""The frame rate counts as variable if a time step is longer or shorter than usual by more than this factor."""
 
 REPAIR = "get the file again, repair it, or leave it out with its labels"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that can change a number or stop a run: where, what, and what to do about it."""
+    """A fault that can change a result or stop a run: its place, what is wrong, and the remedy."""
 
     where: str
     what: str
@@ -39,18 +39,19 @@ class Finding:
 def check(
     data: LabelledSet | WeakSet, *, decode: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> list[Finding]:
-    """Everything that is odd about a set.
+    """Find all faults of a data set.
 
     Args:
-        decode: decode every frame, which alone finds damage, wrong headers and variable rates; else only headers and
-            folders are read.
+        data: the data set.
+        decode: decode every frame. Only this finds damage, wrong headers and variable frame rates. Otherwise only
+            headers and folders are read.
         progress: called with (videos done, all videos).
     """
     return _check_weak(data) if isinstance(data, WeakSet) else _check_labelled(data, decode, progress)
 
 
 def unreadable(path: str | Path) -> list[Finding]:
-    """The videos at a path that cannot be opened: what to tell of a set that its reader gave up at such a file."""
+    """Find the videos at a path that cannot be opened. A reader stops at the first one; this function lists all."""
     found = []
     for source in find_videos(path):
         try:
@@ -96,37 +97,37 @@ def _check_labelled(data: LabelledSet, decode: bool, progress: Callable[[int, in
 
 
 def _noted(name: str, note: str) -> Finding:
-    return Finding(name, note, "correct it, or know that it can change a number")
+    return Finding(name, note, "correct it, or be aware that it can change the figures")
 
 
-def _against_published(data: LabelledSet, told: Counts) -> Iterator[Finding]:
-    if len(data.videos) != told.videos:
-        missing = _missing_numbers(data, told)
+def _against_published(data: LabelledSet, published: Counts) -> Iterator[Finding]:
+    if len(data.videos) != published.videos:
+        missing = _missing_numbers(data, published)
         named = f", missing: {', '.join(missing)}" if missing else ""
-        what = f"{len(data.videos)} test videos; published: {told.videos}{named}"
-        yield Finding(data.name, what, "get the missing ones, or say which subset the figures are of")
-        return  # the totals differ for this reason
-    for video, length in zip(data.videos, told.lengths, strict=False):
-        own = len(video.labels) + len(video.left_out)
-        if own != length:
-            what = f"{own} frames; published: {length}"
+        what = f"{len(data.videos)} test videos; published: {published.videos}{named}"
+        yield Finding(data.name, what, "get the missing videos, or say with every figure which subset it is of")
+        return  # with missing videos the totals differ too
+    for video, length in zip(data.videos, published.lengths, strict=False):
+        frames = len(video.labels) + len(video.left_out)
+        if frames != length:
+            what = f"{frames} frames; published: {length}"
             yield Finding(str(video.source.path), what, "extract all its frames, without dropping or doubling any")
-    if data.frames + sum(len(video.left_out) for video in data.videos) != told.frames:
-        what = f"{data.frames:,} test frames; published: {told.frames:,} ({told.source})"
-        yield Finding(data.name, what, "extract all frames, or say which subset the figures are of")
-    elif told.positives is not None and data.positives != told.positives and not any(v.left_out for v in data.videos):
-        what = f"{data.positives:,} anomalous test frames; published: {told.positives:,} ({told.source})"
-        yield Finding(data.name, what, "get the label file again, or name it beside every figure")
+    if data.frames + sum(len(video.left_out) for video in data.videos) != published.frames:
+        what = f"{data.frames:,} test frames; published: {published.frames:,} ({published.source})"
+        yield Finding(data.name, what, "extract all frames, or say with every figure which subset it is of")
+    elif published.positives not in (None, data.positives) and not any(v.left_out for v in data.videos):
+        what = f"{data.positives:,} anomalous test frames; published: {published.positives:,} ({published.source})"
+        yield Finding(data.name, what, "get the label file again, or name it with every figure")
 
 
-def _missing_numbers(data: LabelledSet, told: Counts) -> list[str]:
-    """Numbers of clips that are not there, of a set whose clips are numbered from 1."""
+def _missing_numbers(data: LabelledSet, published: Counts) -> list[str]:
+    """Numbers of the missing clips, for a set whose clips are numbered from 1."""
     numbers = {int(digits[-1]) for video in data.videos if (digits := re.findall(r"\d+", video.source.name))}
-    return [str(number) for number in range(1, len(told.lengths) + 1) if number not in numbers]
+    return [str(number) for number in range(1, len(published.lengths) + 1) if number not in numbers]
 
 
 def _layout(video: LabelledVideo) -> Iterator[Finding]:
-    """Nesting, and the numbers in the names of frames."""
+    """Find wrong nesting of folders, and missing or doubled numbers in the names of frames."""
     source = video.source
     parts = source.name.split("/")
     if len(parts) > 1 and parts[-1] == parts[-2]:
@@ -139,9 +140,9 @@ def _layout(video: LabelledVideo) -> Iterator[Finding]:
         yield Finding(str(source.path), what, "give each video one folder with all its frames")
     numbers = [int(digits[-1]) for file in frame_files(source.path) if (digits := re.findall(r"\d+", file.stem))]
     if len(numbers) != len(frame_files(source.path)):
-        return  # names that do not count
+        return  # the names are not numbered
     if len(set(numbers)) < len(numbers):
-        what = f"{len(numbers) - len(set(numbers))} frames have a number that another one has"
+        what = f"{len(numbers) - len(set(numbers))} frames have the number of another frame"
         yield Finding(str(source.path), what, "keep one image per frame")
     gaps = sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))
     if gaps:
@@ -158,7 +159,7 @@ def _decoded(video: LabelledVideo) -> tuple[list[Finding], VideoInfo | None]:
             info = reader.info
     except VideoError as error:
         return [Finding(where, f"cannot be read ({error})", REPAIR)], None
-    # A frame left out by the reader of the set is told in its notes.
+    # The notes of the set already name the frames that its reader left out.
     damage = [] if video.left_out else list(info.damage)
     found = [Finding(where, line, "get the file again, or re-encode it with its labels") for line in damage]
     found += _length(video, len(times), "decoded")
@@ -187,7 +188,7 @@ def _length(video: LabelledVideo, frames: int, how: str) -> list[Finding]:
 
 
 def _masks(video: LabelledVideo, agree: bool) -> list[Finding]:
-    """Whether there is a mask per frame, and the same frames are anomalous by labels and masks."""
+    """Check that there is one mask per frame, and that masks and labels agree about which frames are anomalous."""
     if video.masks is None:
         return []
     where, labels = str(video.masks), video.labels
@@ -207,7 +208,7 @@ def _masks(video: LabelledVideo, agree: bool) -> list[Finding]:
 
 
 def _shift(labels: NDArray[np.int8], shown: NDArray[np.int8]) -> str:
-    """What to do where one of the two is counted from 1 and was read as if from 0."""
+    """The remedy if labels or masks are counted from 1 but were read as counted from 0; otherwise empty."""
     if np.array_equal(labels[1:], shown[:-1]):
         return "labels are one frame late: were they counted from 1?"
     if np.array_equal(labels[:-1], shown[1:]):

@@ -1,4 +1,4 @@
-"""Windows for training: drawn in any order from cached videos, and the part of them that is held out."""
+"""Training windows from cached videos in any order, and the split into training and held-out frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Decoded(Protocol):
-    """A video whose frames can all be reached: `frames` (N, H, W, C) uint8, in memory or memory-mapped."""
+    """A video with random access to its frames: `frames` (N, H, W, C) uint8, in memory or memory-mapped."""
 
     @property
     def frames(self) -> NDArray[np.uint8]: ...
@@ -33,8 +33,9 @@ class Clips:
         frames: (B, T, H, W, C) uint8 at `window.offsets`, pseudo-anomalies pasted in.
         target: (B, T', H, W, C) uint8 clean frames at `window.target`.
         context: (B, T'', H, W, C) uint8 clean frames at `window.context`; T'' may be 0.
-        pasted: (B, H, W) uint8, what was pasted over the scored frame: 255 inside, grey at the rim, 0 elsewhere.
-        key: (B,) int64 the keys that were given.
+        pasted: (B, H, W) uint8, mask of the object pasted into the scored frame: 255 inside, grey at its edge, 0
+            elsewhere.
+        key: (B,) int64, the keys given to `ClipSet.batch`.
     """
 
     frames: NDArray[np.uint8]
@@ -47,8 +48,8 @@ class Clips:
 class ClipSet:
     """All windows of some videos, numbered in order: video after video, frame after frame.
 
-    Only frames inside a video's range are scored, yet their windows may reach beyond it into the rest of the video;
-    `split_holdout` leaves a gap for that reason.
+    Only frames inside the range of a video are scored, but their windows may reach into the rest of the video. For
+    that reason `split_holdout` leaves a gap.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class ClipSet:
         """Number the windows.
 
         Args:
-            ranges: frames of each video that may be scored; None for all.
-            paster: puts pseudo-anomalies into input frames.
+            videos: the decoded videos.
+            window: the frames that belong to a scored frame.
+            ranges: frames of each video that may be scored; None for all frames.
+            paster: pastes pseudo-anomalies into input frames.
 
         Raises:
-            InputError: not one window is left.
+            InputError: no window is left.
         """
         self._videos = videos
         self._window = window
@@ -87,11 +90,11 @@ class ClipSet:
 
     @property
     def groups(self) -> list[range]:
-        """The sample numbers of each video that has any."""
+        """The sample numbers of each video that has samples."""
         return [range(first, stop) for first, stop in pairwise(self._bounds.tolist()) if first < stop]
 
     def locate(self, samples: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Numbers of the video, and of the scored frame in it, of each sample."""
+        """(B,) video number and (B,) number of the scored frame in that video, for each sample."""
         video = np.searchsorted(self._bounds, samples, side="right") - 1
         return video, samples - self._bounds[video] + self._starts[video]
 
@@ -100,8 +103,8 @@ class ClipSet:
 
         Args:
             samples: (B,) numbers below `len(self)`, in any order.
-            keys: (B,) seed what is random about each sample.
-            epoch: for pseudo-anomalies that change from epoch to epoch.
+            keys: (B,) seeds of the random choices for each sample.
+            epoch: seeds pseudo-anomalies that change from epoch to epoch.
         """
         window = self._window
         inputs, targets = len(window.offsets), len(window.target)
@@ -112,7 +115,7 @@ class ClipSet:
         frames, target, context = np.split(gathered, [inputs, inputs + targets], axis=1)
         pasted = np.zeros((len(samples), *window.size), np.uint8)
         for row, (video, frame, key) in enumerate(zip(videos, scored, keys, strict=True)):
-            # Straight from the memory map into place; mode "clip" spares the buffer that "raise" would need.
+            # Frames go directly from the memory map to their place. Mode "clip" needs no buffer, mode "raise" does.
             np.take(self._videos[video].frames, numbers[row], axis=0, out=gathered[row], mode="clip")
             if self._paster is not None:
                 change = self._paster.apply(int(video), frames[row], numbers[row, :inputs], int(frame), epoch, int(key))
@@ -122,16 +125,17 @@ class ClipSet:
 
 
 def split_holdout(lengths: Sequence[int], fraction: float, gap: int, seed: int) -> tuple[list[range], list[range]]:
-    """Hold out about `fraction` of normal video to measure progress and to calibrate on.
+    """Hold out about `fraction` of normal video, to measure progress and to calibrate the threshold.
 
-    With five videos or more, whole videos are held out, drawn by `seed`; with fewer, the last block of each, and `gap`
-    frames before it are used for nothing, so that no window of one part sees frames of the other. A video too short to
-    be divided is used for training.
+    With five or more videos, whole videos are held out, chosen by `seed`. With fewer videos, the last block of each is
+    held out, and the `gap` frames before it are not used, so that no window of one part sees frames of the other part.
+    A video that is too short to be divided is used for training.
 
     Args:
         lengths: frames of each video.
         fraction: 0 <= fraction < 1.
         gap: at least the look-back plus the look-ahead of the window.
+        seed: of the choice of videos.
 
     Returns:
         For each video the frames to train on and the frames held out; either may be empty.
@@ -151,11 +155,11 @@ def split_holdout(lengths: Sequence[int], fraction: float, gap: int, seed: int) 
             if length - block - gap > 0:
                 train[video], held[video] = range(length - block - gap), range(length - block, length)
         return train, held
-    wanted, taken = fraction * sum(lengths), 0
+    target, taken = fraction * sum(lengths), 0
     order = np.random.default_rng(seed).permutation(len(lengths)).tolist()
     chosen = []
     for video in order[:-1]:
-        if abs(taken + lengths[video] - wanted) < abs(taken - wanted):
+        if abs(taken + lengths[video] - target) < abs(taken - target):
             taken += lengths[video]
             chosen.append(video)
     for video in chosen or [min(order, key=lambda video: lengths[video])]:

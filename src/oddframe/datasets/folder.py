@@ -1,18 +1,18 @@
-"""A test set in a folder of one's own.
+"""Reader of the user's own test set, in one folder.
 
-    PATH/videos/NAME.mp4            or PATH/frames/NAME/*.jpg, or the videos directly in PATH; nested folders are fine
+    PATH/videos/NAME.mp4            or PATH/frames/NAME/*.jpg, or the videos directly in PATH; folders may be nested
     PATH/labels/NAME.npy            one 0/1 per frame; or
     PATH/labels/NAME.txt            the same as text; or
     PATH/labels/NAME.csv            columns frame,label, or start,end: anomalous intervals; or
-    PATH/intervals.csv              columns video,start_frame,end_frame; videos that it does not name are normal; or
+    PATH/intervals.csv              columns video,start_frame,end_frame; videos that are not listed are normal; or
     PATH/labels.npy                 one 0/1 per frame of all videos, one after the other in natural order of their names
     PATH/masks/NAME.npz             optional (or pixel_masks/): `masks`, (N, H, W) of 0 and 1; or NAME.npy, the array;
-    PATH/masks/NAME/*.png           or a folder of one image per frame; where there are no labels, masks say what is
-                                    anomalous: a frame is, whose mask is not empty
+    PATH/masks/NAME/*.png           or a folder of one image per frame. Without labels, a frame is anomalous if its
+                                    mask is not empty
 
-Frames are counted from 0; the last frame of an interval belongs to it. One array of labels or masks per video has no
-numbering: its first entry is the first frame. Images of frames and masks are taken in natural order, whatever their
-first number is.
+Frames are counted from 0, and the last frame of an interval belongs to it. The first entry of an array of labels or
+masks belongs to the first frame. Images of frames and masks are read in natural order of their names; the number of
+the first image does not matter.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ MASK_FOLDERS = ("masks", "pixel_masks")
 
 
 def read_folder(path: str | Path) -> LabelledSet:
-    """Read a test set laid out as the head of this module says.
+    """Read a test set in the layout that the docstring of this module describes.
 
     Raises:
-        InputError: no video, a video without labels, or a label file that cannot be right; the message names it.
-        VideoError: a video whose number of frames is needed cannot be opened.
+        InputError: there is no video, a video has no labels, or a label file is wrong. The message names the file.
+        VideoError: a video cannot be opened, and its number of frames is needed.
     """
     root = Path(path)
     if not root.is_dir():
@@ -81,7 +81,7 @@ def find_masks(root: Path, name: str) -> Path | None:
 
 
 def _joined_labels(file: Path, sources: list[VideoSource]) -> dict[str, NDArray[np.int8]]:
-    """The labels that one array holds for all videos; none where there is no such file."""
+    """The labels of all videos from one array; empty if the file does not exist."""
     if not file.is_file():
         return {}
     values = _read(file)
@@ -103,7 +103,7 @@ def _sources(root: Path) -> list[VideoSource]:
 def _labels(
     root: Path, source: VideoSource, intervals: dict[str, list[Interval]] | None, masks: Path | None
 ) -> tuple[NDArray[np.int8], list[str]]:
-    """The labels of one video, and what there is to note about them."""
+    """The labels of one video, and notes about them."""
     files = [file for suffix in LABEL_SUFFIXES if (file := root / "labels" / f"{source.name}{suffix}").is_file()]
     if len(files) > 1:
         raise InputError(f"{files[0]}: {files[1].name} beside it labels the same video; keep one of them")
@@ -142,7 +142,7 @@ def _stray_labels(folder: Path, videos: set[str]) -> list[str]:
 
 
 def _read(file: Path) -> NDArray[np.int8] | list[Interval]:
-    """What a label file of one video says: an array per frame, or intervals."""
+    """Read the label file of one video: one label per frame, or intervals."""
     try:
         if file.suffix == ".npy":
             return as_labels(np.load(file, allow_pickle=False), file)
@@ -161,7 +161,7 @@ def _read(file: Path) -> NDArray[np.int8] | list[Interval]:
 
 
 def _interval_table(file: Path, videos: set[str]) -> dict[str, list[Interval]] | None:
-    """The intervals of every video that `file` names, or None where it does not exist."""
+    """The intervals of every video that `file` lists; None if the file does not exist."""
     if not file.is_file():
         return None
     table: dict[str, list[Interval]] = defaultdict(list)

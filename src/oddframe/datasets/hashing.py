@@ -1,4 +1,4 @@
-"""Counter-based hashing: randomness as a pure function of what it belongs to; order and batching cannot matter."""
+"""Counter-based random numbers: each is a pure function of its key, so order and batching have no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the readers of public lists and annotations share: finding files, reading lines, checking per-frame arrays."""
+"""Shared functions of the readers of public lists and annotations: find files, read lines, check per-frame arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oddframe.errors import InputError
 from oddframe.types import Interval
 
 GROUND_TRUTH = ("gt", "single_gt", "xd-gt")
-"""Folders of NAME.npy, one 0 or 1 per frame, as PEL4VAD publishes them."""
+"""Folders of files NAME.npy with one 0 or 1 per frame, as PEL4VAD publishes them."""
 
 
 def find(root: Path, names: Sequence[str]) -> Path | None:
@@ -28,10 +28,10 @@ def find(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def check_folder(path: str | Path) -> Path:
-    """`path` as a folder.
+    """Check that `path` is a folder, and return it.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a folder.
     """
     root = Path(path)
     if not root.is_dir():
@@ -40,7 +40,7 @@ def check_folder(path: str | Path) -> Path:
 
 
 def read_lines(file: Path) -> list[tuple[str, str]]:
-    """(where, text) of every line that is not empty; `where` names file and line, for messages.
+    """(where, text) of every line that is not empty. `where` names file and line, for messages.
 
     Raises:
         InputError: the file is empty or not UTF-8.
@@ -56,24 +56,25 @@ def read_lines(file: Path) -> list[tuple[str, str]]:
 
 
 def read_list(file: Path, entry: Callable[[str, str], WeakVideo]) -> dict[str, WeakVideo]:
-    """The videos of a list by name, in its order; lines about several crops of one video count once.
+    """The videos of a list by name, in its order. Lines for several crops of one video count once.
 
     Args:
-        entry: makes a video of (text, where).
+        file: the list.
+        entry: makes a video from (text, where).
     """
     found: dict[str, WeakVideo] = {}
     for where, text in read_lines(file):
-        if text != "path,label":  # the head of VadCLIP's lists
+        if text != "path,label":  # the header of VadCLIP's lists
             video = entry(text, where)
             found[video.name] = video
     return found
 
 
 def whole_numbers(words: Iterable[str], where: str) -> list[int]:
-    """Words as whole numbers.
+    """Convert words to whole numbers.
 
     Raises:
-        InputError: one is not; the message says which and `where`.
+        InputError: a word is not a whole number. The message names the word and `where`.
     """
     words = list(words)
     for word in words:
@@ -83,10 +84,10 @@ def whole_numbers(words: Iterable[str], where: str) -> list[int]:
 
 
 def pairs(numbers: Sequence[int], where: str) -> tuple[Interval, ...]:
-    """Numbers s1 e1 s2 e2 ... as intervals, read as half-open; the pair -1 -1 stands for none.
+    """Convert numbers s1 e1 s2 e2 ... to half-open intervals. The pair -1 -1 means that there is no interval.
 
     Raises:
-        InputError: an odd count of numbers, or a pair that is no interval.
+        InputError: the count of numbers is odd, or a pair is not an interval.
     """
     if len(numbers) % 2:
         raise InputError(f"{where}: {len(numbers)} frame numbers do not make pairs of start and end")
@@ -98,10 +99,10 @@ def pairs(numbers: Sequence[int], where: str) -> tuple[Interval, ...]:
 
 
 def read_array(file: Path) -> NDArray[np.int8]:
-    """(N,) labels of an .npy file.
+    """Read the (N,) labels of an .npy file.
 
     Raises:
-        InputError: it is not one 0 or 1 per frame.
+        InputError: the file does not hold one 0 or 1 per frame.
     """
     try:
         return as_labels(np.load(file, allow_pickle=False), file)
@@ -110,10 +111,10 @@ def read_array(file: Path) -> NDArray[np.int8]:
 
 
 def compare_arrays(root: Path, videos: Iterable[WeakVideo]) -> tuple[dict[str, int], list[str]]:
-    """The ground truth in per-frame arrays beside the annotation, which is what counts.
+    """Compare the ground truth in per-frame arrays with the annotation. The annotation is used.
 
     Returns:
-        Lengths of the arrays by video, and a line for each array that says something else than the annotation.
+        Lengths of the arrays by video, and a note for each array that differs from the annotation.
     """
     folder = find(root, GROUND_TRUTH)
     lengths: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Labelled test sets: what evaluation needs of a data set, whatever its layout on disk."""
+"""Labelled test sets: the data that evaluation needs, independent of the layout on disk."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class LabelledVideo:
     Attributes:
         source: the video.
         labels: (N,) int8, 0 normal or 1 anomalous, one per frame that can be decoded.
-        masks: pixel masks where they exist, in one of the forms that `oddframe.datasets.masks.read_masks` knows.
-        left_out: frames, counted from 0 in the files, that cannot be decoded; `labels` leaves them out.
+        masks: path of the pixel masks if there are any, in a format of `oddframe.datasets.masks`.
+        left_out: frames that cannot be decoded, counted from 0 in the files. `labels` has no entries for them.
     """
 
     source: VideoSource
@@ -34,14 +34,14 @@ class LabelledVideo:
 
 @dataclass(frozen=True)
 class Counts:
-    """A test set as published, to be compared with what is at hand; None where nothing certain is known.
+    """Published numbers of a test set, for comparison with the files at hand; None where no certain number is known.
 
     Attributes:
-        videos, frames, positives: test videos, their frames, and the anomalous ones among these.
+        videos, frames, positives: test videos, their frames, and the anomalous frames among these.
         lengths: frames of every test video in order.
         training: videos and frames for training.
         source: where the numbers come from and how certain they are.
-        masks_agree: labels and pixel masks are of one making, so that frames in which they differ are a fault.
+        masks_agree: labels and pixel masks come from one source, so that a difference between them is a fault.
     """
 
     videos: int
@@ -60,8 +60,8 @@ class LabelledSet:
     Attributes:
         name: of the data set.
         videos: in natural order of their names.
-        notes: lines that the user should see because they can change a number.
-        published: what the whole set should count, where that is known.
+        notes: remarks for the user about facts that can change a figure.
+        published: published numbers of the whole set, if they are known.
     """
 
     name: str
@@ -71,17 +71,17 @@ class LabelledSet:
 
     @property
     def frames(self) -> int:
-        """Labelled frames of all videos."""
+        """Number of labelled frames of all videos."""
         return sum(len(video.labels) for video in self.videos)
 
     @property
     def positives(self) -> int:
-        """Anomalous frames of all videos."""
+        """Number of anomalous frames of all videos."""
         return sum(int(video.labels.sum()) for video in self.videos)
 
 
 def header_length(source: VideoSource) -> int | None:
-    """Frames of a video as its header promises, or images of a frame folder; None where the container does not say.
+    """Number of frames by the header of a file, or number of images in a frame folder; None if the header lacks it.
 
     Raises:
         VideoError: the file cannot be opened.
@@ -90,7 +90,7 @@ def header_length(source: VideoSource) -> int | None:
 
 
 def video_length(source: VideoSource) -> int:
-    """`header_length`, or the frames counted by decoding where the container does not say.
+    """Number of frames: `header_length`, or counted by decoding where the header lacks it.
 
     Raises:
         VideoError: the file cannot be opened.
@@ -103,13 +103,13 @@ def video_length(source: VideoSource) -> int:
 
 
 def as_labels(values: ArrayLike, where: Path) -> NDArray[np.int8]:
-    """Values as labels of shape (N,); arrays of shape (1, N) and (N, 1) are taken too.
+    """Convert values to labels of shape (N,), int8. Arrays of shape (1, N) and (N, 1) are accepted too.
 
     Raises:
-        InputError: naming `where`: not one row of 0 and 1.
+        InputError: the values are not one row of 0 and 1. The message names `where`.
     """
     labels = np.asarray(values)
-    if labels.size == 0 or labels.size not in labels.shape:  # a single value of no dimension is no row either
+    if labels.size == 0 or labels.size not in labels.shape:  # a scalar is not a row either
         raise InputError(f"{where}: labels have the shape {labels.shape}; give one 0 or 1 per frame")
     if not np.isin(labels, (0, 1)).all():
         odd = labels[~np.isin(labels, (0, 1))].flat[0]

@@ -1,14 +1,14 @@
-"""Pixel masks: which pixels of which frames are anomalous, in the forms that data sets publish them.
+"""Pixel masks: which pixels of a frame are anomalous. This module reads the formats in which data sets publish them.
 
     NAME.npz                `masks`, (N, H, W)
     NAME.npy                (N, H, W): ShanghaiTech's test_pixel_mask
     N_label.mat             `volLabel`, a cell of N masks (H, W), or an array (H, W, N): Avenue's testing_label_mask
-    a folder of images      one per frame, in natural order: UCSD's TestNNN_gt, one's own
-    a folder of annotations NAME_<frame>_gt.png, whose values are object ids, with NAME_tracks.txt: UBnormal. Frames are
-                            counted from 0 by their number in the name; one without an image has an empty mask; where
-                            there are tracks, only objects inside their frames count
+    a folder of images      one per frame, in natural order: UCSD's TestNNN_gt, or the user's own
+    a folder of annotations NAME_<frame>_gt.png, whose values are object ids, with NAME_tracks.txt: UBnormal. The frame
+                            number in the name counts from 0. A frame without an image has an empty mask. If there are
+                            tracks, an object counts only in the frames of its track
 
-In all but UBnormal's, whatever is not 0 is anomalous.
+In all formats except UBnormal's, every value other than 0 is anomalous.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from oddframe.errors import InputError
 from oddframe.video.sources import frame_files
 
 Track = tuple[int, int, int]
-"""Object id, first frame, and the frame after the last; frames are counted from 0."""
+"""Object id, first frame, and the frame after the last one; frames are counted from 0."""
 
 
 def read_masks(video: LabelledVideo) -> NDArray[np.bool_]:
     """(N, H, W) masks of a video's N labelled frames, True where a pixel is anomalous.
 
     Raises:
-        InputError: the video has no masks, they cannot be read, differ in size, or are not one per frame.
+        InputError: the video has no masks, or they cannot be read, differ in size, or are not one per frame.
     """
     if video.masks is None:
         raise InputError(f"{video.source.path}: there are no pixel masks of this video")
@@ -52,18 +52,19 @@ def read_masks(video: LabelledVideo) -> NDArray[np.bool_]:
 
 
 def anomalous_frames(masks: Path, frames: int | None = None) -> NDArray[np.int8]:
-    """(N,) 1 for each frame whose mask is not empty; takes what `iterate_masks` takes."""
+    """(N,) int8 labels: 1 for each frame whose mask is not empty. The arguments are those of `iterate_masks`."""
     return np.array([mask.any() for mask in iterate_masks(masks, frames)], np.int8)
 
 
 def iterate_masks(masks: Path, frames: int | None = None) -> Iterator[NDArray[np.bool_]]:
-    """The (H, W) masks of one video in order, in any form that the head of this module names.
+    """The (H, W) masks of one video in order, in any format that the docstring of this module lists.
 
     Args:
-        frames: of the video. Only UBnormal's annotations, which leave frames out, need it.
+        masks: a file or folder of masks.
+        frames: number of frames of the video. Only UBnormal needs it, whose annotations skip frames without objects.
 
     Raises:
-        InputError: the masks cannot be read; the message names the file.
+        InputError: the masks cannot be read. The message names the file.
     """
     if masks.is_dir():
         files = frame_files(masks)
@@ -76,10 +77,10 @@ def iterate_masks(masks: Path, frames: int | None = None) -> Iterator[NDArray[np
 
 
 def read_image(file: Path) -> NDArray[Any]:
-    """(H, W) values of a mask image; of several channels the largest, without alpha.
+    """(H, W) values of a mask image. For a colour image it is the largest value of the channels without alpha.
 
     Raises:
-        InputError: it is not an image that can be read.
+        InputError: the file is not a readable image.
     """
     data = np.fromfile(file, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
@@ -90,7 +91,7 @@ def read_image(file: Path) -> NDArray[Any]:
 
 
 def read_tracks(file: Path) -> list[Track]:
-    """The rows of an UBnormal *_tracks.txt; rows of fewer than three numbers are skipped.
+    """The rows of an UBnormal *_tracks.txt. Rows of fewer than three numbers are skipped.
 
     Raises:
         InputError: the file is not text, or a row is not a track.
@@ -110,10 +111,10 @@ def read_tracks(file: Path) -> list[Track]:
 
 
 def annotated_frame(file: Path) -> int:
-    """The frame that an UBnormal annotation NAME_<frame>_gt.png belongs to, counted from 0.
+    """The frame of an UBnormal annotation NAME_<frame>_gt.png, counted from 0.
 
     Raises:
-        InputError: there is no number in its name.
+        InputError: there is no number in the name.
     """
     numbers = re.findall(r"\d+", file.stem.removesuffix("_gt"))
     if not numbers:
@@ -135,7 +136,7 @@ def _annotated(folder: Path, files: list[Path], frames: int | None) -> Iterator[
 
 
 def _volume(file: Path) -> NDArray[Any]:
-    """A file's masks, the frame first; each an array (H, W)."""
+    """The masks of a file as (N, H, W), or as N arrays (H, W)."""
     try:
         if file.suffix == ".mat":
             cells = loadmat(file)["volLabel"]

@@ -1,25 +1,35 @@
-"""Run a generator ahead of its consumer on a background thread."""
+"""Prefetching: a generator runs ahead of its consumer on a background thread."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-def prefetch(items: Iterable[T], depth: int = 2) -> Generator[T]:
+@overload
+def prefetch(items: Iterable[T], depth: int = 2) -> Generator[T]: ...
+
+
+@overload
+def prefetch(items: Iterable[T], depth: int = 2, *, work: Callable[[T], R]) -> Generator[tuple[T, R]]: ...
+
+
+def prefetch(items: Iterable[Any], depth: int = 2, *, work: Callable[[Any], Any] | None = None) -> Generator[Any]:
     """Yield `items` in order while up to `depth` of them are made ahead; memory stays bounded.
 
+    `work` is a function of an item that runs on the same thread; with it pairs of an item and its result are yielded.
     An exception of the producer is raised at its place in the sequence. Closing this generator stops the producer and
     closes it in turn, so that a video half read is released.
     """
-    ready: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
+    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(depth)
     stop = threading.Event()
 
-    def put(message: tuple[bool, T | BaseException | None]) -> bool:
+    def put(message: tuple[bool, Any]) -> bool:
         while not stop.is_set():
             try:
                 ready.put(message, timeout=0.1)
@@ -32,7 +42,7 @@ def prefetch(items: Iterable[T], depth: int = 2) -> Generator[T]:
         iterator = iter(items)
         try:
             for item in iterator:
-                if not put((True, item)):
+                if not put((True, item if work is None else (item, work(item)))):
                     break
             else:
                 put((False, None))
@@ -49,7 +59,7 @@ def prefetch(items: Iterable[T], depth: int = 2) -> Generator[T]:
         while True:
             more, item = ready.get()
             if more:
-                yield item  # type: ignore[misc]
+                yield item
             elif isinstance(item, BaseException):
                 raise item
             else:

@@ -1,15 +1,15 @@
-"""Pseudo-anomalies: strange objects pasted into normal training video, so that a detector learns what to react to.
+"""Pseudo-anomalies: foreign objects pasted into normal training video, as examples of anomalies.
 
-Source: SDMAE (Ristea et al., CVPR 2024). In each video and epoch one object after the other
-crosses the picture, frame by frame, so that all frames of a window show the same object in motion; a sample shows it
-with a given probability. What is pasted when is a pure function of the seed: not of order, batches or workers.
+Source: SDMAE (Ristea et al., CVPR 2024). In each video and epoch, objects cross the picture one after the other, so
+all frames of a window show the same object in motion. A sample shows the object with a given probability. The schedule
+is a pure function of the seed; the order of samples, batches and workers have no effect.
 
-Departures from the released code, which writes an abnormal twin of every training video to disk once:
-- the schedule is computed, not stored, and with `refresh` changes every epoch;
-- the object is added with saturation: the code's uint8 sum can wrap around at the blurred rim;
-- the size rule is applied to the mask at the size of the source, not after resizing, so that the grey rim of a small
+Departures from the released code, which writes an abnormal copy of every training video to disk once:
+- the schedule is computed, not stored, and with `refresh` it changes every epoch;
+- the object is added with saturation, because the uint8 sum of the code can wrap around at the blurred edge;
+- the size rule is applied to the mask at the size of the source, not after resizing, so that the grey edge of a small
   frame does not count;
-- `min_area`, `blend="alpha"` and `place="random"` are ours.
+- `min_area`, `blend="alpha"` and `place="random"` are additions of oddframe.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from oddframe.settings import Blend, PseudoAnomalies
 
 RIM = 2  # pixels
 DRAWS = 10_000  # attempts to find a sequence that fits before giving up
-KEPT = 4096  # schedules, each of one video in one epoch; forgotten ones are made again
+KEPT = 4096  # schedules in memory, each of one video in one epoch; the others are computed again
 
 
 class _Pasted(NamedTuple):
-    """From frame `start` of a video on, sequence number `sequence` is shown from its beginning, put by `matrix`."""
+    """Sequence number `sequence` begins in frame `start` of a video; `matrix` places it in the frame."""
 
     start: int
     sequence: int
@@ -41,7 +41,7 @@ class _Pasted(NamedTuple):
 
 
 class _Schedule(NamedTuple):
-    """What one video shows in one epoch, from its beginning to before frame `end`."""
+    """The pasted sequences of one video in one epoch, from its first frame to frame `end` - 1."""
 
     starts: list[int]
     pasted: list[_Pasted]
@@ -55,13 +55,13 @@ class Paster:
     """Pastes object sequences into windows of frames.
 
     Args:
-        sequences: what to paste; every `source` is drawn equally often, then each of its sequences.
+        sequences: the objects to paste. Every `source` has the same chance, and so has every sequence of a source.
         size: (height, width) of the frames.
-        how: how often, how large and in which way; its `source` and `sequences` have been made into `sequences`.
-        seed: of everything random.
+        how: frequency, size limits and blending. Its fields `source` and `sequences` are not used here.
+        seed: of all random choices.
 
     Raises:
-        InputError: no sequence has a first frame between `how.min_area` and `how.max_area`.
+        InputError: no sequence has a first frame whose area is between `how.min_area` and `how.max_area`.
     """
 
     def __init__(
@@ -92,14 +92,14 @@ class Paster:
 
         Args:
             video: number of the video.
-            frames: (T, H, W, C) uint8, BGR or grey, H and W as `size`; not changed.
+            frames: (T, H, W, C) uint8, BGR or grey, with H and W as in `size`. They are not changed.
             positions: (T,) frame numbers of `frames` in the video.
-            scored: frame number whose mask is returned.
-            epoch: decides on the objects, with `refresh`.
-            key: decides whether this sample stays as it is.
+            scored: number of the frame whose mask is returned.
+            epoch: with `refresh`, decides which objects appear.
+            key: decides whether this sample stays clean.
 
         Returns:
-            Frames like `frames`, and the mask (H, W) uint8, 0..255, with a grey rim; None if the sample stays clean.
+            Frames like `frames`, and the mask (H, W) uint8, 0..255, with a grey edge; None if the sample stays clean.
         """
         era = epoch if self._how.refresh else 0
         if int(hash64(self._seed, 1, epoch, key)) >= self._how.probability * 2**63:
@@ -116,7 +116,7 @@ class Paster:
         return changed, mask
 
     def _object(self, schedule: _Schedule, frame: int) -> tuple[int, int, NDArray[np.uint8]] | None:
-        """Row, column and picture of the object in a frame of the video."""
+        """Row, column and picture of the object in a frame of the video; None if it is out of sight."""
         pasted = schedule.at(frame)
         sequence, n = self._sequences[pasted.sequence], frame - pasted.start
         return project(sequence.crops[n], sequence.corners[n], pasted.matrix, self._size)
@@ -124,23 +124,23 @@ class Paster:
     def _schedule(self, video: int, era: int, last: int) -> _Schedule:
         """The schedule of a video, at least up to frame `last`.
 
-        Training fetches in several threads, so a schedule once made stays as it is; a longer one takes its place.
+        Several threads fetch training samples, so a schedule is never changed; a longer one replaces it.
         """
         schedule = self._schedules.get((video, era), _Schedule([], [], 0))
         if schedule.end > last:
             return schedule
         pasted, end = list(schedule.pasted), schedule.end
         while end <= last:
-            one, length = self._draw(video, era, end)
-            pasted.append(one)
+            appearance, length = self._draw(video, era, end)
+            pasted.append(appearance)
             end += length
         if len(self._schedules) >= KEPT:
             self._schedules = {}
-        self._schedules[video, era] = schedule = _Schedule([one.start for one in pasted], pasted, end)
+        self._schedules[video, era] = schedule = _Schedule([appearance.start for appearance in pasted], pasted, end)
         return schedule
 
     def _draw(self, video: int, era: int, start: int) -> tuple[_Pasted, int]:
-        """The object that appears in frame `start`, and for how many frames it stays within the limits of size."""
+        """Draw the object that appears in frame `start`, and the number of its frames within the size limits."""
         for attempt in range(DRAWS):
             chance = hash64(self._seed, 2, video, era, start, attempt, np.arange(6)) / 2.0**63
             source = self._by_source[int(chance[0] * len(self._by_source))]
@@ -153,38 +153,40 @@ class Paster:
             length = min(self._length(sequence, zoom), self._inside(sequence, matrix))
             if length:
                 return _Pasted(start, number, matrix), length
-        raise InputError("no object sequence within pseudo.min_area and pseudo.max_area was found in 10000 draws")
+        raise InputError(
+            "no object sequence within pseudo.min_area and pseudo.max_area was found in 10000 draws; widen these limits"
+        )
 
     def _moved(
         self, sequence: ObjectSequence, matrix: NDArray[np.float64], zoom: float, chance: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The sequence scaled, perhaps mirrored, and moved so that it begins at a random place."""
+        """The matrix that scales a sequence, mirrors it with a chance of one half, and moves it to a random start."""
         y, x = _middles(sequence)[0]
         scale_x, scale_y = matrix[0, 0] * zoom * (1 if chance[0] < 0.5 else -1), matrix[1, 1] * zoom
         to_x, to_y = chance[1] * self._size[1], (0.1 + 0.8 * chance[2]) * self._size[0]
         return np.array([[scale_x, 0.0, to_x - scale_x * x], [0.0, scale_y, to_y - scale_y * y]])
 
     def _inside(self, sequence: ObjectSequence, matrix: NDArray[np.float64]) -> int:
-        """Frames before the middle of the object leaves the frame."""
+        """Number of frames before the centre of the object leaves the picture."""
         y, x = _middles(sequence).T
         u, v = matrix[0, 0] * x + matrix[0, 2], matrix[1, 1] * y + matrix[1, 2]
         outside = np.flatnonzero((u < 0) | (u > self._size[1]) | (v < 0) | (v > self._size[0]))
         return int(outside[0]) if len(outside) else len(sequence)
 
     def _length(self, sequence: ObjectSequence, zoom: float) -> int:
-        """Frames before the object first leaves the limits of size."""
+        """Number of frames before the object first leaves the size limits."""
         area = sequence.area * zoom**2
         outside = np.flatnonzero((area < self._how.min_area) | (area > self._how.max_area))
         return int(outside[0]) if len(outside) else len(sequence)
 
 
 def _middles(sequence: ObjectSequence) -> NDArray[np.float64]:
-    """(n, 2) row and column of the middle of each crop on the canvas."""
+    """(n, 2) row and column of the centre of each crop on the canvas."""
     return sequence.corners + np.array([crop.shape[:2] for crop in sequence.crops]) / 2
 
 
 def _blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.uint8], how: Blend) -> None:
-    """Put a picture (h, w, 4) into the image (H, W, C), in place."""
+    """Paste a picture (h, w, 4) into the image (H, W, C), in place."""
     colours = image.shape[2]
     if how == "code":
         top, left, picture = _with_rim(top, left, picture, image.shape)
@@ -204,7 +206,7 @@ def _blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.ui
 def _with_rim(
     top: int, left: int, picture: NDArray[np.uint8], shape: tuple[int, ...]
 ) -> tuple[int, int, NDArray[np.uint8]]:
-    """The picture with a border where the image goes on: the blur reaches one pixel, and mirrors what lies beyond."""
+    """The picture with a border where the image continues, because the blur reaches one pixel beyond the picture."""
     height, width = picture.shape[:2]
     first_row, first_column = max(top - RIM, 0), max(left - RIM, 0)
     rows, columns = min(top + height + RIM, shape[0]) - first_row, min(left + width + RIM, shape[1]) - first_column

@@ -1,4 +1,4 @@
-"""Readers of labelled test sets by name; a new one needs a line here."""
+"""The readers of labelled test sets by name. A new reader needs one line in `READERS`."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ READERS: dict[str, Callable[[str], LabelledSet]] = {
 
 
 def open_labelled(spec: str) -> LabelledSet:
-    """The test set that "NAME:PATH" means, as in `--data folder:videos/test`; a path alone is read as a folder.
+    """Open the test set "NAME:PATH", as in `--data folder:videos/test`. A path without NAME is read as a folder.
 
     Raises:
-        InputError: there is no such NAME, or what lies at PATH is not what its reader expects.
+        InputError: there is no such NAME, or PATH does not have the layout that the reader expects.
     """
     name, colon, path = spec.partition(":")
     if colon and name in READERS:
         return READERS[name](path)
     if Path(spec).exists():
         return read_folder(spec)
-    names = ", ".join(reader for reader in READERS if reader != "avenue")  # which only says what to choose
+    names = ", ".join(reader for reader in READERS if reader != "avenue")  # "avenue" is not a test set
     raise InputError(f"{spec}: not a test set; give NAME:PATH, where NAME is one of {names}")
 
 
@@ -50,10 +50,10 @@ def is_named(spec: str) -> bool:
 
 
 def open_any(spec: str) -> LabelledSet | WeakSet:
-    """The set that "NAME:PATH" means, labelled by frame or by video; a path alone is read as a folder.
+    """Open the set "NAME:PATH", labelled by frame or by video. A path without NAME is read as a folder.
 
     Raises:
-        InputError: there is no such NAME, or what lies at PATH is not what its reader expects.
+        InputError: there is no such NAME, or PATH does not have the layout that the reader expects.
     """
     name = spec.partition(":")[0]
     weak = name in WEAK_READERS or (name not in READERS and Path(spec).suffix.lower() == ".csv")

@@ -1,12 +1,13 @@
-"""Re-packaged test sets: frames or videos under testing/, and labels in one file for all of them or one for each.
+"""Reader of re-packaged test sets: frames or videos under testing/, and labels in one file or in one file per video.
 
-    testing/frames/NAME/*.jpg, testing/videos/NAME.avi, testing_videos/NAME.avi (test/ is taken too), or testing/NAME/
+    testing/frames/NAME/*.jpg, testing/videos/NAME.avi, testing_videos/NAME.avi (or under test/), or testing/NAME/
     frame_labels_X.npy    (N,) or (1, N): one 0/1 per frame of all videos, in natural order of their names
     X.mat                 `gt`, a cell of one array (2, K) per video: first and last frame of K intervals, counted
-                          from 1, the last one belongs to it
+                          from 1; the last frame belongs to the interval
     labels/NAME.npy, test_frame_mask/NAME.npy    one 0/1 per frame of one video
 
-Images are taken in natural order, whatever the first one's number is; numbers in `gt` count them from 1.
+Images are read in natural order of their names; the number of the first image does not matter. Numbers in `gt` count
+them from 1.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ Labels = dict[str, NDArray[np.int8]]
 
 
 def testing_folder(root: Path) -> Path | None:
-    """Where the test videos lie: at most two folders below `root`, or in frames/ or videos/ of testing/ itself."""
-    # Further down, frames/ might be those for training.
+    """The folder of the test videos: at most two folders below `root`, or frames/ or videos/ directly in `root`."""
+    # Deeper down, frames/ may be the folder of the training videos.
     direct = (root / name for name in ("frames", "videos"))
     return find(root, TESTING) or next((folder for folder in direct if folder.is_dir()), None)
 
 
 def find_testing(root: Path) -> tuple[list[VideoSource], list[str]]:
-    """The test videos of `testing_folder`, and a note where some lie a folder deeper than they should.
+    """The test videos of `testing_folder`, and a note if some of them lie one folder too deep.
 
     Raises:
-        InputError: none of the places is there, or no video is in it.
+        InputError: there is no folder of test videos, or it holds no video.
     """
     place = testing_folder(root)
     if place is None:
-        raise InputError(f"{root}: no test videos; looked for {', '.join(TESTING)} there and up to two folders below")
+        raise InputError(f"{root}: no test videos; looked for {', '.join(TESTING)} in it and up to two folders below")
     beside = {*MASKS, *PER_VIDEO}
     sources = [s for s in find_videos(place) if not beside & set(s.path.relative_to(place).parts)]
     if not sources:
@@ -66,18 +67,19 @@ def find_testing(root: Path) -> tuple[list[VideoSource], list[str]]:
 
 
 def lengths_of(sources: Sequence[VideoSource]) -> dict[str, int]:
-    """Frames of every video, as headers and folders tell."""
+    """Number of frames of every video, from headers and folders."""
     return {source.name: video_length(source) for source in sources}
 
 
 def read_joined(file: Path, lengths: dict[str, int]) -> tuple[Labels, list[str]]:
-    """The labels that one .npy or .mat file holds for all videos, and notes.
+    """The labels of all videos from one .npy or .mat file, and notes.
 
     Args:
-        lengths: frames of every video, in the order of the file.
+        file: the label file.
+        lengths: number of frames of every video, in the order of the file.
 
     Raises:
-        InputError: the file cannot be read, or is not about that many videos or frames.
+        InputError: the file cannot be read, or holds labels for another number of videos or frames.
     """
     if file.suffix == ".npy":
         return split_labels(read_array(file), lengths, file), []
@@ -85,19 +87,19 @@ def read_joined(file: Path, lengths: dict[str, int]) -> tuple[Labels, list[str]]
     if len(intervals) != len(lengths):
         raise InputError(f"{file}: labels of {len(intervals)} videos, but there are {len(lengths)}; a clip is missing")
     labels, notes = {}, []
-    for (name, length), own in zip(lengths.items(), intervals, strict=True):
-        labels[name] = labels_from_intervals(own, length)
-        last = max((interval.stop for interval in own), default=0)  # counted from 1
+    for (name, length), stretches in zip(lengths.items(), intervals, strict=True):
+        labels[name] = labels_from_intervals(stretches, length)
+        last = max((interval.stop for interval in stretches), default=0)  # counted from 1
         if last > length:
             notes.append(f"{file}: labels frames up to {last} of {name}, which has {length}; the rest was ignored")
     return labels, notes
 
 
 def split_labels(values: NDArray[np.int8], lengths: dict[str, int], file: Path) -> Labels:
-    """Labels (N,) of all videos, one after the other, by video.
+    """Split labels (N,) of all videos, one after the other, by video.
 
     Raises:
-        InputError: naming `file`: there are not as many as the videos have frames.
+        InputError: there are not as many labels as frames. The message names `file`.
     """
     if len(values) != sum(lengths.values()):
         raise InputError(
@@ -109,10 +111,12 @@ def split_labels(values: NDArray[np.int8], lengths: dict[str, int], file: Path) 
 
 
 def read_gt(file: Path) -> list[list[Interval]]:
-    """The intervals of every video in a .mat file with `gt`, not clipped; the file counts frames from 1, last included.
+    """The intervals of every video in a .mat file with `gt`, not clipped to the videos.
+
+    The file counts frames from 1, and the last frame belongs to the interval.
 
     Raises:
-        InputError: there is no `gt` in it, or an entry is not pairs of first and last frame.
+        InputError: there is no `gt` in the file, or an entry is not pairs of first and last frame.
     """
     try:
         cells = loadmat(file)["gt"].reshape(-1)
@@ -133,10 +137,10 @@ def read_gt(file: Path) -> list[list[Interval]]:
 
 
 def read_per_video(folder: Path, lengths: dict[str, int]) -> Labels:
-    """The labels that a folder of NAME.npy holds; `lengths`: frames of every video.
+    """The labels from a folder of files NAME.npy. `lengths` is the number of frames of every video.
 
     Raises:
-        InputError: a file is missing or not one 0 or 1 per frame.
+        InputError: a file is missing or does not hold one 0 or 1 per frame.
     """
     missing = [name for name in lengths if not (folder / f"{name}.npy").is_file()]
     if missing:
@@ -149,10 +153,10 @@ def read_per_video(folder: Path, lengths: dict[str, int]) -> Labels:
 
 
 def check_lengths(labels: Labels, lengths: dict[str, int], where: Path) -> None:
-    """Refuse labels that are not one per frame.
+    """Check that there is one label per frame.
 
     Raises:
-        InputError: naming `where`, the first of such videos, and how many there are.
+        InputError: a video has another number of labels. The message names `where`, the video, and how many there are.
     """
     odd = [name for name, length in lengths.items() if len(labels[name]) != length]
     if odd:
@@ -164,13 +168,13 @@ def check_lengths(labels: Labels, lengths: dict[str, int], where: Path) -> None:
 
 
 def join(root: Path, sources: Sequence[VideoSource], labels: Labels) -> tuple[LabelledVideo, ...]:
-    """Videos with their labels and, where there are any below `root`, their masks."""
+    """The videos with their labels and, if there are masks below `root`, their masks."""
     folder = find(root, MASKS)
     videos = []
     for number, source in enumerate(sources, 1):
         masks = None
         if folder is not None:
-            # Avenue's masks have the number without leading zeros.
+            # The names of Avenue's masks have the number of the clip without leading zeros.
             named = [folder / f"{source.name}{suffix}" for suffix in (".npy", ".npz", "")]
             named.append(folder / f"{int(source.name) if source.name.isdecimal() else number}_label.mat")
             masks = next((path for path in named if path.exists()), None)

@@ -1,7 +1,7 @@
-"""Objects cut out of video, to be pasted elsewhere: what they are, and where they come from.
+"""Sequences of objects cut out of video, which `oddframe.datasets.pseudo` pastes into other video.
 
-`sequences_from_ubnormal` follows step A of SDMAE's recipe (spec section 3.7); `sequences_from_folder` takes anybody's
-cut-outs; `sequences_from_world` draws the pseudo-anomaly kinds of the synthetic street.
+`sequences_from_ubnormal` follows step A of SDMAE's recipe. `sequences_from_folder` reads the user's own cut-outs.
+`sequences_from_world` draws the pseudo-anomaly kinds of the synthetic street.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from oddframe.street.things import FIGURES, PSEUDO_KINDS
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, VideoSource, frame_files, natural_key
 
-UBNORMAL_CANVAS = (320, 640)  # the size that SDMAE's recipe brings UBnormal's objects to
-UBNORMAL_SMALLEST = 267  # pixels at native size: a track ends at the first frame that shows less
+UBNORMAL_CANVAS = (320, 640)  # the frame size to which SDMAE's recipe resizes UBnormal's objects
+UBNORMAL_SMALLEST = 267  # pixels at native size: a track ends at the first frame with a smaller object
 WORLD_FPS = 12.5
 WORLD_FRAMES = 64
 
@@ -38,11 +38,11 @@ class ObjectSequence:
 
     Attributes:
         canvas: (height, width) of the source's frames in pixels.
-        crops: n pictures (h, w, 4) uint8: blue, green, red multiplied by the mask, and the mask, 0..255. A crop may be
-            empty (h or w of 0), where the object is out of sight.
+        crops: n pictures (h, w, 4) uint8: blue, green, red multiplied by the mask, and the mask, 0..255. A crop is
+            empty (h or w of 0) where the object is out of sight.
         corners: (n, 2) int64, row and column of each crop's top left pixel on the canvas.
-        area: (n,) float64, share of the canvas that the mask covers.
-        source: the video or kind it comes from; sequences of one source share its chance to be drawn.
+        area: (n,) float64, fraction of the canvas that the mask covers.
+        source: the video or kind it comes from. Sequences of one source share its chance of being drawn.
     """
 
     canvas: tuple[int, int]
@@ -58,7 +58,7 @@ class ObjectSequence:
     def cut(
         cls, pictures: Sequence[tuple[NDArray[np.uint8], int, int]], canvas: tuple[int, int], source: str = ""
     ) -> ObjectSequence:
-        """From pictures with the row and column where they lie on the canvas; each is cut to its mask's bounds."""
+        """Make a sequence from (picture, row, column on the canvas). Each picture is cut to the bounds of its mask."""
         crops, corners = [], []
         for picture, top, left in pictures:
             rows, columns = np.flatnonzero(picture[..., 3].any(axis=1)), np.flatnonzero(picture[..., 3].any(axis=0))
@@ -74,7 +74,7 @@ class ObjectSequence:
 
     @classmethod
     def from_frames(cls, images: NDArray[np.uint8], masks: NDArray[np.uint8], source: str = "") -> ObjectSequence:
-        """From whole frames (n, H, W, 3) BGR and masks (n, H, W) of 0..255."""
+        """Make a sequence from whole frames (n, H, W, 3) BGR and masks (n, H, W) of 0..255."""
         pictures = [(_masked(image, mask), 0, 0) for image, mask in zip(images, masks, strict=True)]
         return cls.cut(pictures, (masks.shape[1], masks.shape[2]), source)
 
@@ -82,17 +82,17 @@ class ObjectSequence:
 def project(
     crop: NDArray[np.uint8], corner: NDArray[np.int64], matrix: NDArray[np.float64], size: tuple[int, int]
 ) -> tuple[int, int, NDArray[np.uint8]] | None:
-    """Bring a crop from its canvas into a frame, bilinearly.
+    """Transform a crop from its canvas to a frame, with bilinear interpolation.
 
     Args:
         crop: (h, w, 4) as in `ObjectSequence`.
         corner: row and column of its first pixel on the canvas.
-        matrix: (2, 3) from points (x, y, 1) of the canvas to the frame; scaling, mirroring and moving only. Points are
-            in pixels with the outer corner of the first pixel at (0, 0).
+        matrix: (2, 3) from points (x, y, 1) of the canvas to the frame; only scaling, mirroring and translation. Points
+            are in pixels, with the outer corner of the first pixel at (0, 0).
         size: (height, width) of the frame.
 
     Returns:
-        Row and column in the frame and the picture that belongs there; None where nothing of it is inside.
+        Row and column in the frame, and the picture to put there; None if no part of it is inside the frame.
     """
     height, width = crop.shape[:2]
     top, left = int(corner[0]), int(corner[1])
@@ -103,7 +103,7 @@ def project(
     if not height or not width or x1 <= x0 or y1 <= y0:
         return None
     (sx, _, tx), (_, sy, ty) = matrix
-    # The same in the coordinates of pixel centres, and of the two cut-outs.
+    # The same matrix in coordinates of pixel centres, relative to the two cut-outs.
     centred = np.array(
         [
             [sx, 0.0, sx * (left + 0.5) + tx - x0 - 0.5],
@@ -120,12 +120,12 @@ def resize_matrix(canvas: tuple[int, int], size: tuple[int, int]) -> NDArray[np.
 
 
 def sequences_from_world(seed: int, size: tuple[int, int], count: int = 48) -> list[ObjectSequence]:
-    """Pseudo-anomalies drawn as they would move through a street of the synthetic world, each before another camera.
+    """Draw pseudo-anomalies that move through the synthetic street, each in front of another camera.
 
     Args:
-        seed: of kinds' looks, cameras and ways.
-        size: (height, width) of the canvas; that of the frames they are pasted into spares resizing.
-        count: number of sequences, kinds in turn. `source` is the kind.
+        seed: of appearance, cameras and paths.
+        size: (height, width) of the canvas. The size of the frames they are pasted into saves resizing.
+        count: number of sequences. The kinds take turns, and `source` is the kind.
     """
     return [
         _draw_sequence(PSEUDO_KINDS[k % len(PSEUDO_KINDS)], size, np.random.default_rng((seed, k)))
@@ -134,7 +134,7 @@ def sequences_from_world(seed: int, size: tuple[int, int], count: int = 48) -> l
 
 
 def _draw_sequence(kind: str, size: tuple[int, int], rng: np.random.Generator) -> ObjectSequence:
-    """One figure on a straight way through, or for `speed` 0 standing in, the view of a camera of its own."""
+    """Draw one figure that crosses the view of a camera on a straight path, or stands still if its speed is 0."""
     figure, camera, light = FIGURES[kind](rng), Camera.random(size, rng), random_light(rng)
     y = float(rng.uniform(10.5, 20.0))
     low, high = camera.span(y)
@@ -142,7 +142,7 @@ def _draw_sequence(kind: str, size: tuple[int, int], rng: np.random.Generator) -
     if speed:
         first = (low if way > 0 else high) + way * float(rng.uniform(0.0, 0.4)) * (high - low)
         duration = max(abs((high if way > 0 else low) - first) / speed, 1.0)
-        last = y + float(rng.uniform(-1.5, 1.5))  # not quite along the walkway
+        last = y + float(rng.uniform(-1.5, 1.5))  # the path is not exactly parallel to the walkway
         knots = [(0.0, first, y), (duration, first + way * speed * duration, max(last, 9.5))]
     else:
         x, duration = float(rng.uniform(low + 0.5, high - 0.5)), 4.0
@@ -162,13 +162,13 @@ def _draw_sequence(kind: str, size: tuple[int, int], rng: np.random.Generator) -
 
 
 def sequences_from_folder(root: str | Path) -> list[ObjectSequence]:
-    """Cut-outs of one's own: every subfolder of `root` (or `root` itself) is a sequence, its frames in natural order.
+    """Read the user's own cut-outs: every subfolder of `root` (or `root` itself) is a sequence, in natural order.
 
-    A sequence is RGBA images whose alpha is the mask; or images NAME.EXT each with a NAME_mask.EXT; or two folders
-    `images` and `masks` with the same names. All frames of a sequence have one size: the source's frame.
+    A sequence consists of RGBA images whose alpha is the mask; or of images NAME.EXT, each with a NAME_mask.EXT; or of
+    two folders `images` and `masks` with the same names. All images of a sequence have the same size.
 
     Raises:
-        InputError: nothing found, an image without mask, or one that cannot be read; the message names it.
+        InputError: nothing is found, an image has no mask, or an image cannot be read. The message names it.
     """
     root = Path(root)
     if not root.is_dir():
@@ -195,7 +195,7 @@ def sequences_from_folder(root: str | Path) -> list[ObjectSequence]:
 
 
 def _image_pairs(folder: Path) -> Iterator[tuple[Path, Path | None]]:
-    """Each image of a sequence with its mask, or None where its alpha has to serve."""
+    """Each image of a sequence with its mask, or with None if its alpha channel is the mask."""
     if (folder / "images").is_dir() and (folder / "masks").is_dir():
         masks = {path.stem: path for path in frame_files(folder / "masks")}
         for image in frame_files(folder / "images"):
@@ -204,7 +204,7 @@ def _image_pairs(folder: Path) -> Iterator[tuple[Path, Path | None]]:
             yield image, masks[image.stem]
         return
     if folder.name in ("images", "masks"):
-        return  # taken with the folder they lie in
+        return  # read together with the parent folder
     files = frame_files(folder)
     masks = {path.stem.removesuffix("_mask"): path for path in files if path.stem.endswith("_mask")}
     for image in files:
@@ -213,7 +213,7 @@ def _image_pairs(folder: Path) -> Iterator[tuple[Path, Path | None]]:
 
 
 def _read_rgba(image: Path, mask: Path | None) -> NDArray[np.uint8]:
-    """An image with its mask as `ObjectSequence` keeps them, (H, W, 4)."""
+    """An image with its mask in the format of `ObjectSequence`, (H, W, 4)."""
     picture = _read(image, cv2.IMREAD_UNCHANGED if mask is None else cv2.IMREAD_COLOR)
     if mask is not None:
         alpha = _read(mask, cv2.IMREAD_GRAYSCALE)
@@ -221,7 +221,7 @@ def _read_rgba(image: Path, mask: Path | None) -> NDArray[np.uint8]:
             raise InputError(
                 f"{mask}: is {alpha.shape[1]}x{alpha.shape[0]}, its image {picture.shape[1]}x{picture.shape[0]}"
             )
-        alpha = alpha * np.uint8(255) if alpha.max(initial=0) == 1 else alpha  # 0 and 1 are a mask too
+        alpha = alpha * np.uint8(255) if alpha.max(initial=0) == 1 else alpha  # masks of 0 and 1 are scaled to 0..255
         return _masked(picture, alpha)
     if picture.ndim != 3 or picture.shape[2] != 4:
         raise InputError(f"{image}: has no alpha channel and no {image.stem}_mask{image.suffix} beside it")
@@ -237,22 +237,22 @@ def _read(path: Path, flags: int) -> NDArray[np.uint8]:
 
 
 def _masked(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Image multiplied by mask, and the mask as fourth channel."""
+    """The image multiplied by the mask, with the mask as fourth channel."""
     lit = (image.astype(np.uint16) * mask[..., None] + 127) // 255
     return np.dstack([lit.astype(np.uint8), mask])
 
 
 def sequences_from_ubnormal(root: str | Path) -> list[ObjectSequence]:
-    """The abnormal objects of UBnormal in its released layout.
+    """Read the abnormal objects of UBnormal in its released layout.
 
-    Below `root`, at any depth: `NAME_tracks.txt` with rows object id, first frame, last frame (exclusive), in one
-    folder with annotations `NAME_<frame>_gt.png`, whose values are object ids; the frames in `NAME.mp4` (or another
-    container) or in a folder `NAME` or `NAME_frames`, there or one folder up. Only names that contain "abnormal"
-    count. Objects are resized to 640x320 with their frame, as SDMAE's recipe does. Give the training scenes only, so
-    that no test object is learnt.
+    At any depth below `root` there are files `NAME_tracks.txt` with rows object id, first frame, last frame
+    (exclusive). The same folder holds annotations `NAME_<frame>_gt.png`, whose values are object ids. The frames are in
+    `NAME.mp4` (or another container) or in a folder `NAME` or `NAME_frames`, in the same folder or one folder up. Only
+    names that contain "abnormal" count. Objects are resized to 640x320 with their frame, as in SDMAE's recipe. Give
+    only the training scenes, so that no test object is learnt.
 
     Raises:
-        InputError: nothing found, or frames or annotations missing; the message names the video.
+        InputError: nothing is found, or frames or annotations are missing. The message names the video.
         VideoError: a video cannot be read.
     """
     root = Path(root)
@@ -264,7 +264,7 @@ def sequences_from_ubnormal(root: str | Path) -> list[ObjectSequence]:
 
 
 def _cut_tracks(path: Path) -> list[ObjectSequence]:
-    """All tracks of one video."""
+    """Cut out all tracks of one video."""
     name = path.name.removesuffix("_tracks.txt")
     tracks = read_tracks(path)
     last = max((end for _, _, end in tracks), default=0)
@@ -294,13 +294,13 @@ def _cut_tracks(path: Path) -> list[ObjectSequence]:
 
 
 def _shrunk(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], int, int]:
-    """The object on the recipe's canvas, with the row and column of its picture there."""
+    """The picture of the object at the recipe's canvas size, with its row and column."""
     top, left, height, width = _bounds(mask)
     part = np.s_[top : top + height, left : left + width]
     crop = _masked(image[part], mask[part].astype(np.uint8) * np.uint8(255))
     matrix = resize_matrix((mask.shape[0], mask.shape[1]), UBNORMAL_CANVAS)
     placed = project(crop, np.array([top, left]), matrix, UBNORMAL_CANVAS)
-    assert placed is not None  # a mask of hundreds of pixels inside the frame
+    assert placed is not None  # the mask has hundreds of pixels inside the frame
     return placed[2], placed[0], placed[1]
 
 
@@ -310,7 +310,7 @@ def _bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def _frames_of(name: str, tracks: Path) -> VideoSource:
-    """Where the frames of a video lie, seen from its tracks file."""
+    """Find the frames of a video near its tracks file."""
     for folder in (tracks.parent, tracks.parent.parent):
         for suffix in VIDEO_SUFFIXES:
             if (folder / f"{name}{suffix}").is_file():

@@ -1,13 +1,13 @@
-"""ShanghaiTech Campus, the test set with labels per frame: Luo, Liu, Gao, Sparse Coding in Stacked RNN, ICCV 2017.
+"""ShanghaiTech Campus, the test set with frame labels: Luo, Liu, Gao, Sparse Coding in Stacked RNN, ICCV 2017.
 
     testing/frames/01_0014/000.jpg ...    as released: folders of frames; or see `oddframe.datasets.repackaged`
     testing/test_frame_mask/01_0014.npy   one 0/1 per frame
     testing/test_pixel_mask/01_0014.npy   (N, H, W) masks
     frame_labels_shanghai.npy             instead of test_frame_mask: one 0/1 per frame of all videos
 
-Any of them may lie up to two folders below PATH. All arrays of labels have one dimension, where those of other sets
-have two in the same re-packaging; both are taken. Frames are counted from 0, and the first image, 000.jpg, is frame 0.
-The weakly supervised split of the same videos is read by `oddframe.datasets.shanghaitech_weak`.
+Each of them may lie up to two folders below PATH. Arrays of labels have one dimension here and two in the same
+re-packaging of other sets; both are accepted. Frames are counted from 0, and the first image, 000.jpg, is frame 0.
+`oddframe.datasets.shanghaitech_weak` reads the weakly supervised split of the same videos.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ JOINED = ("frame_labels_shanghai.npy", "frame_labels_shanghaitech.npy", "labels.
 
 
 def read_shanghaitech(path: str | Path) -> LabelledSet:
-    """Read the test set laid out as the head of this module says.
+    """Read the test set in the layout that the docstring of this module describes.
 
     Raises:
         InputError: there are no test videos, or their labels are missing or not one per frame.

@@ -5,10 +5,10 @@
                                 (.../01_0014_0.npy)
     test_frame_mask/NAME.npy    one 0 or 1 per frame of every anomalous video
 
-Any of them may lie up to two folders below PATH. Four digits behind the scene mean anomalous, three normal. The masks
-leave no doubt about which frames are meant, so label rules differ only in what becomes of frames that features have
-beyond the end of the video: by default they are normal, under "rtfm" they take the last label. Of anomalous videos only
-the masks tell the number of frames: a list in circulation repeats that of the line before.
+Each of them may lie up to two folders below PATH. Four digits after the scene mean anomalous, three mean normal. The
+masks state exactly which frames are anomalous, so label rules differ only for frames that features have beyond the end
+of the video: by default these are normal, and under "rtfm" they take the last label. The number of frames of an
+anomalous video is taken from its mask only, because a public list repeats the number of the previous line.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ NAME = re.compile(r"(?:.*[/\\])?(?P<name>\d\d_(?P<id>\d{3,4}))(?:_\d)?(?:_i3d)?(
 
 
 def read_shanghaitech_weak(path: str | Path) -> WeakSet:
-    """Read the lists and masks that lie in a folder as the head of this module says.
+    """Read the lists and masks in a folder, in the layout that the docstring of this module describes.
 
     Raises:
-        InputError: there is no list, one cannot be read, or the mask of an anomalous test video is missing.
+        InputError: there is no list, a list cannot be read, or the mask of an anomalous test video is missing.
     """
     root = check_folder(path)
     train_list, test_list, masks = find(root, TRAIN), find(root, TEST), find(root, [MASKS])
@@ -74,7 +74,7 @@ def _listed(text: str, where: str) -> WeakVideo:
 
 
 def _masked(video: WeakVideo, masks: Path) -> WeakVideo:
-    """The video with what its mask says; normal videos have none."""
+    """The video with the intervals and the length of its mask. Normal videos have no mask."""
     file = masks / f"{video.name}.npy"
     if not video.label:
         return video

@@ -1,4 +1,4 @@
-"""What a set counts, beside what it should."""
+"""Summary of a data set: its counts beside the published ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oddframe.datasets.weak import WeakSet, labels
 
 @dataclass(frozen=True)
 class SetCount:
-    """One number of a set; None where it is not known."""
+    """One count of a data set; None where it is not known."""
 
     what: str
     found: int | None
@@ -20,7 +20,7 @@ class SetCount:
 
 @dataclass(frozen=True)
 class Summary:
-    """The numbers of a set; `source` says where the published ones come from."""
+    """The counts of a data set. `source` says where the published counts come from."""
 
     name: str
     counts: tuple[SetCount, ...]
@@ -33,30 +33,30 @@ class Summary:
 
 
 def summarize(data: LabelledSet | WeakSet) -> Summary:
-    """Count what is there. Frames of a weak set are counted where all are known, by the rule "exclusive"."""
+    """Count videos and frames. For a weak set, frames are counted by the rule "exclusive" if all of them are known."""
     return _labelled(data) if isinstance(data, LabelledSet) else _weak(data)
 
 
 def _labelled(data: LabelledSet) -> Summary:
-    told = data.published
-    training = told.training if told and told.training else (None, None)
+    published = data.published
+    training = published.training if published and published.training else (None, None)
     counts = (
-        SetCount("test videos", len(data.videos), told.videos if told else None),
-        SetCount("test frames", data.frames, told.frames if told else None),
-        SetCount("anomalous test frames", data.positives, told.positives if told else None),
+        SetCount("test videos", len(data.videos), published.videos if published else None),
+        SetCount("test frames", data.frames, published.frames if published else None),
+        SetCount("anomalous test frames", data.positives, published.positives if published else None),
         SetCount("training videos", None, training[0]),  # a labelled set is a test set; training takes any folder
         SetCount("training frames", None, training[1]),
     )
-    known = tuple(count for count in counts if (count.found, count.published) != (None, None))
-    return Summary(data.name, known, told.source if told else "", data.notes)
+    filled = tuple(count for count in counts if (count.found, count.published) != (None, None))
+    return Summary(data.name, filled, published.source if published else "", data.notes)
 
 
 def _weak(data: WeakSet) -> Summary:
-    told = data.published
+    published = data.published
     counts = []
     for part, videos, expected in (
-        ("training", data.train, told.train if told else (None, None)),
-        ("test", data.test, told.test if told else (None, None)),
+        ("training", data.train, published.train if published else (None, None)),
+        ("test", data.test, published.test if published else (None, None)),
     ):
         counts.append(SetCount(f"anomalous {part} videos", sum(v.label for v in videos), expected[0]))
         counts.append(SetCount(f"normal {part} videos", sum(1 - v.label for v in videos), expected[1]))
@@ -65,6 +65,6 @@ def _weak(data: WeakSet) -> Summary:
     if data.test and len(lengths) == len(data.test):
         frames = sum(lengths)
         positives = sum(int(labels(video, length).sum()) for video, length in zip(data.test, lengths, strict=True))
-    counts.append(SetCount("test frames", frames, told.frames if told else None))
-    counts.append(SetCount("anomalous test frames", positives, told.positives if told else None))
-    return Summary(data.name, tuple(counts), f"ground truth by {told.made}" if told else "", data.notes)
+    counts.append(SetCount("test frames", frames, published.frames if published else None))
+    counts.append(SetCount("anomalous test frames", positives, published.positives if published else None))
+    return Summary(data.name, tuple(counts), f"ground truth by {published.made}" if published else "", data.notes)

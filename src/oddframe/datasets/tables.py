@@ -1,4 +1,4 @@
-"""CSV files that people write: columns in any order and case, errors with the number of the line."""
+"""Reading of CSV files that users write: columns in any order and case, and errors with the line number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOUNDS = (("start_frame", "end_frame"), ("start", "end"))
 
 
 def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The columns of a CSV in lower case, and its rows with the number of their `line`.
+    """The columns of a CSV in lower case, and its rows. Each row also has its line number under the key `line`.
 
     Raises:
         InputError: there is no such file, or it is not a CSV in UTF-8.
@@ -31,15 +31,15 @@ def read_table(file: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def bounds(columns: list[str]) -> tuple[str, str] | None:
-    """The two columns that hold the first and the last frame of an interval; None where they are missing."""
+    """The two columns that hold the first and the last frame of an interval; None if they are missing."""
     return next((names for names in BOUNDS if set(names) <= set(columns)), None)
 
 
 def read_interval(row: dict[str, str], names: tuple[str, str], file: Path) -> Interval:
-    """The interval that a row holds; both frames that stand in it, counted from 0, belong to the interval.
+    """The interval of a row. Its first and last frame are counted from 0, and both belong to the interval.
 
     Raises:
-        InputError: they are not whole numbers with 0 <= first <= last.
+        InputError: the frames are not whole numbers with 0 <= first <= last.
     """
     first, last = (whole_number(row, name, file) for name in names)
     if not 0 <= first <= last:
@@ -48,10 +48,10 @@ def read_interval(row: dict[str, str], names: tuple[str, str], file: Path) -> In
 
 
 def whole_number(row: dict[str, str], column: str, file: Path) -> int:
-    """The number that a row of `read_table` holds in a column.
+    """The number in a column of a row from `read_table`.
 
     Raises:
-        InputError: it is missing or not a whole number; the message names the line.
+        InputError: the number is missing or not a whole number. The message names the line.
     """
     try:
         return int(row[column])

@@ -7,8 +7,8 @@
         abnormal_scene_1_scenario_1_0032_gt.png     object ids of one frame
     normal_test_video_names.txt, abnormal_test_video_names.txt    which videos are for testing
 
-Frames are counted from 0. A frame is anomalous while a track lasts; where there are no tracks, while an annotation
-shows an object. Videos called normal have no annotation.
+Frames are counted from 0. A frame is anomalous if it lies inside a track. Without tracks, a frame is anomalous if its
+annotation shows an object. Videos with "normal" names have no annotation.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ PUBLISHED = Counts(
     videos=211,
     frames=92_640,
     positives=None,
-    source="as the paper's tables are quoted; not verified here, nor is a number of anomalous test frames",
+    source="as quoted from the paper's tables, not verified; the number of anomalous test frames is not known",
 )
 LISTS = ("normal_test_video_names.txt", "abnormal_test_video_names.txt")
 NAME = re.compile(r"(?:ab)?normal_scene_\d+_scenario\w*")
 
 
 def read_ubnormal(path: str | Path) -> LabelledSet:
-    """Read the test videos laid out as the head of this module says.
+    """Read the test videos in the layout that the docstring of this module describes.
 
-    Without lists of test videos all videos are read, and a note says so: the training scenes have anomalies too.
+    Without lists of test videos all videos are read, and a note says so, because training scenes have anomalies too.
 
     Raises:
-        InputError: there are no videos, one of a list is missing, or an abnormal video is not annotated.
+        InputError: there are no videos, a listed video is missing, or an abnormal video has no annotation.
     """
     root = check_folder(path)
     sources = {
@@ -95,9 +95,10 @@ def _read_video(name: str, source: VideoSource) -> tuple[LabelledVideo, list[str
 
 
 def _annotations(name: str, video: Path) -> tuple[Path, Path | None]:
-    """The folder with the annotation of an abnormal video, and the one with its masks.
+    """The folder with the annotation of an abnormal video, and the folder with its masks.
 
-    The first is called after the video and lies beside it. Where only tracks are there, they may lie beside the video.
+    The annotation folder has the name of the video and lies beside it. If there are only tracks, they may also lie
+    directly beside the video.
     """
     folder = video.with_name(f"{name}_annotations")
     if folder.is_dir() and any(file.stem.endswith("_gt") for file in frame_files(folder)):

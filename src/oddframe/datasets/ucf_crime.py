@@ -10,9 +10,10 @@
       Matlab_formate/*.mat                   a struct of VideoName, Anno (events x 2) and EventName for each video
     gt/ or single_gt/       optional: NAME.npy, one 0 or 1 per frame
 
-Any of them may lie up to two folders below PATH. The lists say what the set is: 1610 training and 290 test videos,
-whatever features there are. Which of the frames s to e are meant is nowhere said: see `oddframe.datasets.weak.labels`.
-The arrays in gt/ only confirm the annotation (faulty ones circulate) and tell how many frames there are.
+Each of them may lie up to two folders below PATH. The lists define the set: 1610 training and 290 test videos, whether
+or not features exist for all of them. The annotation does not say how its frame numbers s and e count; see
+`oddframe.datasets.weak.labels`. The arrays in gt/ only confirm the annotation (faulty arrays circulate) and give the
+number of frames.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ PUBLISHED = Published(
 )
 TRAIN = ("Anomaly_Train.txt", "Train_Annotation.txt", "ucf_CLIP_rgb.csv")
 TEST = ("Anomaly_Test.txt", "ucf_CLIP_rgbtest.csv")
-ANNOTATIONS = (  # first those that also tell the number of frames
+ANNOTATIONS = (  # files that also give the number of frames come first
     "UCF_Annotation.txt",
     "Test_Annotation.txt",
     "Temporal_Anomaly_Annotation_New.txt",
@@ -54,15 +55,15 @@ ANNOTATIONS = (  # first those that also tell the number of frames
 )
 MATLAB = "Matlab_formate"
 
-# What a path or a name in a list ends with: of a video, or of features of one of its crops.
+# The end of a path or name in a list: the name of a video, or of the features of one of its crops.
 NAME = re.compile(r"(?:.*[/\\])?(?P<name>[^/\\\s]+_x264)(?:_i3d)?(?:__\d+)?(?:\.\w+)*")
 
 
 def read_ucf_crime(path: str | Path) -> WeakSet:
-    """Read the lists and annotations that lie in a folder as the head of this module says.
+    """Read the lists and annotations in a folder, in the layout that the docstring of this module describes.
 
     Raises:
-        InputError: none of them is there, one cannot be read, or they contradict each other.
+        InputError: there is none of them, one cannot be read, or they contradict each other.
     """
     root = check_folder(path)
     train_list, test_list = find(root, TRAIN), find(root, TEST)
@@ -90,7 +91,7 @@ def read_ucf_crime(path: str | Path) -> WeakSet:
 
 
 def _read_annotation(root: Path) -> dict[str, WeakVideo]:
-    """The annotated test videos by name; none where there is no annotation."""
+    """The annotated test videos by name; empty if there is no annotation."""
     file = find(root, ANNOTATIONS)
     if file:
         videos = [_annotated(text, where) for where, text in read_lines(file)]
@@ -108,12 +109,12 @@ def _name(text: str, where: str) -> str:
 
 
 def _category(name: str) -> str:
-    """The class, which every name begins with; normal videos are called Normal_Videos_003 or Normal_Videos003."""
+    """The class, with which every name begins. Normal videos are named Normal_Videos_003 or Normal_Videos003."""
     return re.split(r"[\d_]", name)[0]
 
 
 def _listed(text: str, where: str) -> WeakVideo:
-    """A line of a list: the path, in some lists with a class or the number of frames behind it."""
+    """Read a line of a list: the path, in some lists followed by a class or the number of frames."""
     path, *rest = re.split(r"[\s,]+", text)
     name = _name(path, where)
     frames = int(rest[0]) if rest and rest[0].isdecimal() else None
@@ -121,7 +122,7 @@ def _listed(text: str, where: str) -> WeakVideo:
 
 
 def _annotated(text: str, where: str) -> WeakVideo:
-    """A line of an annotation in any of its forms: path, class, numbers; with the number of frames before or after."""
+    """Read a line of an annotation: path, class and numbers, in some files also the number of frames."""
     path, *words = text.split()
     before = [words.pop(0)] if words and words[0].isdecimal() else []
     if not words:

@@ -5,9 +5,9 @@
     UCSDped2/Test/Test001_gt/001.bmp ...    pixel masks; in some clips named frame001.bmp; of Ped1 only for some clips
     UCSDped2/Test/UCSDped2.m                anomalous frames of every clip in order, 1-based and inclusive
 
-Re-packaged they are frames or videos under testing/ with ped2.mat, frame_labels_ped2.npy or labels/NAME.npy: see
-`oddframe.datasets.repackaged`. One released frame of Ped1, Test017/142.tif, is cut off: a frame that cannot be decoded
-is left out with its label.
+Re-packaged sets are frames or videos under testing/ with ped2.mat, frame_labels_ped2.npy or labels/NAME.npy; see
+`oddframe.datasets.repackaged`. A frame that cannot be decoded is left out with its label. There is one in the release:
+the file Test017/142.tif of Ped1 is cut off.
 """
 
 from __future__ import annotations
@@ -60,14 +60,15 @@ PUBLISHED: dict[UCSDPart, Counts] = {
 
 
 def read_ucsd(path: str | Path, part: UCSDPart = "Ped2") -> LabelledSet:
-    """Read the test clips of Ped1 or Ped2, labels from the .m file or, without it, from the masks.
+    """Read the test clips of Ped1 or Ped2. Labels come from the .m file or, without it, from the masks.
 
     Args:
-        path: the folder UCSDped1 or UCSDped2, or one that contains it, as the released archive does; or a re-packaged
+        path: the folder UCSDped1 or UCSDped2; a folder that contains it, such as the released archive; or a re-packaged
             set.
+        part: "Ped1" or "Ped2".
 
     Raises:
-        InputError: the layout is neither; the message says what is missing where.
+        InputError: the layout is neither of these. The message says what is missing and where.
     """
     root = check_folder(path)
     test = _test_folder(root, f"UCSD{part.lower()}")
@@ -125,7 +126,7 @@ def _read_repackaged(root: Path, part: UCSDPart) -> LabelledSet:
 
 
 def _undecodable(clip: Path) -> tuple[int, ...]:
-    """Frames, counted from 0, that cannot be decoded; only files of another size than the others' are tried."""
+    """Frames, counted from 0, that cannot be decoded. Only files whose size differs from the usual one are tested."""
     files = frame_files(clip)
     sizes = [file.stat().st_size for file in files]
     usual = Counter(sizes).most_common(1)[0][0]
@@ -138,11 +139,12 @@ def _decodes(file: Path) -> bool:
 
 
 def read_ranges(table: Path) -> list[list[Interval]]:
-    """The anomalous ranges of every clip of a .m file, in its order, not clipped; the file counts frames from 1 and
-    names the last one of a range.
+    """The anomalous ranges of every clip in a .m file, in its order, not clipped to the clips.
+
+    The file counts frames from 1, and the last frame belongs to the range.
 
     Raises:
-        InputError: no `gt_frame = [first:last, ...]`, or something else between the brackets.
+        InputError: there is no `gt_frame = [first:last, ...]`, or something else stands between the brackets.
     """
     text = re.sub(r"%.*", "", table.read_text(encoding="utf-8", errors="replace"))
     clips: list[list[Interval]] = []
@@ -165,7 +167,7 @@ def read_ranges(table: Path) -> list[list[Interval]]:
 
 def _test_folder(path: Path, name: str) -> Path | None:
     for folder in (path, path / name, *sorted(path.glob(f"*/{name}"))):
-        # A folder called after the other part is not taken for this one.
+        # A folder with the name of the other part is skipped.
         if (folder / "Test").is_dir() and (folder.name == name or not re.fullmatch(r"UCSDped\d", folder.name)):
             return folder / "Test"
     return None
@@ -174,14 +176,14 @@ def _test_folder(path: Path, name: str) -> Path | None:
 def _labels_from_ranges(
     ranges: list[list[Interval]], clip: Path, length: int, table: Path
 ) -> tuple[NDArray[np.int8], list[str]]:
-    """Labels, and a note where the ranges reach past the end of the clip (someone has trimmed it)."""
+    """Labels, and a note if the ranges reach beyond the end of the clip, as they do for a trimmed clip."""
     number = int(clip.name.removeprefix("Test"))
     if not 1 <= number <= len(ranges):
         raise InputError(f"{table}: describes {len(ranges)} clips, so there are no labels for {clip.name}")
-    own = ranges[number - 1]
-    last = max((interval.stop for interval in own), default=0)  # counted from 1
+    intervals = ranges[number - 1]
+    last = max((interval.stop for interval in intervals), default=0)  # counted from 1
     note = f"{clip}: {length} frames, but {table.name} labels frames up to {last}; the rest was ignored"
-    return labels_from_intervals(own, length), [note] if last > length else []
+    return labels_from_intervals(intervals, length), [note] if last > length else []
 
 
 def _labels_from_masks(folder: Path, length: int, table: Path) -> NDArray[np.int8]:

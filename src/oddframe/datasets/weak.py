@@ -1,7 +1,7 @@
-"""Weakly labelled sets: what one knows of a video before looking into it, and the readers of such sets by name.
+"""Weakly labelled data sets, which have one label per video, and their readers by name.
 
-Training needs one label per video; evaluation also needs to know where in the test videos the anomalies are. Both come
-from lists and annotation files alone, no video is opened.
+Training needs one label per video. Evaluation also needs the anomalous frames of the test videos. Both come from lists
+and annotation files; no video is opened.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class WeakVideo:
     """A video with one label.
 
     Attributes:
-        name: file name without suffix, or the path below some folder where the list says so.
-        label: 1 where there is an anomaly somewhere in it, 0 where there is none.
+        name: file name without suffix, or a relative path if the list gives one.
+        label: 1 if the video contains an anomaly, otherwise 0.
         category: "Normal", or the class of the anomaly; several classes are joined by "+".
-        intervals: the anomalous stretches; () for a normal video; None where only the label of the video is known.
-            Where an annotation does not say how it counts, its numbers stand here as they are, and a `Rule` reads
+        intervals: the anomalous stretches; () for a normal video; None if only the label of the video is known. If
+            the annotation does not say how it counts frames, these are its numbers unchanged, and a `Rule` interprets
             them.
-        frames: of the whole video; None where unknown.
-        exact: there is no doubt about which frames `intervals` mean, and every rule reads them alike.
+        frames: number of frames of the video; None if unknown.
+        exact: `intervals` is unambiguous, so every rule interprets it in the same way.
     """
 
     name: str
@@ -57,7 +57,7 @@ class WeakVideo:
         if self.label not in (0, 1):
             raise InputError(f"{self.name}: the label of a video is 0 (normal) or 1 (anomalous), not {self.label}")
         if self.label == 0 and self.intervals:
-            raise InputError(f"{self.name}: labelled normal, but with anomalous frames; which of the two is right?")
+            raise InputError(f"{self.name}: labelled normal, but with anomalous frames; correct one of the two")
         if self.label == 0 and self.intervals is None:
             object.__setattr__(self, "intervals", ())
         if self.label == 1 and self.intervals == ():
@@ -67,17 +67,17 @@ class WeakVideo:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """The classes one by one."""
+        """The classes as a tuple."""
         return tuple(self.category.split("+"))
 
 
 @dataclass(frozen=True)
 class Published:
-    """What is known of a data set's published form, to be compared with what is at hand.
+    """Published numbers of a data set, for comparison with the files at hand.
 
     Attributes:
-        train, test: (anomalous, normal) videos.
-        frames, positives: test frames and anomalous ones among them, in the ground truth of the field's public code.
+        train, test: numbers of (anomalous, normal) videos.
+        frames, positives: test frames, and the anomalous ones among them, in the ground truth of public code.
         made: how that ground truth was made.
     """
 
@@ -88,17 +88,17 @@ class Published:
     made: str
 
     def compare_videos(self, train: Collection[WeakVideo], test: Collection[WeakVideo]) -> tuple[str, ...]:
-        """A line for each part that is there and has other numbers of videos."""
+        """A note for each part that has other numbers of videos. Missing parts get no note."""
         notes = []
         for name, videos, expected in (("training", train, self.train), ("test", test, self.test)):
             found = (sum(v.label for v in videos), sum(1 - v.label for v in videos))
             if videos and found != expected:
-                told = f"{found[0]} anomalous and {found[1]} normal {name} videos"
-                notes.append(f"{told}; published: {expected[0]} and {expected[1]}")
+                counted = f"{found[0]} anomalous and {found[1]} normal {name} videos"
+                notes.append(f"{counted}; published: {expected[0]} and {expected[1]}")
         return tuple(notes)
 
     def compare_frames(self, frames: int, positives: int) -> str | None:
-        """A line where a whole test set has other numbers of frames or of anomalous frames."""
+        """A note if a complete test set has other numbers of frames or of anomalous frames; otherwise None."""
         if (frames, positives) == (self.frames, self.positives):
             return None
         return (
@@ -114,8 +114,8 @@ class WeakSet:
     Attributes:
         name: of the data set.
         train, test: its videos; either may be empty.
-        notes: lines that the user should see because they can change a number.
-        published: what it should look like, where that is known.
+        notes: remarks for the user about facts that can change a figure.
+        published: its published numbers, if they are known.
     """
 
     name: str
@@ -128,19 +128,21 @@ class WeakSet:
         names = [video.name for video in (*self.train, *self.test)]
         if len(set(names)) < len(names):
             twice = next(name for number, name in enumerate(names) if name in names[:number])
-            raise InputError(f"{self.name}: {twice} is listed twice; a video stands once, in training or in test")
+            raise InputError(f"{self.name}: {twice} is listed twice; list each video once, in training or in test")
         if not names:
-            raise InputError(f"{self.name}: no videos in it")
+            raise InputError(f"{self.name}: there are no videos in this set")
 
 
 def labels(video: WeakVideo, frames: int, rule: Rule = "exclusive") -> NDArray[np.int8]:
-    """(frames,) 1 anomalous, 0 normal, for as many frames as there are scores; intervals are clipped to them.
+    """(frames,) int8 frame labels of a video: 1 anomalous, 0 normal. Intervals are clipped to `frames`.
 
     Args:
-        rule: how the numbers s, e of an annotation are read, as the field's public code has it. "exclusive": frames s
-            to e - 1, counted from 0 (DeepMIL, XDVioDet, PEL4VAD, VadCLIP). "rtfm": s to e, counted from 0; where the
-            last frame of an exact annotation is anomalous, so is whatever features have beyond it. "sultani" and
-            "seominseok": s to e, counted from 1 (they differ in how many frames there are, not in how labels are read).
+        video: the video.
+        frames: number of labels, equal to the number of scores.
+        rule: how public code interprets the numbers s, e of an annotation. "exclusive": frames s to e - 1, counted
+            from 0 (DeepMIL, XDVioDet, PEL4VAD, VadCLIP). "rtfm": frames s to e, counted from 0; if the last frame of an
+            exact annotation is anomalous, all frames after it are too. "sultani" and "seominseok": frames s to e,
+            counted from 1 (the two differ in the number of frames, not in the labels).
 
     Raises:
         InputError: only the label of the video is known, or there is no such rule.
@@ -162,7 +164,7 @@ def labels(video: WeakVideo, frames: int, rule: Rule = "exclusive") -> NDArray[n
 
 
 def parse_rule(text: str) -> Rule:
-    """A label rule by its name.
+    """The label rule with this name.
 
     Raises:
         InputError: there is no such rule.
@@ -175,12 +177,12 @@ def parse_rule(text: str) -> Rule:
 
 
 def open_weak(spec: str) -> WeakSet:
-    """The weakly labelled set that "NAME:PATH" means, as in "ucf-crime:lists/ucf"; NAME is a key of `READERS`.
+    """Open the weakly labelled set "NAME:PATH", as in "ucf-crime:lists/ucf". NAME is a key of `READERS`.
 
-    The path of a .csv file alone is read as "csv:PATH".
+    The path of a .csv file without NAME is read as "csv:PATH".
 
     Raises:
-        InputError: there is no such NAME, or what lies at PATH is not what its reader expects.
+        InputError: there is no such NAME, or PATH does not have the layout that the reader expects.
     """
     name, colon, path = spec.partition(":")
     if name not in READERS and Path(spec).suffix.lower() == ".csv":

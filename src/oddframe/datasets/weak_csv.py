@@ -1,10 +1,11 @@
-"""Weakly labelled videos in a CSV of one's own.
+"""Reader of the user's own weakly labelled videos, in a CSV.
 
     video,label[,class][,frames][,start_frame,end_frame]
 
-`label` is 0 or 1, or a word: normal, or anomaly, anomalous, abnormal. A video with several anomalous stretches has a
-row for each; where none is given, only its label is known. Frames are counted from 0 and the last one of a stretch
-belongs to it, as in `oddframe.datasets.folder`. `video` is a path or a name; the suffix of a video file does not count.
+`label` is 0 or 1, or a word: normal, anomaly, anomalous or abnormal. A video with several anomalous stretches has one
+row per stretch. Without a stretch, only the label of the video is known. Frames are counted from 0, and the last frame
+of a stretch belongs to it, as in `oddframe.datasets.folder`. `video` is a path or a name; the suffix of a video file is
+ignored.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ LABELS = {"0": 0, "normal": 0, "1": 1, "anomaly": 1, "anomalous": 1, "abnormal":
 
 
 def read_csv_set(path: str | Path) -> WeakSet:
-    """A folder with train.csv, test.csv or both, as a set; or one CSV, whose videos are a test set.
+    """Read a set from a folder with train.csv, test.csv or both; or from one CSV, whose videos are a test set.
 
     Raises:
-        InputError: neither is there, or one of them cannot be read.
+        InputError: neither file exists, or one of them cannot be read.
     """
     root = Path(path)
     if not root.is_dir():
@@ -37,10 +38,10 @@ def read_csv_set(path: str | Path) -> WeakSet:
 
 
 def read_csv(file: str | Path) -> tuple[WeakVideo, ...]:
-    """The videos of a CSV laid out as the head of this module says, in the order of their first rows.
+    """Read the videos of a CSV with the columns that the docstring of this module lists, in order of first appearance.
 
     Raises:
-        InputError: a column is missing or a row cannot be right; the message names the line.
+        InputError: a column is missing or a row is wrong. The message names the line.
     """
     file = Path(file)
     columns, rows = read_table(file)
@@ -55,11 +56,11 @@ def read_csv(file: str | Path) -> tuple[WeakVideo, ...]:
     by_video: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_video.setdefault(_name(row, file), []).append(row)
-    return tuple(_video(name, own, names, file) for name, own in by_video.items())
+    return tuple(_video(name, video_rows, names, file) for name, video_rows in by_video.items())
 
 
 def _video(name: str, rows: list[dict[str, str]], names: tuple[str, str] | None, file: Path) -> WeakVideo:
-    """The video that these rows are about."""
+    """The video that these rows describe."""
     label, category, frames = _facts(rows[0], file)
     intervals: list[Interval] = []
     for row in rows:
@@ -91,22 +92,20 @@ def _name(row: dict[str, str], file: Path) -> str:
 
 
 def _facts(row: dict[str, str], file: Path) -> tuple[int, str, int | None]:
-    """Label, class and number of frames that a row tells of its video."""
+    """Label, class and number of frames of the video of a row."""
     text = _cell(row, "label")
     if text.lower() not in LABELS:
         raise InputError(f"{file}, line {row['line']}: label {text!r} is neither 0 (normal) nor 1 (anomaly)")
     label = LABELS[text.lower()]
     category = (_cell(row, "class") or ANOMALY) if label else NORMAL
     if category.lower() == NORMAL.lower() and label:
-        raise InputError(
-            f"{file}, line {row['line']}: an anomalous video of class {category}; which of the two is right?"
-        )
+        raise InputError(f"{file}, line {row['line']}: an anomalous video of class {category}; correct one of the two")
     frames = whole_number(row, "frames", file) if _cell(row, "frames") else None
     if frames is not None and frames < 1:
-        raise InputError(f"{file}, line {row['line']}: frames is {frames}; leave it empty where it is not known")
+        raise InputError(f"{file}, line {row['line']}: frames is {frames}; leave it empty if it is not known")
     return label, category, frames
 
 
 def _cell(row: dict[str, str], column: str) -> str:
-    """What stands in a column, without blanks around it; empty where there is nothing."""
+    """The text in a column, without blanks around it; empty if there is none."""
     return (row.get(column) or "").strip()

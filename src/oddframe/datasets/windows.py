@@ -1,4 +1,4 @@
-"""Windows over a stream of frames: what a detector looks at, gathered from a short ring while the video is decoded."""
+"""Windows over a stream of frames, for scoring: chunks of input frames, gathered while the video is decoded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oddframe.video.decode import Frame
 
 @dataclass(frozen=True)
 class Chunk:
-    """B consecutive scored frames and the F frames that their windows need, each frame once.
+    """B consecutive scored frames, and the F frames that their windows need, each of them once.
 
     Attributes:
         frames: (F, H, W, C) uint8.
@@ -35,20 +35,20 @@ class Chunk:
 def positions(
     window: Window, index: NDArray[np.int64], offsets: tuple[int, ...], length: int | NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """`Window.positions` of many frames at once: (B,) frame numbers to (B, T); one `length`, or (B,) of them."""
+    """`Window.positions` for many frames at once: (B,) frame numbers to (B, T). `length` is one number or (B,)."""
     scored = index[:, None]
     ends = np.reshape(length, (-1, 1))
-    wanted = scored + np.asarray(offsets, np.int64)
+    shifted = scored + np.asarray(offsets, np.int64)
     if window.missing == "current":
-        return np.where((wanted >= 0) & (wanted < ends), wanted, scored)
-    return wanted.clip(0, ends - 1)
+        return np.where((shifted >= 0) & (shifted < ends), shifted, scored)
+    return shifted.clip(0, ends - 1)
 
 
 class WindowStream:
-    """Groups the frames of one video, given one by one, into chunks of `batch` scored frames.
+    """Groups the frames of one video, pushed one by one, into chunks of `batch` scored frames.
 
-    At most `batch` + look-back + look-ahead frames are held, however long the video is. What a window holds depends
-    neither on `batch` nor on whether the end of the video is known: it is that of `Window.positions`.
+    At most `batch` + look-back + look-ahead frames are in memory, independent of the length of the video. The frames of
+    a window are those of `Window.positions`; they do not depend on `batch` or on when the end of the video is known.
     """
 
     def __init__(self, window: Window, batch: int) -> None:
@@ -58,7 +58,7 @@ class WindowStream:
         self._start = window.look_back if window.missing == "drop" else 0  # the next frame to be scored
 
     def push(self, frame: Frame) -> Chunk | None:
-        """Take the next frame; the chunk that it completes, with the last look-ahead frame of its last window."""
+        """Take the next frame. Return the chunk that it completes, or None."""
         self._held.append(frame)
         self._seen += 1
         if self._seen < self._start + self._batch + self._window.look_ahead:
@@ -66,7 +66,7 @@ class WindowStream:
         return self._next(self._batch)
 
     def flush(self) -> list[Chunk]:
-        """End the video: the chunks that score what is left. The last may be shorter than `batch`.
+        """End the video and return the chunks of the remaining frames. The last chunk may be shorter than `batch`.
 
         Raises:
             VideoError: `window.missing` is "drop" and the video is shorter than one window.
@@ -82,7 +82,7 @@ class WindowStream:
         return chunks
 
     def _next(self, count: int) -> Chunk:
-        """The chunk that scores the next `count` frames; frames that no later window needs are let go."""
+        """The chunk of the next `count` scored frames. Frames that no later window needs are dropped."""
         start, window = self._start, self._window
         chunk = _chunk(self._held, self._first, window, start, start + count, self._seen)
         self._start = start + count
@@ -94,7 +94,7 @@ class WindowStream:
 
 
 def stream_chunks(frames: Iterable[Frame], window: Window, batch: int) -> Iterator[Chunk]:
-    """The chunks of all frames of one video; `WindowStream` makes them, each before the next frame is pulled.
+    """Yield the chunks of one video, made by `WindowStream`. A chunk is yielded before the next frame is read.
 
     Raises:
         VideoError: `window.missing` is "drop" and the video is shorter than one window.
@@ -108,7 +108,7 @@ def stream_chunks(frames: Iterable[Frame], window: Window, batch: int) -> Iterat
 
 
 def _chunk(held: list[Frame], first: int, window: Window, start: int, stop: int, length: int) -> Chunk:
-    """The chunk that scores frames `start` to `stop` - 1; `held` begins with frame `first` and has all they need."""
+    """The chunk that scores frames `start` to `stop` - 1. `held` begins with frame `first` and holds their windows."""
     low = max(0, start - window.look_back)
     needed = held[low - first : stop + window.look_ahead - first]
     index = np.arange(start, stop)

@@ -6,10 +6,10 @@
     annotations.txt             NAME s1 e1 s2 e2 ... of the anomalous test videos; or XD_Annotation.txt
     gt/ or xd-gt/               optional: NAME.npy, one 0 or 1 per frame
 
-Any of them may lie up to two folders below PATH. A name ends with the classes: `_label_A` is normal, `_label_B2-G-0` a
-shooting and an explosion (0 fills up). Names contain "#", "=" and letters of many languages; some lines of the
-annotation carry a suffix ".mp4" that the lists do not have. Frame numbers are read as `oddframe.datasets.weak.labels`
-says.
+Each of them may lie up to two folders below PATH. A name ends with the classes: `_label_A` is normal, `_label_B2-G-0`
+is a shooting and an explosion (0 is padding). Names contain "#", "=" and letters of many languages. Some lines of the
+annotation have a suffix ".mp4" that the lists do not have. `oddframe.datasets.weak.labels` explains how frame numbers
+are interpreted.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ NAME = re.compile(
 
 
 def read_xd_violence(path: str | Path) -> WeakSet:
-    """Read the lists and annotations that lie in a folder as the head of this module says.
+    """Read the lists and annotations in a folder, in the layout that the docstring of this module describes.
 
     Raises:
-        InputError: there is no list, one cannot be read, or an anomalous test video is not annotated.
+        InputError: there is no list, a list cannot be read, or an anomalous test video has no annotation.
     """
     root = check_folder(path)
     train_list, test_list, annotation = find(root, TRAIN), find(root, TEST), find(root, ANNOTATIONS)
@@ -84,7 +84,7 @@ def read_xd_violence(path: str | Path) -> WeakSet:
 
 
 def _listed(text: str, where: str) -> WeakVideo:
-    """A line of a list: a path that ends with the name of a video, perhaps with the number of a crop and a suffix."""
+    """Read a line of a list: a path that ends with the name of a video, with or without a crop number and a suffix."""
     found = NAME.fullmatch(text)
     if not found:
         raise InputError(f"{where}: {text!r} does not hold the name of a video of XD-Violence (..._label_B1-0-0)")

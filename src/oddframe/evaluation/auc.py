@@ -1,7 +1,7 @@
-"""Frame-level metrics of scores against 0/1 labels, in numpy; ties are treated exactly.
+"""Frame-level metrics: ROC AUC, average precision and equal error rate. Ties are treated exactly.
 
-Common to all: `labels` (N,) of 0 and 1, `scores` (N,) with higher = more anomalous. Infinite scores rank as such. A
-score that is not a number has no rank and is an InputError. What is undefined, because a class is missing, is nan.
+All functions take `labels` (N,) of 0 and 1, and `scores` (N,), higher = more anomalous. Infinite scores are allowed and
+rank highest or lowest. A NaN score raises an InputError. A metric that is undefined because a class is missing is nan.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ OneClass = Literal["skip", "pad"]
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve: the chance that an anomalous frame scores above a normal one, ties counting half."""
+    """Area under the ROC curve: the probability that an anomalous frame scores above a normal one; ties count half."""
     return roc_auc_of(*_counts_by_score(labels, scores))
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the precision-recall curve as a sum of steps, one per distinct score; nan without anomalous frames."""
+    """Area under the precision-recall curve, a sum of steps, one per distinct score; nan without anomalous frames."""
     return average_precision_of(*_counts_by_score(labels, scores))
 
 
 def average_precision_trapezoid(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the precision-recall curve with straight lines between its points, from precision 1 at recall 0.
+    """Area under the precision-recall curve by the trapezoidal rule, starting from precision 1 at recall 0.
 
-    Much public code for weakly supervised detection reports this one. It is too kind to scores with many ties: a
-    constant one, whose `average_precision` is the share p of anomalous frames, gets (1 + p) / 2.
+    Much public code for weakly supervised detection reports this value. It is too high for scores with many ties: a
+    constant score gets (1 + p) / 2, while its `average_precision` is the share p of anomalous frames.
     """
     return average_precision_trapezoid_of(*_counts_by_score(labels, scores))
 
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Where false alarms and misses are equally frequent, on the ROC curve with straight lines between its points."""
+    """The error rate at which false alarms and misses are equally frequent, on the linearly interpolated ROC curve."""
     negatives, positives = _counts_by_score(labels, scores)
     if not positives.sum() or not negatives.sum():
         return float("nan")
     false_alarms = np.append(0, np.cumsum(negatives[::-1]) / negatives.sum())
     misses = 1 - np.append(0, np.cumsum(positives[::-1]) / positives.sum())
     after = int(np.argmax(false_alarms >= misses))
-    before = after - 1  # exists: the curve starts with no false alarm and all missed
+    before = after - 1  # it exists, because the curve starts without false alarms and with everything missed
     gap, next_gap = misses[before] - false_alarms[before], false_alarms[after] - misses[after]
     share = gap / (gap + next_gap)
     return float(false_alarms[before] + share * (false_alarms[after] - false_alarms[before]))
 
 
 def micro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> float:
-    """ROC AUC of the frames of all (labels, scores) together; nan without any."""
+    """ROC AUC of the frames of all videos together, each given as (labels, scores); nan without videos."""
     return roc_auc(
         np.concatenate([np.zeros(0, np.int8), *(np.asarray(labels) for labels, _ in videos)]),
         np.concatenate([np.zeros(0), *(np.asarray(scores) for _, scores in videos)]),
@@ -59,13 +59,13 @@ def micro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> float:
 
 
 def macro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]], one_class: OneClass = "skip") -> float:
-    """Mean of the ROC AUC of every video.
+    """Mean of the ROC AUCs of the videos.
 
     Args:
-        videos: (labels, scores) each.
-        one_class: what becomes of videos whose frames are all normal or all anomalous. "skip" leaves them out (nan if
-            none remains). "pad" is the rule of the code that SDMAE was released with: every video, whatever its labels,
-            gets one more frame with label 0 and score 0 and one with label 1 and score 1.
+        videos: (labels, scores) of each video.
+        one_class: treatment of videos whose frames are all normal or all anomalous. "skip" leaves them out (nan if no
+            video remains). "pad" is the rule of SDMAE's released code: every video gets two more frames, one with
+            label 0 and score 0, and one with label 1 and score 1.
     """
     if one_class == "pad":
         videos = [(np.append(labels, [0, 1]), np.append(scores, [0.0, 1.0])) for labels, scores in videos]
@@ -78,7 +78,7 @@ def roc_auc_of(
     negatives: NDArray[np.int64] | NDArray[np.float64], positives: NDArray[np.int64] | NDArray[np.float64]
 ) -> float:
     """`roc_auc` from (L,) normal and anomalous frames at each of L scores, lowest first."""
-    pairs = float(positives.sum()) * float(negatives.sum())  # of pixels, more than an int64 holds
+    pairs = float(positives.sum()) * float(negatives.sum())  # with pixels, the number is too large for an int64
     if not pairs:
         return float("nan")
     below = np.cumsum(negatives) - negatives
@@ -102,10 +102,10 @@ def average_precision_trapezoid_of(negatives: NDArray[np.int64], positives: NDAr
 
 
 def ranks(scores: ArrayLike) -> tuple[NDArray[np.int64], int]:
-    """(N,) ranks of (N,) scores, from 0, equal for equal scores; and how many different ones there are.
+    """(N,) ranks of (N,) scores, and the number of distinct ranks. Ranks start at 0; equal scores have equal ranks.
 
     Raises:
-        InputError: a score is not a number.
+        InputError: a score is NaN.
     """
     scores = np.asarray(scores, dtype=np.float64)
     _refuse_nan(scores)
@@ -116,7 +116,7 @@ def ranks(scores: ArrayLike) -> tuple[NDArray[np.int64], int]:
 def _precision_recall(
     negatives: NDArray[np.int64], positives: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall at every score at which a frame lies, highest score first."""
+    """Precision and recall at every score that occurs, highest score first."""
     lowered = (positives + negatives)[::-1] > 0
     found = np.cumsum(positives[::-1])[lowered]
     raised = np.cumsum((positives + negatives)[::-1])[lowered]
@@ -132,7 +132,7 @@ def _counts_by_score(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.i
     if not (anomalous | (labels == 0)).all():
         raise InputError("labels must be 0 (normal) or 1 (anomalous)")
     _refuse_nan(scores)
-    # Two sorts of values and a merge take two thirds of the time of one sort that carries the labels along.
+    # Two sorts of values and a merge take two thirds of the time of one sort that also moves the labels.
     everything, positive = np.sort(scores), np.sort(scores[anomalous])
     last = np.flatnonzero(np.concatenate((everything[1:] != everything[:-1], [True]))[: len(everything)])
     positives = np.diff(np.searchsorted(positive, everything[last], side="right"), prepend=0)

@@ -1,7 +1,7 @@
-"""How far a figure can be trusted: percentile bootstrap over videos, or over blocks of a single one.
+"""Confidence intervals of metrics: percentile bootstrap over videos, or over blocks of a single one.
 
-Frames of one video are alike, so it is videos that are drawn anew, with replacement, as many as there are. The interval
-holds what other videos of the same kind would change. It does not hold what another seed of the training would.
+Frames of one video are similar, so videos are resampled, not frames: as many as there are, with replacement. The
+interval covers the variation between videos of the same kind. It does not cover the variation between training seeds.
 Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 
 Where there is a single video, blocks of consecutive frames are drawn from it, each beginning anywhere, until they are
@@ -26,15 +26,15 @@ Video = TypeVar("Video")
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
-    """A figure and its confidence interval.
+    """A metric with its confidence interval.
 
     Attributes:
-        value: of all videos, each once.
-        low, high: between them lies the share `level` of the resamples in which the figure is defined; nan if none is.
+        value: the metric of all videos, each counted once.
+        low, high: bounds of the interval, which holds the share `level` of the defined resamples; nan without any.
         level: 0..1.
-        resamples: drawn in all.
-        undefined: those of them in which the figure is nan, usually because only one class was drawn; they are left
-            out. Where they are many, the interval says little.
+        resamples: number of all resamples.
+        undefined: number of resamples in which the metric is nan, usually because only one class was drawn. They are
+            left out. If there are many of them, the interval is not reliable.
         block: frames of a block where blocks of a single video were drawn, else None.
     """
 
@@ -59,18 +59,18 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> ConfidenceInterval:
-    """Confidence interval of any metric of a list of videos, computed anew for every resample.
+    """Confidence interval of any metric of a list of videos. The metric is computed for every resample.
 
     Args:
-        videos: whatever `metric` takes a sequence of; (labels, scores) for `micro_auc` and `macro_auc`. A video that is
-            drawn twice stands in the sequence twice.
-        metric: nan where it is undefined.
-        resamples: how many are drawn.
+        videos: the elements of the sequence that `metric` takes; (labels, scores) for `micro_auc` and `macro_auc`. A
+            video that is drawn twice occurs twice in the sequence.
+        metric: the metric of a sequence of videos; nan where it is undefined.
+        resamples: number of resamples.
         level: share of the resamples that the interval holds.
-        seed: of the draws; the same seed and number of videos make the same draws in `bootstrap_micro_auc`.
+        seed: of the draws. The same seed and number of videos give the same draws in `bootstrap_micro_auc`.
 
     Raises:
-        InputError: fewer than two videos, no resamples, or a level that is not between 0 and 1.
+        InputError: there are fewer than two videos or no resamples, or `level` is not between 0 and 1.
     """
     draws = _draws(len(videos), resamples, level, seed)
     return _interval(metric(videos), (metric([videos[n] for n in draw]) for draw in draws), resamples, level)
@@ -83,17 +83,18 @@ def bootstrap_micro_auc(
     seed: int = 0,
     block: int | None = None,
 ) -> ConfidenceInterval:
-    """`bootstrap(videos, micro_auc)`, the same figures, without sorting the frames of every resample.
+    """The result of `bootstrap(videos, micro_auc)`, computed faster: the frames of a resample are not sorted again.
 
-    The AUC is the share of pairs of an anomalous and a normal frame that are in the right order. These are counted once
-    for every pair of videos; a resample adds up the counts of the videos it drew.
+    The AUC is the share of pairs of an anomalous and a normal frame in the right order. These pairs are counted once
+    for every pair of videos, and a resample adds up the counts of its videos.
 
     Args:
-        videos: (labels, scores) each, labels of 0 and 1, higher scores = more anomalous.
+        videos: (labels, scores) of each video, labels of 0 and 1, higher scores = more anomalous.
+        resamples, level, seed: as in `bootstrap`.
         block: frames; where there is a single video, `block_bootstrap_micro_auc` draws blocks of so many from it.
 
     Raises:
-        InputError: as `bootstrap`, and what `micro_auc` refuses; for a single video only without `block`.
+        InputError: as in `bootstrap` and `micro_auc`; for a single video only without `block`.
     """
     if len(videos) == 1 and block is not None:
         return block_bootstrap_micro_auc(*videos[0], block, resamples, level, seed)
@@ -144,24 +145,27 @@ def block_bootstrap_micro_auc(
 
 
 def _pairs(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(V, V) pairs of an anomalous frame of one video and a normal one of another: those in order, ties half; all."""
+    """Two (V, V) tables of pairs of an anomalous frame of a video and a normal frame of a video.
+
+    The first counts the pairs in the right order, with ties as half; the second counts all pairs.
+    """
     place, _ = ranks(np.concatenate([np.asarray(scores, np.float64) for _, scores in videos]))
     labels = [np.asarray(labels) for labels, _ in videos]
-    split = np.split(place, np.cumsum([len(own) for own in labels])[:-1])
-    negatives = [np.sort(rank[own == 0]) for rank, own in zip(split, labels, strict=True)]
-    positives = [np.sort(rank[own == 1]) for rank, own in zip(split, labels, strict=True)]
-    # Where the anomalous frames of one video end and the next begin; the last entry closes the sums.
+    split = np.split(place, np.cumsum([len(truth) for truth in labels])[:-1])
+    negatives = [np.sort(rank[truth == 0]) for rank, truth in zip(split, labels, strict=True)]
+    positives = [np.sort(rank[truth == 1]) for rank, truth in zip(split, labels, strict=True)]
+    # Where the anomalous frames of each video begin; the last entry is the end of all.
     starts = np.append(0, np.cumsum([len(rank) for rank in positives]))
-    asked = np.concatenate(positives)
+    anomalous = np.concatenate(positives)
     won = np.empty((len(videos), len(videos)))
     for n, rank in enumerate(negatives):
-        below = np.searchsorted(rank, asked, "left") + np.searchsorted(rank, asked, "right")
+        below = np.searchsorted(rank, anomalous, "left") + np.searchsorted(rank, anomalous, "right")
         won[:, n] = np.diff(np.append(0, np.cumsum(below))[starts]) / 2
     return won, np.outer(np.diff(starts), [len(rank) for rank in negatives]).astype(np.float64)
 
 
 def _draws(videos: int, resamples: int, level: float, seed: int) -> NDArray[np.int64]:
-    """(resamples, videos) numbers of the videos drawn."""
+    """(resamples, videos) numbers of the drawn videos."""
     if videos < 2:
         raise InputError(f"a bootstrap draws among videos; it needs at least two, not {videos}")
     _check(resamples, level)

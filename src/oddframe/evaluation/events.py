@@ -1,8 +1,8 @@
-"""Alarms as people meet them: how many anomalies raise one, how soon, and how often nothing was wrong.
+"""Event-level metrics: how many anomalies raise an alarm, how soon, and how many alarms are false.
 
-Frame metrics count frames; someone who answers an alarm counts events. Times are those of the frames, in seconds. An
-interval is a run of anomalous frames; frames without a score take no part, as if the video began and ended with those
-that have one. A frame lasts until the next; the last one as long as the median of the others.
+Frame metrics count frames, but a person who answers alarms counts events. Times are those of the frames, in seconds. An
+interval is a run of anomalous frames. Frames without a score are ignored, as if the video began and ended with the
+scored frames. A frame lasts until the next one; the last frame lasts as long as the median of the others.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from oddframe.types import Event, FrameScores, runs
 
 @dataclass(frozen=True)
 class EventResult:
-    """What a list of events is worth. An event is right if it has a frame in common with an interval.
+    """Metrics of a list of events. An event is correct if it has at least one frame in common with an interval.
 
     Attributes:
-        events, intervals: numbers of them.
-        precision: share of the events that are right; nan without events.
-        recall: share of the intervals that have a frame in common with an event, however many; nan without intervals.
-        f1: harmonic mean of the two, 0 if both are 0; nan where one of them is.
-        delay_mean, delay_median: seconds from the start of an interval to the first alarm in it, over the intervals
-            that have one. An event that began before the interval has delay 0; nan without any.
-        false_alarms_per_hour: events that are not right, per hour outside the intervals, of all videos.
-        alarms_per_hour: events in videos without any interval, per hour of these; nan if there is no such video.
+        events, intervals: number of events and of intervals.
+        precision: share of the events that are correct; nan without events.
+        recall: share of the intervals that have at least one frame in common with an event; nan without intervals.
+        f1: harmonic mean of precision and recall, 0 if both are 0; nan if one of them is nan.
+        delay_mean, delay_median: seconds from the start of an interval to the first alarm in it, over the detected
+            intervals. An event that began before the interval has delay 0. nan if no interval is detected.
+        false_alarms_per_hour: events that are not correct, per hour outside the intervals, over all videos.
+        alarms_per_hour: events in videos without intervals, per hour of these videos; nan if there is no such video.
     """
 
     events: int
@@ -55,15 +55,15 @@ class EventResult:
 def evaluate_events(
     scores: Sequence[FrameScores], labels: Mapping[str, NDArray[np.integer]], events: Sequence[Event]
 ) -> EventResult:
-    """Events, as `oddframe.scoring.events.find_events` makes them, against the labels of the videos.
+    """Compare the events that `oddframe.scoring.events.find_events` finds with the labels of the videos.
 
     Args:
-        scores: the videos in which events were looked for, with or without any.
+        scores: all videos that were searched for events, with or without events.
         labels: video -> (N,) 0 or 1 for each frame of the video, scored or not.
-        events: of all the videos, in any order.
+        events: events of all the videos, in any order.
 
     Raises:
-        InputError: an event of another video, a video without labels, or labels that end before the scores.
+        InputError: an event belongs to another video, a video has no labels, or labels end before the scores.
     """
     strange = {event.video for event in events} - {video.video for video in scores}
     if strange:
@@ -72,19 +72,19 @@ def evaluate_events(
     outside = normal = 0.0
     delays: list[float] = []
     for video in scores:
-        own = np.array([(e.start_s, e.end_s) for e in events if e.video == video.video]).reshape(-1, 2)
+        found = np.array([(e.start_s, e.end_s) for e in events if e.video == video.video]).reshape(-1, 2)
         truth = _labels_of(video, labels)
         spans = np.array([(video.time[run.start], video.time[run.stop - 1]) for run in runs(truth)]).reshape(-1, 2)
-        overlap = (own[:, None, 0] <= spans[:, 1]) & (own[:, None, 1] >= spans[:, 0])
+        overlap = (found[:, None, 0] <= spans[:, 1]) & (found[:, None, 1] >= spans[:, 0])
         intervals += len(spans)
         right += int(overlap.any(axis=1).sum())
         detected += int(overlap.any(axis=0).sum())
-        first = np.where(overlap, own[:, None, 0], np.inf).min(axis=0, initial=np.inf)
+        first = np.where(overlap, found[:, None, 0], np.inf).min(axis=0, initial=np.inf)
         delays += (first - spans[:, 0])[np.isfinite(first)].clip(min=0).tolist()
         lasting = durations(video.time)
         outside += float(lasting[truth == 0].sum())
         if not len(spans):
-            alarms += len(own)
+            alarms += len(found)
             normal += float(lasting.sum())
     precision = right / len(events) if events else math.nan
     recall = detected / intervals if intervals else math.nan
@@ -103,25 +103,25 @@ def evaluate_events(
 
 
 def latency_average_precision(videos: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]) -> float:
-    """Average precision in which an interval counts for as much of it as is left when its alarm is raised.
+    """Average precision that gives an interval less credit the later its alarm is raised.
 
-    At a threshold, the alarm of an interval is the first frame in it whose score reaches the threshold. Its credit is
-    the share of the interval's time from the start of that frame on: 1 at the first frame, next to nothing at the last,
-    0 without an alarm. Latency-aware recall is the mean credit of all intervals, so that a long one counts no more than
-    a short one. Precision is the usual one, the share of anomalous frames among those that reach the threshold. The
-    result is the area under precision over recall as a sum of steps, one per distinct score, as in `average_precision`.
+    At a threshold, the alarm of an interval is its first frame whose score reaches the threshold. The credit of the
+    interval is the share of its time from the start of that frame: 1 at the first frame, almost 0 at the last frame,
+    and 0 without an alarm. Latency-aware recall is the mean credit of all intervals, so long and short intervals count
+    equally. Precision is the usual share of anomalous frames among the frames that reach the threshold. The result is
+    the area under precision over recall: a sum of steps, one per distinct score, as in `average_precision`.
 
     This definition is oddframe's. Liu et al., Rethinking Metrics and Benchmarks of Video Anomaly Detection,
-    arXiv:2505.19022, propose a latency-aware AP (LaAP) to the same end; figures of the two are not to be compared.
+    arXiv:2505.19022, propose a latency-aware AP (LaAP) for the same purpose. The two values are not comparable.
 
     Args:
-        videos: (N,) seconds of each frame, increasing, (N,) labels of 0 and 1, and (N,) scores.
+        videos: for each video (N,) increasing seconds of its frames, (N,) labels of 0 and 1, and (N,) scores.
 
     Returns:
-        0..1; a constant score gets the share of anomalous frames; nan without anomalous frames.
+        0..1. A constant score gets the share of anomalous frames. The result is nan without anomalous frames.
 
     Raises:
-        InputError: the three differ in shape, times do not increase, labels are others, or scores are not numbers.
+        InputError: the three arrays differ in shape, times do not increase, a label is not 0 or 1, or a score is NaN.
     """
     checked = [_checked(number, *video) for number, video in enumerate(videos)]
     place, levels = ranks(np.concatenate([np.zeros(0), *(scores for _, _, scores in checked)]))
@@ -132,7 +132,7 @@ def latency_average_precision(videos: Sequence[tuple[ArrayLike, ArrayLike, Array
         for run in runs(labels):
             left = np.cumsum(lasting[run.start : run.stop][::-1])[::-1]
             rank = place[begin + run.start : begin + run.stop]
-            # The alarm moves to an earlier frame only at a score that no frame before it in the interval has reached.
+            # A lower threshold moves the alarm to an earlier frame only where a frame exceeds all frames before it.
             record = np.flatnonzero(np.append(True, rank[1:] > np.maximum.accumulate(rank)[:-1]))
             credit = left[record] / left[0]
             gain[rank[record]] += credit - np.append(credit[1:], 0)
@@ -146,7 +146,7 @@ def latency_average_precision(videos: Sequence[tuple[ArrayLike, ArrayLike, Array
 
 
 def durations(time: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(N,) seconds for which each frame lasts; a lone frame lasts one second, for nothing is known of it."""
+    """(N,) seconds for which each frame lasts. A single frame counts as one second, because its duration is unknown."""
     steps = np.diff(time)
     return np.append(steps, np.median(steps) if len(steps) else 1.0)[: len(time)]
 

@@ -1,4 +1,4 @@
-"""A protocol in words, for tables and pages."""
+"""Description of a protocol in words, for tables and reports."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ KINDS = {
 
 
 def explain(protocol: Protocol) -> dict[str, str]:
-    """What a protocol does, in words: its part -> a short phrase, "-" where there is nothing to say.
+    """Describe a protocol: name of its part -> a short phrase, or "-" if the part does nothing.
 
     Parts: score, dropped, smoothing, normalisation, label, macro, ground truth, selection, causal.
     """
     truth, first_last = protocol.ground_truth, protocol.dropped
-    own = "the system's own" + (", causal" if protocol.online else "")
+    default = "the system's own" + (", causal" if protocol.online else "")
     if protocol.candidates:
         smoothing = "the best on the test set of: " + "; ".join(map(in_words, protocol.candidates))
     else:
-        smoothing = in_words(protocol.smoothing) if protocol.smoothing else own
+        smoothing = in_words(protocol.smoothing) if protocol.smoothing else default
     looks = "no" if protocol.looks_beyond or protocol.candidates else "yes"
     causal = looks if protocol.online or (protocol.smoothing and protocol.smoothing.causal) else "no"
     macro = "skips videos of one class" if protocol.one_class == "skip" else "pads every video with (0, 0) and (1, 1)"
@@ -48,12 +48,12 @@ def explain(protocol: Protocol) -> dict[str, str]:
 
 
 def in_words(how: Smoothing) -> str:
-    """A filter in a phrase."""
+    """Describe a smoothing filter."""
     return "none" if how.kind == "none" else f"Gaussian, {how.taps} taps, sigma {how.sigma:g}, {KINDS[how.kind]}"
 
 
 def score_in_words(how: Combination) -> str:
-    """A combination in a phrase."""
+    """Describe a combination of components."""
     forms = {"decibel": "PSNR of {}", "reciprocal": "1/{}"}
     terms = []
     for name, weight in how.weights.items():

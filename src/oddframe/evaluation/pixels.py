@@ -1,8 +1,8 @@
-"""Which pixels: ROC AUC over all pixels, and the pixel-level criterion of UCSD.
+"""Pixel-level metrics: ROC AUC over all pixels, and the pixel-level criterion of UCSD.
 
-Maps are at the detector's own grid (h, w) and masks at the size of the picture (H, W). A pixel takes the value of the
-cell that its centre lies in; nothing is interpolated. So the maps need not be enlarged: the anomalous pixels of each
-cell are counted, and every figure is exact.
+Maps have the grid of the detector (h, w), and masks have the size of the picture (H, W). A pixel takes the value of the
+cell that contains its centre, without interpolation. For that reason maps need not be enlarged: the anomalous pixels of
+each cell are counted, and every figure is exact.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Pair = tuple[ArrayLike, ArrayLike]
 
 
 def pixel_auc(videos: Sequence[Pair]) -> float:
-    """ROC AUC of all pixels of all frames of all videos together, 0..1; nan where all or none of them are anomalous.
+    """ROC AUC of all pixels of all frames of all videos together, 0..1; nan if all or none of them are anomalous.
 
-    Pixels are not frames: where a tenth of a picture is anomalous in a tenth of the frames, a pixel AUC of 0.99 can
-    still mean ten falsely marked pixels for every right one.
+    A high value is easier to reach than for frames. If a tenth of the picture is anomalous in a tenth of the frames, a
+    pixel AUC of 0.99 can still mean ten false positive pixels for every true positive.
 
     Raises:
-        InputError: masks and maps are not of the same frames, or a value of a map is not a number.
+        InputError: masks and maps are not of the same frames, or a value of a map is NaN.
     """
     anomalous, pixels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     values = [np.zeros(0)]
@@ -45,21 +45,22 @@ def pixel_criterion(videos: Sequence[Pair], share: float = 0.4) -> tuple[NDArray
     """UCSD's pixel-level criterion as labels and scores of frames, for `roc_auc`, `equal_error_rate` and the others.
 
     Mahadevan et al., CVPR 2010, and Li et al., TPAMI 2014: an anomalous frame is detected if at least 40 % of its
-    anomalous pixels are. So its score is the highest threshold at which they are; that of a normal frame, in which any
-    pixel is a false alarm, is the maximum of its map. The rate of false alarms counts normal frames only; an anomalous
-    frame detected in the wrong place is a miss and nothing else. The rate of detection at equal error that
-    publications give is 1 - `equal_error_rate`.
+    anomalous pixels are detected. The score of an anomalous frame is therefore the highest threshold at which this
+    holds. In a normal frame every detected pixel is a false alarm, so its score is the maximum of its map. The false
+    alarm rate counts normal frames only. An anomalous frame with detections in the wrong place is only a miss. The
+    "rate of detection" at equal error in publications is 1 - `equal_error_rate`.
 
-    A map that is high everywhere does well here; RBDC (`oddframe.evaluation.regions`) does not have this flaw.
+    A map that is high everywhere gets a good result here. RBDC (`oddframe.evaluation.regions`) does not have this flaw.
 
     Args:
-        share: of the anomalous pixels of a frame, above 0, at most 1.
+        videos: masks and maps of each video.
+        share: required share of the anomalous pixels of a frame, above 0 and at most 1.
 
     Returns:
         Labels and scores of all frames of all videos in order.
 
     Raises:
-        InputError: as `pixel_auc`, or `share` out of range.
+        InputError: as in `pixel_auc`, or `share` is out of range.
     """
     if not 0 < share <= 1:
         raise InputError(f"the share of anomalous pixels must be above 0 and at most 1, not {share:g}")
@@ -70,7 +71,7 @@ def pixel_criterion(videos: Sequence[Pair], share: float = 0.4) -> tuple[NDArray
         flat, weight = grid.reshape(len(grid), -1), inside.reshape(len(grid), -1)
         order = np.argsort(-flat, axis=1)
         found = np.cumsum(np.take_along_axis(weight, order, 1), axis=1)
-        # An allowance for rounding: 0.4 of 5 pixels are 2, not 2.0000000000000004.
+        # The subtraction allows for rounding errors: 0.4 of 5 pixels are 2, not 2.0000000000000004.
         needed = np.ceil(share * found[:, -1:] - 1e-9)
         reached = np.argmax(found >= needed, axis=1)  # 0, the maximum, in normal frames
         labels.append((found[:, -1] > 0).astype(np.int8))

@@ -1,4 +1,4 @@
-"""Results as JSON takes them."""
+"""Conversion of results to values that JSON allows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """The same with nan as None, through dictionaries as `dataclasses.asdict` makes them."""
+    """Replace nan by None, also inside the dictionaries that `dataclasses.asdict` makes."""
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,9 +1,10 @@
-"""Protocols: how scores become a number. Each has a name (see `protocols`), and every figure printed carries it.
+"""Evaluation protocols: the rules that turn scores into a figure. Every printed figure has the name of its protocol.
 
-A protocol says which components are weighted and how, how they are smoothed, whether they are normalised per video,
-which frames are left out, what becomes of videos of one class, on which ground truth the published figure rests, and
-what was chosen on test data. The same errors of a published model stand at a micro AUC of 0.70 or of 0.93 depending on
-that, so nothing here is chosen silently.
+A protocol defines the weights of the components, the smoothing, the normalisation per video, the frames that are left
+out, and the treatment of videos of one class. It also names the ground truth of the published figure and everything
+that was chosen on test data. These rules change results a lot: the same errors of a published model give a micro AUC of
+0.70 or of 0.93. For that reason nothing here is chosen silently. `oddframe.evaluation.protocols` has all of them by
+name.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ LabelledCurve = tuple[NDArray[np.integer], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The frame labels that a published figure rests on.
+    """The frame labels of a published figure.
 
     Attributes:
-        version: where they come from.
-        frames, positives: of the whole test set, before any are left out; positives are the anomalous ones.
+        version: the source of the labels.
+        frames, positives: all frames and anomalous frames of the whole test set, before frames are left out.
     """
 
     version: str
@@ -43,7 +44,7 @@ class GroundTruth:
     positives: int
 
     def differs(self, frames: int, positives: int) -> str | None:
-        """A line that says how labels of so many frames and positives differ from these; None if they agree."""
+        """A line that compares labels with these numbers of frames and positives; None if they agree."""
         if (frames, positives) == (self.frames, self.positives):
             return None
         return f"{self.positives} of {self.frames} frames anomalous ({self.version}); here {positives} of {frames}"
@@ -51,27 +52,27 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A rule for turning scores into a number, in the order in which it is applied.
+    """A rule that turns scores into a figure. Its parts are applied in the order of the attributes.
 
     Attributes:
-        name: unique; "honest", or "code/..." or "paper/..." with the system, and its data set where there is one.
+        name: unique: "honest", or "code/..." or "paper/..." with the system and, for one data set, its name.
         description: one line, with the source.
-        dropped: frames of every video, (at its start, at its end), that are left out as if they did not exist.
-        combination: of the components; None takes the system's own, what is normal for it included.
-        smoothing: None takes the system's own.
-        online: whether a system's own smoothing that looks ahead is replaced by the causal one of the same width.
-        normalise: "per_video_minmax" maps every video's smoothed scores onto 0..1 (all 0 where they are constant). It
-            uses each test video as a whole, which no detector can do that has to raise an alarm; so does a combination
-            of that scale, whose components are mapped before they are added.
-        label_shift: the score of frame t is compared with the label of frame t + label_shift; scores for which there is
-            no label do not count.
-        one_class: what the macro AUC does with videos of one class; see `oddframe.evaluation.auc.macro_auc`.
-        candidates: filters of which the one with the highest micro AUC on this very test set is taken in place of
-            `smoothing`. Some publications do so; what comes of it is no estimate of anything.
-        ground_truth: the labels of the published figure; None where they are not known. The labels that are given
-            are the ones used; where they are others, the workflow says so.
-        selection: how the weights behind the published figure were chosen, in words; nothing that is applied.
-        data: the data set that it is of, as in "ped2"; empty where it is of none.
+        dropped: number of frames (at the start, at the end) of every video that are left out as if they did not exist.
+        combination: of the components; None takes the combination of the system, with its normal levels.
+        smoothing: None takes the smoothing of the system.
+        online: whether the causal filter of the same width replaces a smoothing of the system that looks ahead.
+        normalise: "per_video_minmax" maps the smoothed scores of every video to 0..1 (all 0 if they are constant). This
+            needs the whole test video, so a detector that raises alarms cannot do it. The same is true of a combination
+            with this scale, whose components are mapped before they are added.
+        label_shift: the score of frame t is compared with the label of frame t + label_shift. Scores without such a
+            label do not count.
+        one_class: treatment of videos of one class in the macro AUC; see `oddframe.evaluation.auc.macro_auc`.
+        candidates: filters that replace `smoothing`: the one with the highest micro AUC on the same test set is taken.
+            Some publications do this, but the result is not an unbiased estimate.
+        ground_truth: the labels of the published figure; None if they are not known. Evaluation always uses the given
+            labels, and the workflow says if they differ from these.
+        selection: how the weights of the published figure were chosen, in words. It has no effect.
+        data: the data set of the protocol, for example "ped2"; empty if it is not for one data set.
     """
 
     name: str
@@ -90,49 +91,50 @@ class Protocol:
 
     @property
     def system(self) -> str | None:
-        """The system whose scores it is for; None: any."""
+        """The system whose scores the protocol is for; None if it is for all systems."""
         return self.name.split("/")[1] if self.name.startswith(("paper/", "code/")) else None
 
     @property
     def looks_beyond(self) -> bool:
-        """Whether its normalisation has to know the whole video, or the whole test set."""
+        """Whether the normalisation needs the whole video or the whole test set."""
         scale = self.combination.scale if self.combination else "none"
         return self.normalise == "per_video_minmax" or scale in ("per_video_minmax", "dataset_minmax")
 
-    def smoothing_for(self, own: Smoothing) -> Smoothing:
-        """The smoothing that applies to a system whose own is `own`."""
-        chosen = self.smoothing or own
+    def smoothing_for(self, default: Smoothing) -> Smoothing:
+        """The smoothing for a system whose own smoothing is `default`."""
+        chosen = self.smoothing or default
         return replace(chosen, kind="causal") if self.online and not chosen.causal else chosen
 
     def computes_like(self, other: Protocol) -> bool:
-        """Whether both make the same number of the same scores and labels."""
-        said = dict(name="", description="", ground_truth=None, selection="", data="")
-        return replace(self, **said) == replace(other, **said)  # type: ignore[arg-type]  # plain field values
+        """Whether both protocols give the same figure for the same scores and labels."""
+        texts = dict(name="", description="", ground_truth=None, selection="", data="")
+        return replace(self, **texts) == replace(other, **texts)  # type: ignore[arg-type]  # plain field values
 
-    def standing_in(self, own: Combination) -> Protocol:
-        """The same protocol for the scores of another system: its own combination takes the place of this one's.
+    def standing_in(self, default: Combination) -> Protocol:
+        """The same protocol for another system, with the combination of that system, `default`.
 
-        All else stays: frames, smoothing, normalisation, labels. Where this one maps components onto 0..1 over a video
-        or a test set, the other's are mapped too.
+        Dropped frames, smoothing, normalisation and labels stay the same. If this protocol maps components to 0..1 over
+        a video or a test set, the components of the other system are mapped too.
         """
-        theirs = self.combination
-        spread = theirs is not None and theirs.scale in ("per_video_minmax", "dataset_minmax")
-        return replace(self, combination=replace(own, scale=theirs.scale) if theirs is not None and spread else own)
+        current = self.combination
+        mapped = current is not None and current.scale in ("per_video_minmax", "dataset_minmax")
+        combination = replace(default, scale=current.scale) if current is not None and mapped else default
+        return replace(self, combination=combination)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a protocol made of a set of scores. Metrics are fractions of 1, nan where undefined.
+    """The result of an evaluation under a protocol. Metrics are in 0..1, and nan where undefined.
 
     Attributes:
-        protocol: its name.
-        combination, smoothing, normalise: what was really applied.
-        causal: whether no score depended on a later frame (but for the detector's own look-ahead).
+        protocol: name of the protocol.
+        combination, smoothing, normalise: the applied ones.
+        causal: whether no score depends on a later frame, apart from the look-ahead of the detector.
         chosen_on_test: whether the smoothing is the best of several on this test set.
         micro_auc, average_precision, eer: of all frames together.
         macro_auc: mean over videos, under the rule `one_class`.
-        one_class_videos: names of the videos that the rule concerns.
-        videos, frames, positives: how many were evaluated; positives are the anomalous frames among them.
+        one_class_videos: names of the videos to which the rule applies.
+        videos, frames, positives: numbers of evaluated videos and frames, and of the anomalous frames among them.
     """
 
     protocol: str
@@ -153,7 +155,7 @@ class Result:
 
     @property
     def causality(self) -> str:
-        """Whether it is causal, for a table: "yes" or "no", and whether the smoothing was chosen on test data."""
+        """Text for a table: "yes" or "no" for causal, and whether the filter was chosen on test data."""
         return ("yes" if self.causal else "no") + (", filter chosen on test data" if self.chosen_on_test else "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,26 +168,26 @@ def evaluate(
     scores: Sequence[FrameScores],
     labels: Mapping[str, NDArray[np.integer]],
     protocol: Protocol,
-    own: ScoreRule,
+    rule: ScoreRule,
 ) -> Result:
-    """Score a test set under a protocol.
+    """Evaluate the scores of a test set under a protocol.
 
     Args:
-        scores: one per video; frames without a score (a window that reaches beyond the ends) do not count.
-        labels: video name -> (frames of the video,) 0 or 1; taken by frame index.
-        own: the system's own rule, for what the protocol leaves open.
+        scores: one per video. Frames without a score, whose window reaches beyond the ends of the video, do not count.
+        labels: video name -> (frames of the video,) 0 or 1, indexed by frame.
+        protocol: the protocol.
+        rule: the score rule of the system, for the parts that the protocol does not define.
 
     Raises:
-        InputError: scores and labels are not of the same videos or not of the same length, a component is missing,
-            or nothing is left to evaluate.
+        InputError: scores and labels differ in videos or in length, a component is missing, or no frame is left.
     """
     if protocol.candidates:
-        tried = [replace(protocol, smoothing=one, candidates=()) for one in protocol.candidates]
-        results = [evaluate(scores, labels, one, own) for one in tried]
+        variants = [replace(protocol, smoothing=smoothing, candidates=()) for smoothing in protocol.candidates]
+        results = [evaluate(scores, labels, variant, rule) for variant in variants]
         best = max(results, key=lambda result: -1.0 if math.isnan(result.micro_auc) else result.micro_auc)
         return replace(best, causal=False, chosen_on_test=True)
-    found = curves(scores, labels, protocol, own)
-    combination, smoothing = protocol.combination or own.combination, protocol.smoothing_for(own.smoothing)
+    found = curves(scores, labels, protocol, rule)
+    combination, smoothing = protocol.combination or rule.combination, protocol.smoothing_for(rule.smoothing)
     pairs = list(found.values())
     truth, score = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return Result(
@@ -211,14 +213,14 @@ def curves(
     scores: Sequence[FrameScores],
     labels: Mapping[str, NDArray[np.integer]],
     protocol: Protocol,
-    own: ScoreRule,
+    rule: ScoreRule,
 ) -> dict[str, LabelledCurve]:
-    """What is left of a test set under a protocol, by video in the order of their names: what metrics are made of.
+    """Labels and final scores of the frames that count under a protocol, by video in the order of their names.
 
-    Arguments and errors are those of `evaluate`. The protocol's `candidates` are not tried.
+    Arguments and errors are those of `evaluate`. The `candidates` of the protocol are not tried.
     """
-    combination = protocol.combination or own.combination
-    smoothing = protocol.smoothing_for(own.smoothing)
+    combination = protocol.combination or rule.combination
+    smoothing = protocol.smoothing_for(rule.smoothing)
     _check_videos([s.video for s in scores], labels)
     videos = sorted(scores, key=lambda s: s.video)
     kept: list[tuple[NDArray[np.integer], dict[str, NDArray[np.float64]]]] = []
@@ -228,7 +230,7 @@ def curves(
         counts = _kept(video, len(truth), protocol)
         components = {name: values[counts] for name, values in video.components.items()}
         kept.append((truth[video.frame[counts] + protocol.label_shift], components))
-    levels = own.levels
+    levels = rule.levels
     if combination.scale == "dataset_minmax":
         levels = measure_bounds([components for _, components in kept], combination)
     found: dict[str, LabelledCurve] = {}
@@ -260,7 +262,7 @@ def _check_length(scores: FrameScores, labelled: int) -> None:
 
 
 def _kept(scores: FrameScores, length: int, protocol: Protocol) -> NDArray[np.bool_]:
-    """Which of the scored frames take part."""
+    """(N,) True for the scored frames that count under the protocol."""
     first, last = protocol.dropped
     labelled = scores.frame + protocol.label_shift
     kept = (scores.frame >= first) & (scores.frame < length - last) & (labelled >= 0) & (labelled < length)

@@ -1,11 +1,11 @@
-"""The protocols by name: as papers describe them, as released code computes them, and the honest one.
+"""The evaluation protocols by name: those of papers, those of released code, and `honest`.
 
-`paper/SYSTEM` and `code/SYSTEM` hold for every data set; `paper/SYSTEM/DATA` is what was done on one of them, with its
-ground truth. Where the two compute the same, the name of the data set only adds on which labels the published figure
-rests. Frames without a complete window have no score, and so need not be dropped here.
+`paper/SYSTEM` and `code/SYSTEM` apply to every data set. `paper/SYSTEM/DATA` applies to one data set and names its
+ground truth. If the two compute the same, the name of the data set only says which labels the published figure uses.
+Frames without a complete window have no score, so protocols need not drop them.
 
-The protocols of a system are part of its entry (`oddframe.models.catalogue.ModelEntry.protocols`). They are read when
-somebody asks for them; `honest` needs no model, and so no torch.
+The protocols of a system are part of its entry (`oddframe.models.catalogue.ModelEntry.protocols`). They are read on
+demand. `honest` needs no model, and therefore no torch.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ GROUND_TRUTHS = {
     "avenue": GroundTruth("the label file of MNAD and MPN", 15324, 3867),
     "shanghaitech": GroundTruth("the label file of MNAD and MPN", 40791, 17326),
 }
-"""Data set -> the labels that circulate with the released code of MNAD and MPN. For Avenue there are others, with 3712
-positives, that differ in 441 frames."""
+"""Data set -> the labels in the released code of MNAD and MPN. Other labels of Avenue, with 3712 positives, differ in
+441 frames."""
 
 DATA = ("ped1", "ped2", "avenue", "shanghaitech", "ubnormal")
-"""The data sets that protocols of built-in systems are of."""
+"""The data sets for which built-in systems have protocols."""
 
 HONEST = Protocol(
     "honest",
@@ -44,22 +44,23 @@ HONEST = Protocol(
 
 
 def read_protocols(about: ModelEntry) -> dict[str, Protocol]:
-    """The protocols of a system, from its entry.
+    """Read the protocols of a system from its entry.
 
-    Each is a mapping of the fields of `Protocol`, or a `Protocol`. In a mapping, short forms may stand for four fields:
-    `smoothing` and each of `candidates` are the arguments of `Smoothing`, as in `("centred", 37, 11.0)`;
-    `data` may be a tuple of data sets, and the protocol is then made once for each, called NAME/DATA, and NAME for "";
-    `ground_truth` True means the labels that circulate for `data` (`GROUND_TRUTHS`), where they are known.
+    Each is a `Protocol`, or a mapping of its fields. In a mapping, four fields have short forms. `smoothing` and each
+    of `candidates` may be the arguments of `Smoothing`, such as `("centred", 37, 11.0)`. `data` may be a tuple of data
+    sets; then there is one protocol for each, with the name NAME/DATA, or NAME for "". `ground_truth` may be True, for
+    the labels of `data` in `GROUND_TRUTHS`, if there are any.
 
     Raises:
-        RecipeError: an unknown field, an impossible value, or a name that is not "paper/SYSTEM..." or "code/SYSTEM...".
+        RecipeError: there is an unknown field, an impossible value, or a name that does not start with "paper/SYSTEM"
+            or "code/SYSTEM".
     """
     made = [protocol for text in about.protocols for protocol in _read(about.name, text)]
     return {protocol.name: protocol for protocol in made}
 
 
 @cache
-def _own(system: str) -> dict[str, Protocol]:
+def _protocols_of(system: str) -> dict[str, Protocol]:
     return read_protocols(entry(system))
 
 
@@ -70,15 +71,16 @@ def _read(system: str, text: Mapping[str, Any] | Protocol) -> Iterator[Protocol]
     name, data = text.get("name", ""), text.get("data", "")
     unknown = sorted(text.keys() - {field.name for field in fields(Protocol)})
     if unknown:
-        raise RecipeError(f"model {system}: protocol {name!r} has a field {unknown[0]!r} that there is not")
-    for one in data if isinstance(data, tuple) else (data,):
-        values = {**text, "data": one, "name": f"{name}/{one}" if one and isinstance(data, tuple) else name}
+        raise RecipeError(f"model {system}: protocol {name!r} has an unknown field {unknown[0]!r}")
+    for dataset in data if isinstance(data, tuple) else (data,):
+        title = f"{name}/{dataset}" if dataset and isinstance(data, tuple) else name
+        values = {**text, "data": dataset, "name": title}
         try:
             if "smoothing" in values:
                 values["smoothing"] = _smoothing(values["smoothing"])
             values["candidates"] = tuple(_smoothing(candidate) for candidate in values.get("candidates", ()))
             if isinstance(values.get("ground_truth"), bool):
-                values["ground_truth"] = GROUND_TRUTHS.get(one) if values["ground_truth"] else None
+                values["ground_truth"] = GROUND_TRUTHS.get(dataset) if values["ground_truth"] else None
             yield _checked(system, Protocol(**values))
         except (TypeError, ValueError, InputError) as error:
             raise RecipeError(f"model {system}: protocol {name!r}: {error}") from None
@@ -95,9 +97,9 @@ def _checked(system: str, protocol: Protocol) -> Protocol:
 
 
 class _AllProtocols(Mapping[str, Protocol]):
-    """Every protocol by name, `honest` first. Looking one up loads its system alone; going through them loads all.
+    """Every protocol by name, `honest` first. A look-up loads only one system; an iteration loads all of them.
 
-    Systems that cannot be loaded, and systems whose protocols are wrong, are left out.
+    Systems that cannot be loaded, and systems with wrong protocols, are left out.
     """
 
     def __getitem__(self, name: str) -> Protocol:
@@ -107,13 +109,13 @@ class _AllProtocols(Mapping[str, Protocol]):
         system = rest.partition("/")[0]
         if kind not in ("paper", "code") or system not in names():
             raise KeyError(name)
-        return _own(system)[name]
+        return _protocols_of(system)[name]
 
     def __iter__(self) -> Iterator[str]:
         yield HONEST.name
         for about in entries()[0]:
             with suppress(RecipeError):
-                yield from _own(about.name)
+                yield from _protocols_of(about.name)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -123,10 +125,10 @@ PROTOCOLS: Mapping[str, Protocol] = _AllProtocols()
 
 
 def get_protocol(name: str) -> Protocol:
-    """The protocol of that name.
+    """The protocol with this name.
 
     Raises:
-        InputError: there is none; the message names the nearest. Or its system cannot be loaded.
+        InputError: there is no such protocol; the message names similar ones. Or its system cannot be loaded.
     """
     try:
         return PROTOCOLS[name]
@@ -137,9 +139,9 @@ def get_protocol(name: str) -> Protocol:
 
 
 def known_data(name: str) -> str | None:
-    """The data set that the name of a test set means, as protocols call it: "ped2" for "UCSD Ped2"; else None.
+    """The name that protocols use for a test set, for example "ped2" for "UCSD Ped2"; None if there is none.
 
-    What stands in brackets, such as the version of the ground truth, is not looked at.
+    Text in brackets, such as the version of the ground truth, is ignored.
     """
     plain = "".join(letter for letter in name.partition("(")[0].casefold() if letter.isalnum())
     data = plain.removeprefix("ucsd").removeprefix("cuhk")
@@ -147,23 +149,24 @@ def known_data(name: str) -> str | None:
 
 
 def protocols_for(system: str, components: set[str], data: str | None = None) -> list[Protocol]:
-    """`honest`, and every protocol of a system that its scores allow and that computes something of its own.
+    """`honest`, and every protocol of a system that can be computed from its scores, without duplicates.
 
-    Where the system cannot be loaded, as without torch, a warning says so and `honest` is left.
+    If the system cannot be loaded, for example without torch, only `honest` is returned, with a warning.
 
     Args:
-        components: those that the scores have.
-        data: "ped2", say: the protocols of that data set take the place of the general ones that compute the same, and
-            those of other data sets are left out. None: of a data set's protocols, those that no general one equals.
+        system: name of the system.
+        components: components of the scores.
+        data: a data set such as "ped2": its protocols replace the general ones of the same name, and those of other
+            data sets are left out. None: protocols of a data set are left out if they equal the general one.
     """
     try:
-        own = _own(system)
+        of_system = _protocols_of(system)
     except RecipeError as error:
         warn(f"only the protocol honest is used: {error}", stacklevel=2)
         return [HONEST]
     usable = [
         protocol
-        for protocol in own.values()
+        for protocol in of_system.values()
         if protocol.combination is None or components >= set(protocol.combination.weights)
     ]
     if data is None:

@@ -1,15 +1,16 @@
-"""Where in the picture: region-based and track-based detection (RBDC, TBDC) from boxes or from anomaly maps.
+"""Localisation metrics: region-based and track-based detection criterion (RBDC, TBDC), from boxes or anomaly maps.
 
-Written from the definition in Ramachandra and Jones, Street Scene: A new dataset and evaluation protocol for video
-anomaly detection, WACV 2020. A detected region is right if it overlaps a true region of its frame with an IoU of at
-least 0.1, and a false positive if it so overlaps none. A true region is detected if a detected region so overlaps it,
-whatever else that one overlaps. A track, the regions of one anomaly through a video, is detected if at least 10 % of
-its regions are. Both shares are drawn over the false positives per frame, as the threshold falls, and integrated from
-0 to 1 false positive per frame.
+Implemented from the definition in Ramachandra and Jones, Street Scene: A new dataset and evaluation protocol for video
+anomaly detection, WACV 2020. A detected region is correct if it overlaps a true region of its frame with an IoU of at
+least 0.1; otherwise it is a false positive. A true region is detected if a detected region overlaps it with this IoU; a
+detected region may match several true regions. A track is the regions of one anomaly through a video. It is detected if
+at least 10 % of its regions are. The shares of detected regions and tracks are curves over the false positives per
+frame, as the threshold falls. The metrics are the areas under these curves from 0 to 1 false positive per frame.
 
-What the definition leaves open is settled so: the curve starts at (0, 0); between the points of two neighbouring
-thresholds it is straight, so that equal scores gain and lose together; past the last point it stays level; and where it
-updates back, which only maps can make it do, the best share at that many false positives or fewer counts.
+The definition leaves some points open. Here the curve starts at (0, 0). It is straight between the points of
+neighbouring thresholds, so the order of equal scores has no effect. It is constant after the last point. With maps, the
+number of false positives can decrease as the threshold falls; then the best share at that many false positives or fewer
+counts.
 
 Boxes are (left, top, right, bottom) in pixels, right and bottom exclusive.
 """
@@ -27,18 +28,18 @@ from oddframe.errors import InputError
 from oddframe.evaluation.auc import ranks
 
 IOU = 0.1
-"""Overlap from which on a detected and a true region belong together."""
+"""Minimum overlap (IoU) of a detected region with a true region."""
 
 TRACK_PART = 10
-"""A track is detected if one in so many of its regions is."""
+"""A track is detected if at least one of this many of its regions is detected."""
 
 _NEIGHBOURS = np.zeros((3, 3, 3), bool)
 _NEIGHBOURS[1] = True
-"""Pixels hang together with the eight around them in the same frame."""
+"""Connectivity within a frame: a pixel is connected with its eight neighbours."""
 
 _PERSISTING = _NEIGHBOURS.copy()
 _PERSISTING[:, 1, 1] = True
-"""And with the same pixel in the frames before and after."""
+"""Connectivity in time: a pixel is also connected with the same pixel in the previous and the next frame."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class TrueRegions:
     """The anomalous regions of one video.
 
     Attributes:
-        frames: number of frames of the video, those without regions included.
+        frames: number of frames of the video, including frames without regions.
         frame: (R,) frame of each region, 0-based.
-        box: (R, 4).
-        track: (R,) a number per region, the same for all regions of one anomaly; numbers need only differ in the video.
+        box: (R, 4) boxes.
+        track: (R,) number of the track of each region, unique within the video.
     """
 
     frames: int
@@ -69,14 +70,14 @@ class FoundRegions:
 
 @dataclass(frozen=True)
 class RegionResult:
-    """What detected regions are worth.
+    """Metrics of detected regions.
 
     Attributes:
         rbdc, tbdc: 0..1, the areas under the two curves; nan without true regions, 0 without detections.
-        regions, tracks, frames: true regions and tracks, and all frames.
-        threshold: (K,) falling.
-        false_positives: (K,) per frame, of the regions that reach the threshold.
-        region_share, track_share: (K,) share of the true regions and tracks that they detect; nan where there are none.
+        regions, tracks, frames: numbers of true regions, of true tracks, and of all frames.
+        threshold: (K,) in falling order.
+        false_positives: (K,) false positives per frame at each threshold.
+        region_share, track_share: (K,) detected share of the true regions and tracks; nan if there are none.
     """
 
     rbdc: float
@@ -91,11 +92,11 @@ class RegionResult:
 
 
 def box_detection(videos: Sequence[tuple[TrueRegions, FoundRegions]]) -> RegionResult:
-    """RBDC and TBDC of scored boxes, exact: every score that occurs is a threshold.
+    """RBDC and TBDC of scored boxes. They are exact: every score that occurs is a threshold.
 
     Raises:
-        InputError: no video, a box without area, a frame beyond the video, arrays that differ in length, or a score
-            that is not a number.
+        InputError: there is no video, a box has no area, a frame is beyond the video, arrays differ in length, or a
+            score is NaN.
     """
     for number, (true, found) in enumerate(videos):
         _check(number, true.frames, true.frame, true.box, true.track)
@@ -124,17 +125,17 @@ def map_detection(
     videos: Sequence[tuple[TrueRegions, NDArray[np.floating], tuple[int, int]]],
     thresholds: Sequence[float] | int = 100,
 ) -> RegionResult:
-    """RBDC and TBDC of anomaly maps: at every threshold the regions are those of `regions_of_map`.
+    """RBDC and TBDC of anomaly maps. At every threshold, `regions_of_map` gives the detected regions.
 
     Args:
-        videos: true regions, (N, h, w) maps at the detector's own grid, one per frame, and (height, width) of the video
-            in pixels, in which its boxes are.
-        thresholds: the thresholds, or how many. A number of them is spread over the values that the maps have, such
-            that the share of cells above them grows evenly on a logarithmic scale from one cell to half of all; they
-            move with the values, so that the result depends on their order alone.
+        videos: true regions; (N, h, w) maps at the grid of the detector, one per frame; and (height, width) of the
+            video in pixels, the unit of its boxes.
+        thresholds: the thresholds, or their number. A number is spread over the values of the maps, such that the share
+            of cells above the thresholds grows evenly on a logarithmic scale, from one cell to half of all cells. Then
+            the result depends only on the order of the values.
 
     Raises:
-        InputError: no video, no thresholds, maps that are not one per frame, or values that are not numbers.
+        InputError: there is no video or no threshold, maps are not one per frame, or a value is NaN.
     """
     for number, (true, maps, _) in enumerate(videos):
         _check(number, true.frames, true.frame, true.box, true.track)
@@ -162,11 +163,15 @@ def map_detection(
 def regions_of_map(
     maps: NDArray[np.floating], threshold: float, size: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The regions of (N, h, w) maps: what reaches the threshold and hangs together, corners included, in one frame.
+    """The regions of (N, h, w) maps: connected cells of one frame that reach the threshold; corners connect.
+
+    Args:
+        maps: (N, h, w).
+        threshold: minimum value of a cell.
+        size: (height, width) of the video in pixels. The grid of the map covers the whole picture.
 
     Returns:
-        (D,) frames and (D, 4) enclosing boxes in pixels of a video of `size` (height, width), over which the grid of
-        the map is stretched.
+        (D,) frames and (D, 4) enclosing boxes in pixels of the video.
     """
     labels, count = ndimage.label(np.asarray(maps) >= np.float64(threshold), _NEIGHBOURS)
     frame, box = _boxes(labels, count)
@@ -177,12 +182,12 @@ def regions_of_map(
 def regions_of_masks(masks: ArrayLike) -> TrueRegions:
     """True regions from (N, H, W) pixel masks, anomalous where not 0; see `oddframe.datasets.masks.read_masks`.
 
-    A region is the box around pixels that hang together, corners included, in one frame. Masks know no tracks; here
-    regions belong to one track if they share pixels from frame to frame. Two people who touch become one track, and one
-    who leaves the picture and returns, two. This rule is oddframe's; where a data set names tracks, use those.
+    A region is the box around connected pixels of one frame; corners connect. Masks have no tracks, so regions belong
+    to one track if they share pixels in consecutive frames. Two people who touch become one track, and a person who
+    leaves the picture and returns becomes two. This rule is oddframe's. If a data set has tracks, use those instead.
 
     Raises:
-        InputError: the masks are not of the shape (N, H, W).
+        InputError: the masks do not have the shape (N, H, W).
     """
     inside = np.asarray(masks) != 0
     if inside.ndim != 3:
@@ -196,7 +201,7 @@ def regions_of_masks(masks: ArrayLike) -> TrueRegions:
 
 
 def _boxes(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Frame and box, in cells, of each of the regions 1..count, none of which spans two frames."""
+    """Frame and box, in cells, of each of the regions 1..count. Every region lies in one frame."""
     found = ndimage.find_objects(labels, count)
     frame = np.array([where[0].start for where in found], np.int64)
     corners = [(x.start, y.start, x.stop, y.stop) for _, y, x in found]
@@ -206,18 +211,18 @@ def _boxes(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], ND
 def _matches(
     true: TrueRegions, frame: NDArray[np.integer], box: NDArray[np.number]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the true and of the detected region of every pair that overlaps enough."""
+    """Positions of the true and of the detected region, for every pair with enough overlap."""
     order = np.argsort(frame, kind="stable")
     start = np.searchsorted(frame, true.frame, "left", sorter=order)
     count = np.searchsorted(frame, true.frame, "right", sorter=order) - start
     a = np.repeat(np.arange(len(count)), count)
     b = order[np.arange(len(a)) - np.repeat(np.cumsum(count) - count - start, count)]
     of_true, of_found = np.asarray(true.box, np.float64), np.asarray(box, np.float64)
-    one, other = of_true[a], of_found[b]
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    true_box, found_box = of_true[a], of_found[b]
+    sides = np.minimum(true_box[:, 2:], found_box[:, 2:]) - np.maximum(true_box[:, :2], found_box[:, :2])
     shared = sides.clip(min=0).prod(axis=1)
     united = _area(of_true)[a] + _area(of_found)[b] - shared
-    enough = shared / united >= IOU  # in this form 7 of 70 pixels are a tenth; 0.1 * 70 is more than 7
+    enough = shared / united >= IOU  # a division, because 0.1 * 70 is more than 7 in floating point
     return a[enough], b[enough]
 
 
@@ -226,11 +231,12 @@ def _area(box: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ranks_of_tracks(track: NDArray[np.integer], best: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The highest rank at which each track is detected, -1 for never; `best` is that of each of its regions."""
+    """The highest rank at which each track is detected, or -1; `best` is the highest rank of each region."""
     order = np.lexsort((-best, track))
     _, start, count = np.unique(track[order], return_index=True, return_counts=True)
     needed = -(-count // TRACK_PART)
-    return best[order][start + needed - 1]
+    chosen: NDArray[np.int64] = best[order][start + needed - 1]
+    return chosen
 
 
 def _result(
@@ -263,7 +269,7 @@ def _result(
 
 
 def _area_up_to_one(rate: NDArray[np.float64], share: NDArray[np.float64]) -> float:
-    """Area under the curve through (0, 0) and the given points, from rate 0 to 1; see the head of the module."""
+    """Area under the curve through (0, 0) and the given points, from rate 0 to 1; see the docstring of the module."""
     order = np.lexsort((share, rate))
     x, y = np.append(0, rate[order]), np.append(0, np.maximum.accumulate(share[order]))
     beyond = int(np.searchsorted(x, 1, "right"))
@@ -274,7 +280,7 @@ def _area_up_to_one(rate: NDArray[np.float64], share: NDArray[np.float64]) -> fl
 
 
 def _spread(maps: Sequence[NDArray[np.floating]], count: int) -> NDArray[np.float64]:
-    """`count` values of the maps; see `map_detection`."""
+    """Choose `count` values of the maps as thresholds; see `map_detection`."""
     if count < 1 or not maps:
         return np.zeros(0)
     values = np.concatenate([grid.ravel() for grid in maps])
@@ -285,7 +291,7 @@ def _spread(maps: Sequence[NDArray[np.floating]], count: int) -> NDArray[np.floa
 def _check(
     number: int, frames: int, frame: NDArray[np.integer], box: NDArray[np.number], other: NDArray[np.number]
 ) -> None:
-    """Refuse regions of a video that cannot be right."""
+    """Raise an InputError if the regions of a video are not valid."""
     if frame.ndim != 1 or box.shape != (len(frame), 4) or other.shape != frame.shape:
         raise InputError(
             f"video {number}: {frame.shape} frames, {box.shape} boxes and {other.shape} tracks or scores are not one "
@@ -294,7 +300,7 @@ def _check(
     strange = frame[(frame < 0) | (frame >= frames)]
     if len(strange):
         raise InputError(f"video {number}: a region in frame {strange[0]}, but it has {frames} frames, counted from 0")
-    # Not `<=`, so that a corner that is not a number is refused too.
+    # The negated comparison also finds corners that are NaN.
     empty = ~((box[:, 2] > box[:, 0]) & (box[:, 3] > box[:, 1]) & np.isfinite(box).all(axis=1))
     if empty.any():
         raise InputError(

@@ -1,9 +1,9 @@
-"""What frame scores of weakly labelled test videos are worth, and what one gets without locating anything.
+"""Metrics of frame scores on weakly labelled test sets, and reference results of detectors that locate nothing.
 
-The AUC of this field pools the frames of all test videos. Most normal frames lie in normal videos, so it mostly
-measures whether whole videos are told apart: a detector that knows the label of every video and nothing else reaches
-0.82 on UCF-Crime and 0.96 on ShanghaiTech. `reference_rows` computes that for the set at hand, and beside the pooled
-AUC stands that of the anomalous videos alone, where such a detector is worth nothing (0.5).
+The AUC of this field pools the frames of all test videos. Most normal frames are in normal videos, so this AUC mostly
+measures whether whole videos are distinguished. A detector that only knows the label of every video reaches 0.82 on
+UCF-Crime and 0.96 on ShanghaiTech. `reference_rows` computes this value for a given set. The AUC of the anomalous
+videos alone is reported too; there such a detector gets only 0.5.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from oddframe.evaluation.auc import (
 from oddframe.evaluation.plain import plain
 
 SLACK = 16
-"""Frames by which scores and video may differ in length: a snippet. Public features drop the last snippet where the
-number of frames is a multiple of 16, and others fill up the last one."""
+"""Accepted difference in length between scores and video, in frames: one snippet. Some public features lack the last
+snippet if the number of frames is a multiple of 16, and others pad the last snippet."""
 
 CONSTANT, ORACLE = "constant score", "label of the video"
 """Names of the reference rows."""
@@ -37,7 +37,7 @@ CONSTANT, ORACLE = "constant score", "label of the video"
 
 @dataclass(frozen=True)
 class ClassResult:
-    """One class of anomalies.
+    """Metrics of one class of anomalies.
 
     Attributes:
         videos, frames, positives: anomalous videos of the class, their frames, and the anomalous ones among these.
@@ -54,24 +54,25 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class WeakResult:
-    """What a set of scores is worth. Metrics are fractions of 1, nan where undefined.
+    """Metrics of a set of scores, in 0..1, and nan where undefined.
 
     Attributes:
-        rule: how the annotation was read, see `oddframe.datasets.weak.labels`.
-        videos, anomalous_videos: evaluated.
-        frames, positives: of them; positives are the anomalous frames; None where only the labels of the videos are
-            known, and all metrics of frames are nan then, but for the false alarms.
+        rule: how the annotation was interpreted; see `oddframe.datasets.weak.labels`.
+        videos, anomalous_videos: numbers of evaluated videos, and of the anomalous ones among them.
+        frames, positives: their frames and anomalous frames. `positives` is None if only the labels of the videos are
+            known; then all frame-level metrics except the false alarm rate are nan.
         auc: of all frames together.
-        average_precision, average_precision_trapezoid: of all frames together, summed in steps, and with straight
-            lines between the points of the curve; see `oddframe.evaluation.auc`.
+        average_precision, average_precision_trapezoid: of all frames together, as a sum of steps and by the trapezoidal
+            rule; see `oddframe.evaluation.auc`.
         anomalous_auc: of all frames of the anomalous videos together.
-        video_auc: of videos, by the highest score in each.
-        false_alarm_rate: share of the frames of normal videos that reach `threshold`.
-        pair_mean_auc: for comparison with one popular program only: the mean AUC of pairs of an anomalous and a normal
-            video, both in the order of their names, as many as there are. It is not what publications mean by AUC.
-        classes: class -> its figures; a video of several classes counts in each.
-        left_out: names of videos without scores that were left out on demand.
-        notes: lines that can change how the figures are to be read.
+        video_auc: of the videos, by the highest score in each.
+        false_alarm_rate: share of the frames of normal videos whose score reaches `threshold`.
+        threshold: for the false alarm rate.
+        pair_mean_auc: mean AUC of pairs of an anomalous and a normal video, paired in the order of their names. It is
+            only for comparison with one popular program; publications mean another value by AUC.
+        classes: class -> its metrics. A video of several classes counts in each of them.
+        left_out: names of the videos without scores that were left out on request.
+        notes: remarks that change the meaning of the figures.
     """
 
     rule: Rule
@@ -108,22 +109,22 @@ def evaluate_weak(
     """Evaluate the scores of a test set.
 
     Args:
-        curves: video -> (frames,) scores, higher = more anomalous. They say how many frames a video has: labels are
-            made as long as they are.
+        curves: video -> (frames,) scores, higher = more anomalous. Their length is the number of labels.
         videos: the test set.
-        threshold: for the false alarms.
-        leave_out: whether videos without scores are left out, and named in the result, instead of refused.
+        rule: how the annotation is interpreted.
+        threshold: for the false alarm rate.
+        leave_out: leave out videos without scores and name them in the result, instead of raising an error.
 
     Raises:
-        InputError: videos and scores do not belong together, a curve is not one number per frame, it differs by more
-            than a snippet (16 frames) from the known length of its video, or of some anomalous videos only the labels
-            are known and of others the frames.
+        InputError: videos and scores do not match, a curve is not one number per frame, the length of a curve differs
+            by more than a snippet (16 frames) from the known length of its video, or the anomalous frames are known of
+            some anomalous videos only.
     """
     chosen, left_out = _chosen(curves, videos, leave_out)
     scores = [_checked(curves[video.name], video) for video in chosen]
-    known = _frames_known(chosen)
+    frames_known = _frames_known(chosen)
     truth = [
-        labels(video, len(score), rule) if known else np.zeros(len(score), np.int8)
+        labels(video, len(score), rule) if frames_known else np.zeros(len(score), np.int8)
         for video, score in zip(chosen, scores, strict=True)
     ]
     place, levels = ranks(np.concatenate(scores))
@@ -141,14 +142,14 @@ def evaluate_weak(
         average_precision=math.nan,
         average_precision_trapezoid=math.nan,
         anomalous_auc=math.nan,
-        video_auc=roc_auc([video.label for video in chosen], [own.max() for own in frames.place]),
+        video_auc=roc_auc([video.label for video in chosen], [rank.max() for rank in frames.place]),
         false_alarm_rate=reached / sum(map(len, normal)) if normal else math.nan,
         threshold=threshold,
         pair_mean_auc=math.nan,
         classes={},
         left_out=left_out,
     )
-    if not known:
+    if not frames_known:
         return replace(result, notes=("only the labels of the videos are known, so there are no metrics of frames",))
     return _with_frames(result, frames)
 
@@ -156,10 +157,11 @@ def evaluate_weak(
 def reference_rows(
     lengths: Mapping[str, int], videos: Sequence[WeakVideo], rule: Rule = "exclusive", *, leave_out: bool = False
 ) -> dict[str, WeakResult]:
-    """What two detectors that locate nothing reach: a constant score, and the true label of each video for all frames.
+    """Results of two detectors that locate nothing: a constant score, and the label of the video for all its frames.
 
     Args:
-        lengths: video -> frames, as many as the scores have that are to stand beside these rows.
+        lengths: video -> number of frames, equal to the length of the scores to compare with.
+        videos, rule, leave_out: as in `evaluate_weak`.
 
     Returns:
         `CONSTANT` and `ORACLE` -> result.
@@ -175,7 +177,7 @@ def reference_rows(
 
 @dataclass(frozen=True)
 class _Frames:
-    """Videos, and for each of their frames 0 or 1 and the rank of its score; there are `levels` ranks in all."""
+    """Videos, with the label and the rank of the score of each frame. There are `levels` distinct ranks."""
 
     videos: Sequence[WeakVideo]
     truth: Sequence[NDArray[np.int8]]
@@ -195,13 +197,13 @@ class _Frames:
 
 
 def _with_frames(result: WeakResult, frames: _Frames) -> WeakResult:
-    """The result with all that takes a label per frame."""
+    """The result with the metrics that need a label per frame."""
     order = sorted(range(len(frames.videos)), key=lambda n: frames.videos[n].name)
     anomalous = [n for n in order if frames.videos[n].label]
     normal = [n for n in order if not frames.videos[n].label]
     background, _ = frames.counts(normal)
-    own, positives = frames.counts(anomalous)
-    negatives = background + own
+    within, positives = frames.counts(anomalous)
+    negatives = background + within
     silent = [n for n in anomalous if not frames.truth[n].any()]
     return replace(
         result,
@@ -209,7 +211,7 @@ def _with_frames(result: WeakResult, frames: _Frames) -> WeakResult:
         auc=roc_auc_of(negatives, positives),
         average_precision=average_precision_of(negatives, positives),
         average_precision_trapezoid=average_precision_trapezoid_of(negatives, positives),
-        anomalous_auc=roc_auc_of(own, positives),
+        anomalous_auc=roc_auc_of(within, positives),
         pair_mean_auc=_mean([roc_auc(*frames.of(pair)) for pair in zip(anomalous, normal, strict=False)]),
         classes=_classes(frames, anomalous, background),
         notes=tuple(
@@ -220,12 +222,12 @@ def _with_frames(result: WeakResult, frames: _Frames) -> WeakResult:
 
 
 def _classes(frames: _Frames, anomalous: Sequence[int], background: NDArray[np.int64]) -> dict[str, ClassResult]:
-    """Every class by name; `background` counts the frames of normal videos at each rank."""
+    """The metrics of every class by name. `background` counts the frames of normal videos at each rank."""
     by_name: dict[str, list[int]] = {}
     for n in anomalous:
         for name in frames.videos[n].categories:
             by_name.setdefault(name, []).append(n)
-    # Frames of normal videos below each rank, those of equal rank counting half: sorted once for all classes.
+    # Frames of normal videos below each rank, with equal ranks as half. They are sorted once for all classes.
     below = np.cumsum(background) - background / 2
     found = {}
     for name, numbers in sorted(by_name.items()):
@@ -260,7 +262,7 @@ def _chosen(
 
 
 def _checked(curve: NDArray[np.floating], video: WeakVideo) -> NDArray[np.float64]:
-    """The scores of a video, one number for each of about as many frames as it has."""
+    """The scores of a video as float64, after a check of their shape, their values and their number."""
     scores = np.asarray(curve, dtype=np.float64)
     if scores.ndim != 1 or not len(scores):
         raise InputError(f"{video.name}: scores of shape {scores.shape} are not one number per frame")
@@ -275,7 +277,7 @@ def _checked(curve: NDArray[np.floating], video: WeakVideo) -> NDArray[np.float6
 
 
 def _frames_known(videos: Sequence[WeakVideo]) -> bool:
-    """Whether it is known which frames are anomalous, and not only which videos."""
+    """Whether the anomalous frames are known, and not only the anomalous videos."""
     unknown = [video.name for video in videos if video.intervals is None]
     anomalous = sum(video.label for video in videos)
     if unknown and len(unknown) < anomalous:

@@ -1,11 +1,11 @@
-"""Where extractors come from: by a word and published weights, from an ONNX file, or from a folder they were saved to.
+"""Opening and loading of feature extractors: a built-in one with published weights, an ONNX file, or a saved folder.
 
     clip        CLIP's image tower through `transformers`: 512 (ViT-B/16)
     s3d         S3D, weights of torchvision or kylemin: 1024
     i3d         I3D Inception RGB, weights of piergiaj: 1024
     onnx:FILE   any network for images or clips
 
-The networks' own modules are imported when one is asked for.
+The modules of the networks are imported on demand.
 """
 
 from __future__ import annotations
@@ -40,48 +40,50 @@ def open_extractor(
     name: str | None = None,
     precision: ExtractorPrecision = "fp32",
 ) -> Extractor:
-    """Make an extractor, on the CPU.
+    """Open an extractor on the CPU.
 
     Args:
         spec: "clip", "s3d", "i3d" or "onnx:FILE".
-        weights: the published file of s3d and i3d, which need one; a folder in the layout of Hugging Face for clip,
-            which is fetched from its hub without one.
-        preprocessing: YAML that describes an ONNX file, where it does not lie beside it.
-        name: of the backbone, letters, digits, "-" and "_"; the spec's word, or the name of the ONNX file, without.
-        precision: "bf16" for the arithmetic of clip, s3d and i3d.
+        weights: for s3d and i3d the published file, which they need; for clip a folder in the layout of Hugging Face.
+            Without it, clip is fetched from the hub of Hugging Face.
+        preprocessing: YAML file that describes an ONNX file; None takes the file FILE.yaml beside it.
+        name: of the backbone: letters, digits, "-" and "_". None takes `spec`, or the name of the ONNX file.
+        precision: "fp32", or "bf16" for the arithmetic of clip, s3d and i3d.
 
     Raises:
-        InputError: an unknown spec, an argument that it has no use for, or whatever is wrong with the files.
+        InputError: the spec is unknown, an argument does not apply to it, or a file is missing or wrong.
     """
     word, _, file = spec.partition(":")
     if precision not in get_args(ExtractorPrecision):
         raise InputError(f"precision is {precision!r}; choose {' or '.join(get_args(ExtractorPrecision))}")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise InputError(f"name {name!r} of a backbone: use letters, digits, - and _ alone")
+        raise InputError(f"name {name!r} of a backbone: use only letters, digits, - and _")
     if word == "onnx" and file:
         if weights is not None:
-            raise InputError(f"{spec} has its weights in its file; weights {weights} is of no use")
+            raise InputError(f"{spec} has its weights in its file; leave out weights {weights}")
         if precision != "fp32":
             raise InputError(f"{spec} computes as its file says; precision {precision} is of no use")
-        return family(word).open(Path(file), preprocessing, name)
+        described: Extractor = family(word).open(Path(file), preprocessing, name)
+        return described
     if spec not in NETWORKS:
         raise InputError(f"extractor {spec!r} is not known; there are: {KNOWN}")
     if preprocessing is not None:
-        raise InputError(f"{spec} knows how its frames are made; preprocessing {preprocessing} is for onnx:FILE")
+        raise InputError(f"{spec} has its own preprocessing; preprocessing {preprocessing} is for onnx:FILE only")
     if spec in PUBLISHED:
         if weights is None:
             raise InputError(f"{spec} needs weights: {PUBLISHED[spec]}; give the file with --weights FILE")
         if not weights.is_file():
             raise InputError(f"{weights}: there is no such file; {spec} needs {PUBLISHED[spec]}")
-    return family(spec).open(weights, name or spec, precision)
+    extractor: Extractor = family(spec).open(weights, name or spec, precision)
+    return extractor
 
 
 def load_extractor(folder: str | Path) -> Extractor:
-    """Read what `Extractor.save` wrote; on the CPU, with the vectors and the identity of what was saved.
+    """Load an extractor that `Extractor.save` wrote, on the CPU. Vectors and identity are those of the original.
 
     Raises:
-        InputError: a library that it needs is not installed.
-        BundleError: not such a folder, made by a newer oddframe, or damaged.
+        InputError: a library that the extractor needs is not installed.
+        BundleError: the folder holds no extractor, was written by a newer oddframe, or is damaged.
     """
     folder = Path(folder)
     if not (folder / ABOUT).is_file():
@@ -92,7 +94,8 @@ def load_extractor(folder: str | Path) -> Extractor:
             raise BundleError(f"{folder}: saved by a newer oddframe; upgrade oddframe")
         if about["spec"] not in (*NETWORKS, "onnx"):
             raise BundleError(f"{folder}: holds an extractor {about['spec']!r}, which is not known; there are: {KNOWN}")
-        return family(about["spec"]).load(folder, about)
+        extractor: Extractor = family(about["spec"]).load(folder, about)
+        return extractor
     except OddframeError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -101,7 +104,7 @@ def load_extractor(folder: str | Path) -> Extractor:
 
 
 def family(word: str) -> Any:
-    """The class of extractors of a word; their libraries are imported now and not before."""
+    """The class of extractors for a word such as "clip". Its libraries are imported only now."""
     if word == "clip":
         from oddframe.features.clip import CLIPExtractor
 

@@ -1,8 +1,8 @@
-"""CLIP's image tower: 512 numbers for a frame (ViT-B/16), averaged over the frames of a snippet.
+"""CLIP's image encoder as extractor: 512 numbers for a frame (ViT-B/16), averaged over the frames of a snippet.
 
 Radford et al.: "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, arXiv:2103.00020.
-The network is that of `transformers`; vectors are projected into the space that images share with text, and not brought
-to unit length. Which size of CLIP it is, its configuration says.
+The network is the one of `transformers`. Vectors are projected into the common space of images and text, and are not
+normalised to unit length. The configuration of the network defines the size of CLIP.
 
 Shape letters: B snippets, T frames, H x W pixels, D length of a vector.
 """
@@ -27,7 +27,7 @@ STD = (0.26862954 * 255, 0.26130258 * 255, 0.27577711 * 255)
 
 
 class CLIPExtractor(NetworkExtractor):
-    """One vector per snippet: the mean over its frames."""
+    """Extracts one vector per snippet: the mean of the vectors of its frames."""
 
     network: Any
     spec, kind = "clip", "frames"
@@ -40,49 +40,53 @@ class CLIPExtractor(NetworkExtractor):
 
     @classmethod
     def open(cls, weights: Path | None, name: str = "clip", precision: ExtractorPrecision = "fp32") -> Self:
-        """Read a folder in the layout of Hugging Face (config.json, model.safetensors), or ViT-B/16 from its hub.
+        """Open a folder in the layout of Hugging Face (config.json, model.safetensors), or ViT-B/16 from its hub.
 
         Raises:
-            InputError: `transformers` is not installed, there are no weights, or they are of something else.
+            InputError: `transformers` is not installed, or the weights cannot be found or read.
+            BundleError: the weights lack a part of the image encoder.
         """
         transformers = import_transformers()
-        wanted = f"CLIP's weights are published at https://huggingface.co/{HUB} (config.json and model.safetensors)"
+        advice = f"CLIP's weights are published at https://huggingface.co/{HUB} (config.json and model.safetensors)"
         if weights is not None and not (weights / "config.json").is_file():
-            raise InputError(f"{weights}: not a folder with a config.json; {wanted}")
+            raise InputError(f"{weights}: not a folder with a config.json; {advice}")
         source = HUB if weights is None else str(weights)
         try:
             with quiet(transformers, progress=weights is None):
                 network, loading = transformers.CLIPVisionModelWithProjection.from_pretrained(
                     source, output_loading_info=True, local_files_only=weights is not None
                 )
-        except Exception as error:  # of many kinds: no network, no such file, a damaged one
+        except Exception as error:  # many classes: no network, no such file, a damaged file
             reason = str(error).splitlines()[0]
             if weights is None:
-                raise InputError(f"CLIP cannot be fetched; {wanted}; name their folder with --weights") from error
-            raise InputError(f"{weights}: CLIP cannot be read from it: {reason}; {wanted}") from error
+                raise InputError(f"CLIP cannot be fetched; {advice}; name their folder with --weights") from error
+            raise InputError(f"{weights}: CLIP cannot be read from it: {reason}; {advice}") from error
         absent = sorted(str(key) for key in (*loading["missing_keys"], *loading["mismatched_keys"]))
         if absent:
-            raise BundleError(f"{source} lacks {absent[0]} of CLIP's image tower; {wanted}")
+            raise BundleError(f"{source} lacks {absent[0]} of CLIP's image tower; {advice}")
         side = network.config.image_size
         preprocessing = Preprocessing(side, (side, side), "rgb", MEAN, STD, "bicubic")
         return cls(network.float(), preprocessing, name, precision)
 
     def config(self) -> dict[str, Any]:
-        return self.network.config.to_diff_dict()
+        config: dict[str, Any] = self.network.config.to_diff_dict()
+        return config
 
     @classmethod
     def build(cls, config: Mapping[str, Any]) -> nn.Module:
         transformers = import_transformers()
-        return transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**config))
+        network: nn.Module = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**config))
+        return network
 
     def vectors(self, x_BCTHW: Tensor) -> Tensor:
         frames = x_BCTHW.transpose(1, 2)
-        vectors_ND = self.network(pixel_values=frames.flatten(0, 1)).image_embeds
-        return vectors_ND.unflatten(0, frames.shape[:2]).float().mean(1)
+        vectors_ND: Tensor = self.network(pixel_values=frames.flatten(0, 1)).image_embeds
+        snippets_BTD: Tensor = vectors_ND.unflatten(0, frames.shape[:2]).float()
+        return snippets_BTD.mean(1)
 
 
 def import_transformers() -> Any:
-    """The library `transformers`.
+    """Import the library `transformers`.
 
     Raises:
         InputError: it is not installed.
@@ -96,7 +100,7 @@ def import_transformers() -> Any:
 
 @contextmanager
 def quiet(transformers: Any, progress: bool) -> Iterator[None]:
-    """No report on the text tower that is not read, none on every try to reach the hub; no bar without `progress`."""
+    """Silence reports about the unused text encoder and about attempts to reach the hub; bars only with `progress`."""
     bars = transformers.utils.logging
     had_bars = bars.is_progress_bar_enabled()
     loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]

@@ -1,4 +1,4 @@
-"""Features of several backbones, each from one store or several, by the names that label files use."""
+"""Features of several backbones, each from one or more stores, found by the video names of label files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Collection:
     """
 
     def __init__(self, specs: Iterable[str]) -> None:
-        """Open every source; see `oddframe.features.store.open_features` for what a spec may be.
+        """Open every source. `oddframe.features.store.open_features` explains the form of a spec.
 
         Raises:
             InputError: a source cannot be opened, or sources of one backbone have different fingerprints.
@@ -41,7 +41,7 @@ class Collection:
 
     @property
     def dims(self) -> dict[str, int]:
-        """Backbone -> D."""
+        """Backbone -> D, the length of its vectors."""
         return {name: sources[0].dim for name, sources in self.sources.items()}
 
     @property
@@ -50,22 +50,22 @@ class Collection:
         return {name: sources[0].fingerprint for name, sources in self.sources.items()}
 
     def missing(self, video: str, backbones: Sequence[str]) -> list[str]:
-        """Those of the backbones that have no features of a video."""
+        """The backbones that have no features of a video."""
         return [name for name in backbones if not self._found(video, name)]
 
     def load(self, video: str, backbones: Sequence[str]) -> dict[str, SnippetFeatures]:
         """Backbone -> features of a video.
 
         Raises:
-            InputError: a backbone has none, or they cannot be used.
+            InputError: a backbone has no features of the video, or they cannot be used.
         """
         loaded = {}
         for name in backbones:
             place = self._found(video, name)
             if place is None:
                 raise InputError(f"{video}: there are no {name} features of it")
-            source, own = place
-            loaded[name] = source.load(own)
+            source, source_name = place
+            loaded[name] = source.load(source_name)
         return loaded
 
     def _found(self, video: str, backbone: str) -> tuple[FeatureSource, str] | None:
@@ -74,13 +74,13 @@ class Collection:
 
 
 def bare(video: str) -> str:
-    """The name of a video without the suffix of its file."""
+    """The name of a video without the suffix of a video file."""
     suffix = next((suffix for suffix in VIDEO_SUFFIXES if video.lower().endswith(suffix)), "")
     return video[: len(video) - len(suffix)]
 
 
 def _places(sources: Sequence[FeatureSource]) -> Mapping[str, tuple[FeatureSource, str]]:
-    """Where the features of a video lie: by its name, and by the last part of it where only one video has that."""
+    """The source of the features of each video, by its name and, if that is unique, by the last part of its name."""
     whole: dict[str, tuple[FeatureSource, str]] = {}
     last: dict[str, list[tuple[FeatureSource, str]]] = {}
     for source in sources:

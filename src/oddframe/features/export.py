@@ -1,4 +1,4 @@
-"""An extractor as an ONNX file, so that a detector that is taken away from torch takes its features along.
+"""Conversion of an extractor to ONNX, so that an exported detector can extract its features without torch.
 
 Shape letters: B snippets, N frames, T frames of a snippet, H x W pixels, D length of a vector.
 """
@@ -19,12 +19,12 @@ INPUT, OUTPUT = "frames", "vectors"
 
 
 def onnx_twin(extractor: Extractor, folder: Path) -> ONNXExtractor:
-    """The same extractor, of the same name, as one that onnxruntime runs; saved for `load_extractor`, and on the CPU.
+    """Convert an extractor to one of the same name that onnxruntime runs, and save it for `load_extractor`.
 
-    A network in torch becomes a graph that takes uint8 frames, normalisation included, and any number of them: (N, H,
-    W, 3), or for clips (B, 16, H, W, 3). It computes in float32, whatever the precision of the original. As its
-    weights and its preprocessing are written down otherwise, its fingerprint is another one. An ONNX network is saved
-    as it is.
+    A torch network becomes a graph that includes normalisation. It takes any number of uint8 frames: (N, H, W, 3), or
+    for clips (B, 16, H, W, 3). It always computes in float32. Its fingerprint differs from the original's, because its
+    weights and preprocessing are stored in another form. An ONNX network is saved unchanged. The returned extractor is
+    on the CPU.
 
     Raises:
         InputError: onnx, onnxscript or onnxruntime is not installed.
@@ -56,7 +56,7 @@ def onnx_twin(extractor: Extractor, folder: Path) -> ONNXExtractor:
 
 
 def graph(extractor: NetworkExtractor) -> bytes:
-    """Content of an ONNX file that needs no other files, from uint8 frames to vectors.
+    """Content of a self-contained ONNX file that maps uint8 frames to vectors.
 
     Raises:
         InputError: onnx or onnxscript is not installed.
@@ -65,7 +65,7 @@ def graph(extractor: NetworkExtractor) -> bytes:
     from torch import Tensor, nn
 
     class Pixels(nn.Module):
-        """The network from the first byte on."""
+        """The network with its normalisation, from uint8 pixels to vectors."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -76,6 +76,6 @@ def graph(extractor: NetworkExtractor) -> bytes:
             return extractor.vectors(extractor.normalised(frames_BTHWC))
 
     length = (SNIPPET,) if extractor.kind == "clips" else ()
-    # Two of them: an axis of length one would be taken to have that length always.
+    # The example has two elements, because the exporter fixes an axis of length 1.
     example = torch.zeros((2, *length, *extractor.preprocessing.crop, 3), dtype=torch.uint8, device=extractor.device)
     return onnx_bytes(Pixels().eval(), [example], ["n"], [INPUT], [OUTPUT])

@@ -1,7 +1,7 @@
-"""From a video to its features: decoding and cutting run ahead on a thread of their own, the network keeps this one.
+"""Extraction of the features of a video. Decoding and cropping run ahead on another thread.
 
-A video of F frames has n = ceil(F / 16) snippets; the last one is filled up by repeating the last frame, so that every
-frame of a video belongs to a snippet. Memory is bounded by a few batches, not by the length of the video.
+A video of F frames has n = ceil(F / 16) snippets. The last snippet is padded with copies of the last frame, so every
+frame of a video belongs to a snippet. Memory holds a few batches and does not depend on the length of the video.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from oddframe.video.decode import Frame, VideoReader, probe
 from oddframe.video.sources import VideoSource
 
 BATCH = 2
-"""Snippets per forward pass on a CPU: more are no faster there, and the network waits longer for the first."""
+"""Snippets per forward pass on a CPU. More are not faster there, and the network waits longer for the first batch."""
 
 
 @dataclass
 class Seconds:
-    """Where the time of extraction went; adds up over videos.
+    """Seconds spent on the parts of extraction, summed over videos.
 
     Attributes:
-        total: from opening videos to their features.
-        network: in the extractor.
-        waiting: of the extractor, for snippets that were not ready.
-        decoding: decoding and resizing, on the thread beside.
-        preparing: cutting out crops, on the thread beside.
+        total: from the opening of the videos to their features.
+        network: computation of the extractor.
+        waiting: waiting of the extractor for snippets.
+        decoding: decoding and resizing, on the other thread.
+        preparing: cropping, on the other thread.
     """
 
     total: float = 0.0
@@ -52,7 +52,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Snippets that go through the network together: views (B, crops, T, h, w, 3) uint8, times of their frames."""
+    """Snippets of one forward pass: `views` (B, crops, T, h, w, 3) uint8, and the times of their frames."""
 
     views: NDArray[np.uint8]
     times: list[float]
@@ -66,21 +66,23 @@ def extract(
     progress: Callable[[int], None] | None = None,
     seconds: Seconds | None = None,
 ) -> SnippetFeatures:
-    """The features of one video.
+    """Extract the features of one video.
 
     Args:
+        source: the video.
+        extractor: the network.
         sampling: see `SnippetSampling.of`.
-        batch: snippets per forward pass; one of ten crops counts as ten. It changes the speed, and the features by no
-            more than rounding.
-        progress: called with the number of frames just done.
-        seconds: to which the time this took is added.
+        batch: snippets per forward pass; a snippet with ten crops counts as ten. It changes the speed, and the features
+            only by rounding.
+        progress: called with the number of frames of each finished batch.
+        seconds: the times of this video are added to it.
 
     Raises:
         VideoError: the video cannot be decoded, its frames are smaller than the crop, or the network gives NaN or
             infinity for it.
     """
     if extractor.kind == "clips" and sampling.frames_per_snippet != SNIPPET:
-        raise ValueError(f"{extractor.name} looks at clips: make its sampling with SnippetSampling.of")
+        raise ValueError(f"{extractor.name} takes clips: make its sampling with SnippetSampling.of")
     spent, began = Seconds(), time.perf_counter()
     info = probe(source)
     size = resized(info, extractor.preprocessing)
@@ -113,18 +115,20 @@ def extract(
 
 
 def resized(info: VideoInfo, preprocessing: Preprocessing) -> tuple[int, int]:
-    """(height, width) that the frames of a video are decoded at: exact, or the shorter side as wanted, the longer one
-    in proportion, rounded down.
+    """(height, width) at which the frames of a video are decoded.
+
+    It is `preprocessing.resize` if that has two numbers. Otherwise `resize` is the length of the shorter side, and the
+    longer side follows in proportion, rounded down.
 
     Raises:
-        VideoError: the crop does not fit into that.
+        VideoError: the crop is larger than the resized frames.
     """
-    wanted = preprocessing.resize
-    if isinstance(wanted, int):
+    target = preprocessing.resize
+    if isinstance(target, int):
         short = min(info.height, info.width)
-        height, width = (max(wanted, wanted * side // short) for side in (info.height, info.width))
+        height, width = (max(target, target * side // short) for side in (info.height, info.width))
     else:
-        height, width = wanted
+        height, width = target
     h, w = preprocessing.crop
     if h > height or w > width:
         raise VideoError(
@@ -135,7 +139,7 @@ def resized(info: VideoInfo, preprocessing: Preprocessing) -> tuple[int, int]:
 
 
 def cut(snippet: NDArray[np.uint8], crop: tuple[int, int], crops: int) -> NDArray[np.uint8]:
-    """(T, H, W, 3) frames to (crops, T, h, w, 3): the centre; or four corners and the centre, then those mirrored."""
+    """(T, H, W, 3) frames to (crops, T, h, w, 3): the centre, or four corners, the centre and their mirror images."""
     (_, height, width, _), (h, w) = snippet.shape, crop
     bottom, right = height - h, width - w
     corners = [(bottom // 2, right // 2)]
@@ -148,7 +152,7 @@ def cut(snippet: NDArray[np.uint8], crop: tuple[int, int], crops: int) -> NDArra
 
 
 def _clocked(frames: Iterable[Frame], spent: Seconds) -> Iterator[Frame]:
-    """The same frames; the time each took is added to `spent.decoding`."""
+    """Yield the same frames, and add the time of each to `spent.decoding`."""
     began = time.perf_counter()
     for frame in frames:
         spent.decoding += time.perf_counter() - began
@@ -160,15 +164,15 @@ def _clocked(frames: Iterable[Frame], spent: Seconds) -> Iterator[Frame]:
 def _batches(
     frames: Iterable[Frame], crop: tuple[int, int], sampling: SnippetSampling, batch: int, spent: Seconds
 ) -> Generator[_Batch]:
-    """The snippets, as many together as `batch` views make, at least one; the last batch may be smaller."""
+    """Yield batches of at least one snippet, with about `batch` views each. The last batch may be smaller."""
     size = max(1, batch // sampling.crops)
     views: list[NDArray[np.uint8]] = []
     times: list[float] = []
     for snippet in _snippets(_clocked(frames, spent)):
         began = time.perf_counter()
         last = len(snippet) - 1
-        looked_at = np.stack([snippet[min(position, last)].image for position in sampling.positions])
-        views.append(cut(looked_at, crop, sampling.crops))
+        sampled = np.stack([snippet[min(position, last)].image for position in sampling.positions])
+        views.append(cut(sampled, crop, sampling.crops))
         times += [frame.time for frame in snippet]
         spent.preparing += time.perf_counter() - began
         if len(views) == size:
@@ -179,7 +183,7 @@ def _batches(
 
 
 def _snippets(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    """Sixteen frames after another; the last snippet may have fewer."""
+    """Yield consecutive groups of sixteen frames. The last group may be smaller."""
     held: list[Frame] = []
     for frame in frames:
         held.append(frame)

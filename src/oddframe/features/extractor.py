@@ -1,6 +1,7 @@
 """The contract of a feature extractor: a frozen network that turns snippets of video into vectors.
 
-An extractor never decodes: it says how frames are to be resized and cut (`Preprocessing`), and is given uint8 pixels.
+An extractor does not decode video. It states how frames are resized and cropped (`Preprocessing`), and takes uint8
+pixels.
 """
 
 from __future__ import annotations
@@ -19,22 +20,23 @@ from oddframe.errors import InputError
 from oddframe.types import Colour, Resize
 
 SNIPPET = 16
-"""Frames of a snippet: what I3D, S3D and every published feature set of the field take."""
+"""Frames of a snippet, as for I3D, S3D and all published feature sets of the field."""
 
 ExtractorPrecision = Literal["fp32", "bf16"]
 
 ABOUT, FORMAT = "extractor.json", 1
-"""The file that makes a folder a saved extractor, and the version of its keys."""
+"""The file that identifies the folder of a saved extractor, and the version of its format."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How decoded frames become what a network was trained on.
+    """The conversion of decoded frames to the input of a network.
 
     Attributes:
-        resize: length of the shorter side in pixels, the other one in proportion; or (height, width).
-        crop: (height, width) cut out of that; in the middle, where there is one crop.
-        mean, std: of each channel in the order of `colour`, in units of pixels 0..255: x = (pixel - mean) / std.
+        resize: length of the shorter side in pixels, with the other side in proportion; or (height, width).
+        crop: (height, width) of the crop from the resized frame. A single crop is taken from the centre.
+        colour: order of the channels.
+        mean, std: of each channel in the order of `colour`, for pixels 0..255: x = (pixel - mean) / std.
         interpolation: of the resize.
     """
 
@@ -50,12 +52,12 @@ class Extractor(ABC):
     """A frozen network, on one device, in eval mode.
 
     Attributes:
-        name: of the backbone; features of one name come from one extractor.
+        name: of the backbone. Features of one name come from one extractor.
         dim: D, length of its vectors.
-        kind: "frames", a network for single images, whose vectors are averaged over a snippet; or "clips", one that
-            looks at all frames of a snippet together.
+        kind: "frames" for a network for single images, whose vectors are averaged over a snippet; "clips" for a network
+            that takes all frames of a snippet together.
         preprocessing: of the frames.
-        least: frames that a snippet must have.
+        least: minimum number of frames of a snippet.
     """
 
     name: str
@@ -66,30 +68,30 @@ class Extractor(ABC):
 
     @abstractmethod
     def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(B, T, H, W, 3) frames of B snippets, resized and cut, to (B, D) vectors.
+        """Compute (B, D) vectors of (B, T, H, W, 3) uint8 frames of B snippets, resized and cropped.
 
         Raises:
-            InputError: frames of another type or shape, or fewer of them than `least`.
+            InputError: the frames have another type or shape, or there are fewer than `least`.
         """
 
     @abstractmethod
     def to(self, device: str) -> None:
-        """Compute on this device from now on.
+        """Move the extractor to a device.
 
         Raises:
-            InputError: the extractor cannot, or the device does not exist.
+            InputError: the extractor cannot compute on it, or it does not exist.
         """
 
     @abstractmethod
     def weights_hash(self) -> str:
-        """12 hexadecimal digits that change with the weights."""
+        """A hash of the weights, 12 hexadecimal digits."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write all that `oddframe.features.catalogue.load_extractor` needs to make it again, pickles excluded."""
+        """Save the extractor for `oddframe.features.catalogue.load_extractor`. No pickles are written."""
 
     def identity(self) -> dict[str, Any]:
-        """What its vectors depend on, as plain values for JSON."""
+        """Everything that its vectors depend on, as plain values for JSON."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -100,22 +102,24 @@ class Extractor(ABC):
 
 
 def fingerprint(identity: dict[str, Any]) -> str:
-    """12 hexadecimal digits of plain values, whatever the order of their keys."""
+    """A hash of plain values, 12 hexadecimal digits, independent of the order of their keys."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def check_frames(extractor: Extractor, frames: NDArray[np.uint8]) -> None:
-    """Frames as `Extractor.embed` wants them.
+    """Check the argument of `Extractor.embed`.
 
     Raises:
-        InputError: another type, another shape, or fewer frames than the network needs.
+        InputError: the frames have another type or shape, or there are fewer than the network needs.
     """
-    wanted = (*extractor.preprocessing.crop, 3)
-    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != wanted:
-        height, width, _ = wanted
+    expected = (*extractor.preprocessing.crop, 3)
+    if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[2:] != expected:
+        height, width, _ = expected
         raise InputError(
             f"{extractor.name}: got {frames.dtype} frames of shape {tuple(frames.shape)}; "
-            f"wanted are uint8 of shape (snippets, frames, {height}, {width}, 3)"
+            f"give uint8 of shape (snippets, frames, {height}, {width}, 3)"
         )
     if frames.shape[1] < extractor.least:
-        raise InputError(f"{extractor.name}: a snippet has {frames.shape[1]} frames, needed are {extractor.least}")
+        raise InputError(
+            f"{extractor.name}: a snippet has {frames.shape[1]} frames, but needs at least {extractor.least}"
+        )

@@ -1,8 +1,9 @@
-"""I3D, Inception-V1 inflated, RGB: 1024 numbers for 16 frames.
+"""I3D (inflated Inception-V1) for RGB as extractor: 1024 numbers for 16 frames.
 
 Carreira, Zisserman: "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset", CVPR 2017, arXiv:1705.07750.
-The weights are DeepMind's as converted by piergiaj (rgb_imagenet.pt): I3DMixed blocks and layers have the names of its
-keys. They came from TensorFlow, where "same" padding depends on the length at hand and may be one longer at the end.
+The weights are DeepMind's, converted by piergiaj (rgb_imagenet.pt). Layers and I3DMixed blocks have the names of its
+keys. The weights come from TensorFlow, where "same" padding depends on the input length and may be longer by one at the
+end.
 
 Shape letters: B clips, C channels, T frames, H x W pixels; t x h x w places of the last feature map.
 """
@@ -25,7 +26,7 @@ from oddframe.models.reference import load_exactly
 
 CLASSES = 400
 
-# Output channels of the branches: 1x1x1; 1x1x1 before 3x3x3; the same, smaller; 1x1x1 after a maximum.
+# Output channels of the branches: 1x1x1; 1x1x1 and 3x3x3; a second, smaller 1x1x1 and 3x3x3; 1x1x1 after max pooling.
 MIXED = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -43,7 +44,7 @@ PREPROCESSING = Preprocessing(resize=256, crop=(224, 224), colour="rgb", mean=(1
 
 
 def same_padding(shape: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[int]:
-    """Zeros before and after each axis, last axis first as `F.pad` wants them, for ceil(length / stride) outputs."""
+    """Zeros before and after each axis for ceil(length / stride) outputs, in the order of `F.pad`: last axis first."""
     padding: list[int] = []
     for length, k, s in zip(reversed(shape), reversed(kernel), reversed(stride), strict=True):
         total = max(k - (length % s or s), 0)
@@ -52,7 +53,7 @@ def same_padding(shape: Sequence[int], kernel: Sequence[int], stride: Sequence[i
 
 
 class ConvUnit(nn.Module):
-    """Convolution, and in all but the last layer BatchNorm and ReLU."""
+    """Convolution, followed by BatchNorm and ReLU except in the last layer."""
 
     def __init__(self, wide: int, out: int, kernel: int = 1, stride: int = 1, last: bool = False) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class ConvUnit(nn.Module):
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         conv = self.conv3d
         padding = same_padding(x_BCTHW.shape[2:], conv.kernel_size, conv.stride)
-        if padding[::2] == padding[1::2]:  # the same on both sides: no padded copy of the input is needed
+        if padding[::2] == padding[1::2]:  # equal padding on both sides needs no padded copy of the input
             y_BCTHW = F.conv3d(x_BCTHW, conv.weight, conv.bias, conv.stride, tuple(padding[::-2]))
         else:
             y_BCTHW = conv(F.pad(x_BCTHW, padding))
@@ -70,7 +71,7 @@ class ConvUnit(nn.Module):
 
 
 class MaxPool(nn.Module):
-    """Maximum with "same" padding; zeros will do, as all it is given comes out of a ReLU."""
+    """Max pooling with "same" padding. Padding with zeros is correct, because every input comes from a ReLU."""
 
     def __init__(self, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> None:
         super().__init__()
@@ -82,7 +83,7 @@ class MaxPool(nn.Module):
 
 
 class I3DMixed(nn.Module):
-    """Four branches side by side."""
+    """An Inception block with four parallel branches."""
 
     def __init__(self, wide: int, channels: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
@@ -103,7 +104,7 @@ class I3DMixed(nn.Module):
 
 
 class I3D(nn.Module):
-    """12,697,264 parameters, those of the 400 classes of Kinetics included."""
+    """The I3D network: 12,697,264 parameters, including the classifier for the 400 classes of Kinetics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,9 +126,9 @@ class I3D(nn.Module):
         self.logits = ConvUnit(WIDTHS[-1], CLASSES, last=True)
 
     def features(self, x_BCTHW: Tensor) -> Tensor:
-        """(B, 3, T, H, W) RGB in [-1, 1] to (B, 1024, t - 1): means over two steps in time and all places.
+        """(B, 3, T, H, W) RGB in [-1, 1] to (B, 1024, t - 1): means over two time steps and all positions.
 
-        t is T/8 rounded up, and at least 2, that is T at least 9: one vector for 16 frames, seven for 64.
+        t is T/8 rounded up. It must be at least 2, so T is at least 9. 16 frames give one vector, 64 frames seven.
         """
         for name, layer in self.named_children():
             if name != "logits":
@@ -137,11 +138,12 @@ class I3D(nn.Module):
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """(B, 3, T, H, W) to (B, 400, t - 1): logits of Kinetics' classes."""
         features_BCt = self.features(x_BCTHW)
-        return self.logits(features_BCt[..., None, None])[..., 0, 0]
+        logits: Tensor = self.logits(features_BCt[..., None, None])
+        return logits[..., 0, 0]
 
 
 class I3DExtractor(NetworkExtractor):
-    """One vector per snippet: the mean over time of `I3D.features`."""
+    """Extracts one vector per snippet: the mean over time of `I3D.features`."""
 
     network: I3D
     spec, dim, kind, least = "i3d", WIDTHS[-1], "clips", 9
@@ -151,7 +153,7 @@ class I3DExtractor(NetworkExtractor):
         """Read a file with the keys of rgb_imagenet.pt.
 
         Raises:
-            BundleError: not such a file; the message names the first key that is missing or too many.
+            BundleError: it is not such a file. The message names the first missing or unknown key.
         """
         network = I3D()
         load_exactly(network, named_tensors(weights), str(weights), advice="wanted is rgb_imagenet.pt of piergiaj")

@@ -1,6 +1,6 @@
-"""Public feature releases in the layouts that their repositories use. Opening one lists names, loading reads one video.
+"""Reader of public feature releases, in the layouts of their repositories.
 
-| layout | one video is | its rows are |
+| layout | files of one video | its rows are |
 |---|---|---|
 | rtfm | NAME.npy or NAME_i3d.npy, [n, crops, D] or [n, D] | snippets |
 | urdmu | NAME.npy, [crops, n, D] | snippets |
@@ -8,8 +8,8 @@
 | sultani | NAME.txt, 32 lines of D numbers | segments |
 | segments | an array NAME, [S, D], in one .npz | segments |
 
-Files may lie in subfolders; their names alone are the videos' names. Crops are averaged. No layout says how many frames
-a video has.
+Files may lie in subfolders; the name of a video is the file name without folders. Crops are averaged. No layout states
+the number of frames of a video. Opening a release lists the names; loading reads one video.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ Array = NDArray[Any]
 
 
 class LayoutSource:
-    """Features of a public release; see `oddframe.features.snippets.FeatureSource`. Made by `open_layout`.
+    """Features of a public release, an `oddframe.features.snippets.FeatureSource`. `open_layout` makes it.
 
     Attributes:
-        name: of the backbone, by default that of the file or folder.
-        dim: D of the first video; the others have to agree when they are loaded.
-        fingerprint: of layout, D and name, because the files do not say which network made them. Releases that must
-            not be mixed need different names.
-        videos: names, in natural order.
-        extractor: None: such features can be learned from, but a video cannot be scored from its pixels.
+        name: of the backbone; by default the name of the file or folder.
+        dim: D of the first video. Loading checks that the other videos have the same D.
+        fingerprint: hash of layout, D and name, because the files do not name their network. Releases that must not be
+            mixed need different names.
+        videos: names of the videos, in natural order.
+        extractor: None. Such features serve for training, but new videos cannot be scored from their pixels.
     """
 
     extractor: None = None
@@ -77,7 +77,7 @@ class LayoutSource:
 
 
 def open_layout(layout: str, path: Path, name: str | None = None) -> LayoutSource:
-    """A public release.
+    """Open a public release.
 
     Args:
         layout: one of `LAYOUTS`.
@@ -85,7 +85,7 @@ def open_layout(layout: str, path: Path, name: str | None = None) -> LayoutSourc
         name: of the backbone; None takes the name of the folder or file.
 
     Raises:
-        InputError: nothing of that layout there, or two files of one name.
+        InputError: `path` holds nothing in that layout, or two files have the same name.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
@@ -94,13 +94,13 @@ def open_layout(layout: str, path: Path, name: str | None = None) -> LayoutSourc
 
 @dataclass(frozen=True)
 class Layout:
-    """How one kind of release lies on disk.
+    """The layout of one kind of release on disk.
 
     Attributes:
         kind: of the rows.
-        has: what it consists of, in words.
+        has: description of its files, for messages.
         find: path -> video -> its files, in the order of the crops.
-        read: video and its files -> (n, D), crops averaged in float32; any InputError names the file.
+        read: video and its files -> (n, D), with crops averaged in float32. An InputError names the file.
     """
 
     kind: Literal["snippets", "segments"]
@@ -120,7 +120,7 @@ def _load(path: Path) -> Array:
 
 
 def _average(path: Path, array: Array, axis: int) -> Array:
-    """Crops averaged over their axis."""
+    """Average the crops over their axis."""
     crops = array.shape[axis]
     if array.dtype.kind != "f" or crops not in CROP_COUNTS:
         shape = " x ".join(map(str, array.shape))
@@ -148,7 +148,8 @@ def _crops(video: str, files: list[Path]) -> Array:
     for path, crop in zip(files, crops, strict=True):
         if crop.shape != crops[0].shape:
             raise InputError(f"{path}: has shape {crop.shape}, {files[0].name} has {crops[0].shape}")
-    return np.stack(crops).mean(0)
+    mean: NDArray[np.float32] = np.stack(crops).mean(0)
+    return mean
 
 
 def _sultani(video: str, files: list[Path]) -> Array:
@@ -170,7 +171,7 @@ def _segments(video: str, files: list[Path]) -> Array:
 
 
 def _by_name(path: Path, suffix: str, name: Callable[[str], str]) -> dict[str, list[Path]]:
-    """Video -> files below `path` whose stem `name` gives that video."""
+    """Video -> its files below `path`; `name` converts the stem of a file to the name of its video."""
     found: dict[str, list[Path]] = {}
     for file in sorted(path.rglob(f"*{suffix}"), key=lambda file: natural_key(str(file))):
         if not file.name.startswith("."):
@@ -179,7 +180,7 @@ def _by_name(path: Path, suffix: str, name: Callable[[str], str]) -> dict[str, l
 
 
 def _single(suffix: str, ending: str = "") -> Callable[[Path], dict[str, list[Path]]]:
-    """Finds releases of one file per video."""
+    """Make the function that finds releases with one file per video."""
 
     def find(path: Path) -> dict[str, list[Path]]:
         found = _by_name(path, suffix, lambda stem: stem.removesuffix(ending))
@@ -192,7 +193,7 @@ def _single(suffix: str, ending: str = "") -> Callable[[Path], dict[str, list[Pa
 
 
 def _find_crops(path: Path) -> dict[str, list[Path]]:
-    """The crops of every video in order; each has to be there once."""
+    """The crops of every video in order. Every crop must exist exactly once."""
     ordered = {}
     for video, files in _by_name(path, ".npy", lambda stem: re.sub(r"__\d+$", "", stem)).items():
         numbered: dict[int, Path] = {}

@@ -1,4 +1,4 @@
-"""What extractors share whose network is a torch module: pixels in, vectors out, weights on disk.
+"""Base class of extractors with a torch network: normalisation, precision, and saving of weights.
 
 Shape letters: B snippets, T frames of a snippet, H x W pixels, D length of a vector; three channels.
 """
@@ -32,10 +32,10 @@ class NetworkExtractor(Extractor):
     """An extractor around a torch module.
 
     Attributes:
-        spec: the word that `oddframe.features.catalogue.open_extractor` knows it by.
+        spec: the word for `oddframe.features.catalogue.open_extractor`.
         network: in eval mode, frozen, float32.
-        precision: "bf16" runs convolutions and matrix products in bfloat16 (autocast), which helps where the device
-            has units for it and slows others down. Vectors come out a little different: it is part of the identity.
+        precision: "bf16" runs convolutions and matrix products in bfloat16 (autocast). It is faster on devices with
+            bfloat16 units and slower on others. Vectors differ slightly, so it is part of the identity.
     """
 
     spec: ClassVar[str]
@@ -60,14 +60,14 @@ class NetworkExtractor(Extractor):
     @classmethod
     @abstractmethod
     def build(cls, config: Mapping[str, Any]) -> nn.Module:
-        """The network with any weights."""
+        """Build the network, with arbitrary weights."""
 
     def config(self) -> dict[str, Any]:
-        """What `build` needs, as plain values."""
+        """The argument of `build`, as plain values."""
         return {}
 
     def normalised(self, frames_BTHWC: Tensor) -> Tensor:
-        """(B, T, H, W, 3) uint8 on the device to (B, 3, T, H, W) float32, as `vectors` wants it."""
+        """(B, T, H, W, 3) uint8 on the device to (B, 3, T, H, W) float32, the input of `vectors`."""
         p = self.preprocessing
         mean, std = torch.tensor(p.mean, device=self.device), torch.tensor(p.std, device=self.device)
         return ((frames_BTHWC.float() - mean) / std).movedim(-1, 1)
@@ -82,7 +82,7 @@ class NetworkExtractor(Extractor):
     def to(self, device: str) -> None:
         try:
             self.network.to(device)
-        except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
             raise InputError(f"{self.name}: cannot compute on {device!r}: {str(error).splitlines()[0]}") from None
         self.device = device
 
@@ -114,10 +114,10 @@ class NetworkExtractor(Extractor):
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any]) -> Self:
-        """What `save` wrote to `folder`; `about` is the content of its `extractor.json`.
+        """Load what `save` wrote to `folder`. `about` is the content of its `extractor.json`.
 
         Raises:
-            InputError, KeyError, ValueError, TypeError, OSError, SafetensorError: it is damaged.
+            InputError, KeyError, ValueError, TypeError, OSError, SafetensorError: the folder is damaged.
         """
         network = cls.build(about["config"])
         load_exactly(network, load_file(folder / WEIGHTS), str(folder / WEIGHTS), advice="save or copy it again")

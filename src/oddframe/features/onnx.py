@@ -1,6 +1,6 @@
-"""Any network for images or clips that is an ONNX file, with a few lines of YAML on what it wants to see.
+"""Extractor from any ONNX network for images or clips. A short YAML file describes the input of the network.
 
-The YAML lies beside the file (FILE.yaml beside FILE.onnx) or is named; `Description` has its keys.
+The YAML file lies beside the network (FILE.yaml beside FILE.onnx) or is named by the user. `Description` has its keys.
 
 Letters of a layout: N inputs of the network (frames or snippets), T frames of a clip, H x W pixels, C channels.
 """
@@ -35,19 +35,19 @@ Triple = tuple[float, float, float]
 
 
 class Description(BaseModel):
-    """What an ONNX network wants to see; no key it does not know.
+    """The input of an ONNX network, the content of its YAML file. Unknown keys are an error.
 
     Attributes:
-        name: of the backbone; without one, that of the file.
-        kind: "frames", a network for single images, whose vectors are averaged over a snippet; or "clips".
-        resize: length of the shorter side, the other in proportion; or [height, width].
-        crop: [height, width] out of that; without it, what the network's input says or, where that is free, `resize`.
+        name: of the backbone; by default the name of the file.
+        kind: "frames" for a network for single images, whose vectors are averaged over a snippet; or "clips".
+        resize: length of the shorter side, with the other in proportion; or [height, width].
+        crop: [height, width] of the crop; by default the size of the network's input or, if that is free, `resize`.
         colour: order of the channels, "rgb" or "bgr".
-        mean, std: one number or three, in the order of `colour`, of pixels 0..255: x = (pixel - mean) / std.
+        mean, std: one number or three, in the order of `colour`, for pixels 0..255: x = (pixel - mean) / std.
         interpolation: of the resize.
-        layout: axes of the input, N first, then C, H, W and for clips T in any order; NCHW and NCTHW without one.
-        input: its name, to be sure of it; there must be one alone.
-        output: its name, where there are several.
+        layout: axes of the input: N first, then C, H, W and for clips T in any order; by default NCHW or NCTHW.
+        input: name of the input, only for a check. The network must have exactly one input.
+        output: name of the output, if there are several.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,13 +92,13 @@ def read_description(path: Path) -> Description:
     """Read a YAML file.
 
     Raises:
-        InputError: it is missing, no YAML, or has an unknown key or an impossible value.
+        InputError: the file is missing, is not YAML, or has an unknown key or an impossible value.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError:
         raise InputError(
-            f"{path}: there is no such file; say there how frames become the network's input: {{{EXAMPLE}}}"
+            f"{path}: there is no such file; it describes the input of the network, for example {{{EXAMPLE}}}"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
@@ -108,10 +108,10 @@ def read_description(path: Path) -> Description:
 
 
 def described(content: dict[str, Any], what: str) -> Description:
-    """Plain values as a description, checked.
+    """Convert plain values to a checked description.
 
     Raises:
-        InputError: an unknown key or an impossible value; the message names it and `what`.
+        InputError: there is an unknown key or an impossible value. The message names it and `what`.
     """
     try:
         return Description.model_validate(content)
@@ -125,21 +125,23 @@ def described(content: dict[str, Any], what: str) -> Description:
 
 
 class ONNXExtractor(Extractor):
-    """An ONNX network run by onnxruntime, on as many threads as there are `oddframe.processes.cores`.
+    """An ONNX network that onnxruntime runs, on as many threads as `oddframe.processes.cores` gives.
 
     Attributes:
-        frames: T of the input where the network fixes it: a snippet then gives frames at even distances.
+        frames: T of the input if the network fixes it; then that many evenly spaced frames of a snippet are used.
     """
 
     def __init__(self, model: bytes, description: Description, name: str, what: str) -> None:
-        """Start onnxruntime, and try the network on a blank snippet.
+        """Start onnxruntime, and run the network once on a blank snippet.
 
         Args:
-            model: content of an ONNX file that needs no other files.
-            what: names it in messages.
+            model: content of a self-contained ONNX file.
+            description: the input of the network.
+            name: of the backbone.
+            what: name of the network in messages.
 
         Raises:
-            InputError: onnxruntime is not installed or cannot read it, or network and description disagree.
+            InputError: onnxruntime is not installed or cannot read the file, or network and description disagree.
         """
         self.model, self.description, self.name, self.what = model, description, name, what
         self.kind = description.kind
@@ -150,7 +152,7 @@ class ONNXExtractor(Extractor):
         self.input = pick(self.session.get_inputs(), description.input, f"{what}: input")
         self.output = pick(self.session.get_outputs(), description.output, f"{what}: output")
         if self.input.type not in DTYPES:
-            raise InputError(f"{what}: takes {self.input.type}; known are {', '.join(DTYPES)}")
+            raise InputError(f"{what}: takes {self.input.type}; supported are {', '.join(DTYPES)}")
         if len(self.input.shape) != len(self.layout):
             raise InputError(
                 f"{what}: its input has {len(self.input.shape)} axes, layout {self.layout} has {len(self.layout)}; "
@@ -169,10 +171,10 @@ class ONNXExtractor(Extractor):
 
     @classmethod
     def open(cls, path: Path, description: Path | None = None, name: str | None = None) -> Self:
-        """Read an ONNX file (and the files of weights it names) and its description, FILE.yaml without another.
+        """Read an ONNX file, the weight files that it names, and its description, by default FILE.yaml.
 
         Raises:
-            InputError: a file is missing or wrong, or the libraries are not installed.
+            InputError: a file is missing or wrong, or a library is not installed.
         """
         onnx = imported("onnx", "onnx")
         if not path.is_file():
@@ -182,24 +184,24 @@ class ONNXExtractor(Extractor):
         try:
             if not self_contained(onnx, model):
                 model = onnx.load(path).SerializeToString(deterministic=True)
-        except Exception as error:  # protobuf's and onnx's own; a file of weights that is not there
+        except Exception as error:  # classes of protobuf and onnx, and missing weight files
             raise InputError(f"{path}: not an ONNX file that can be read: {' '.join(str(error).split())}") from None
         return cls(model, words, name or words.name or re.sub(r"[^A-Za-z0-9_-]", "_", path.stem), str(path))
 
     def opened(self, device: str) -> Any:
-        """A session on a device."""
+        """Open a session on a device."""
         runtime = imported("onnxruntime", "onnx")
         kind, _, number = device.partition(":")
         provider = PROVIDERS.get(kind)
         if provider not in runtime.get_available_providers():
             raise InputError(
-                f"{self.name}: the onnxruntime at hand cannot compute on {device!r}; "
+                f"{self.name}: the installed onnxruntime cannot compute on {device!r}; "
                 "use cpu, or install onnxruntime-gpu for cuda"
             )
         options = runtime.SessionOptions()
         options.intra_op_num_threads = cores()
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors; what it says of unused weights is no matter here
+        options.log_severity_level = 3  # only errors, because warnings about unused weights do not matter here
         settings = [(provider, {"device_id": int(number or 0)} if kind == "cuda" else {})]
         try:
             return runtime.InferenceSession(self.model, options, providers=settings)
@@ -207,7 +209,7 @@ class ONNXExtractor(Extractor):
             raise InputError(f"{self.what}: onnxruntime cannot run it: {' '.join(str(error).split())}") from None
 
     def preprocessed(self, fixed: dict[str, int]) -> Preprocessing:
-        """The description with a crop, checked against the axes of the input whose length the network fixes."""
+        """The preprocessing of the description, checked against the fixed axes of the network's input."""
         words, what = self.description, self.what
         if fixed.get("C", 3) != 3:
             raise InputError(f"{what}: takes {fixed['C']} channels, not 3; is {self.layout} its layout?")
@@ -236,7 +238,7 @@ class ONNXExtractor(Extractor):
         return vectors
 
     def normalised(self, x: NDArray[np.uint8]) -> NDArray[Any]:
-        """Pixels in the network's layout as its input wants them."""
+        """Normalise pixels in the layout of the network, and convert them to the type of its input."""
         dtype = DTYPES[self.input.type]
         if dtype is np.uint8:
             return x
@@ -247,10 +249,10 @@ class ONNXExtractor(Extractor):
         return y.astype(dtype, copy=False)
 
     def run(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """(N, D) vectors of N inputs; in pieces, the last one filled up, where the network fixes N.
+        """(N, D) vectors of N inputs. If the network fixes N, it runs on parts, the last of which is padded.
 
         Raises:
-            InputError: the network fails, or gives no vector per input.
+            InputError: the network fails, or does not give one vector per input.
         """
         step = self.batch or len(x)
         parts = []
@@ -265,8 +267,8 @@ class ONNXExtractor(Extractor):
                 raise InputError(f"{self.what}: onnxruntime cannot run it: {' '.join(str(error).split())}") from None
             if y.ndim != 2 or len(y) != step:
                 raise InputError(
-                    f"{self.what}: output {self.output.name!r} has shape {y.shape} for {step} inputs; wanted is one "
-                    "vector for each; name another output, or average it over places in the network"
+                    f"{self.what}: output {self.output.name!r} has shape {y.shape} for {step} inputs, not one "
+                    "vector for each; name another output, or average over positions inside the network"
                 )
             parts.append(y[:count])
         return np.concatenate(parts).astype(np.float32, copy=False)
@@ -294,31 +296,31 @@ class ONNXExtractor(Extractor):
 
     @classmethod
     def load(cls, folder: Path, about: dict[str, Any]) -> Self:
-        """What `save` wrote to `folder`; `about` is the content of its `extractor.json`.
+        """Load what `save` wrote to `folder`. `about` is the content of its `extractor.json`.
 
         Raises:
-            InputError, KeyError, OSError: it is damaged.
+            InputError, KeyError, OSError: the folder is damaged.
         """
         description = described(about["description"], str(folder / ABOUT))
         return cls((folder / MODEL).read_bytes(), description, about["name"], str(folder / MODEL))
 
 
-def pick(there: list[Any], name: str | None, what: str) -> Any:
-    """The input or output of this name, or the only one.
+def pick(nodes: list[Any], name: str | None, what: str) -> Any:
+    """The input or output with this name; without a name, the only one.
 
     Raises:
-        InputError: there is none of this name, or no name and several.
+        InputError: there is none with this name, or there are several and no name.
     """
-    names = ", ".join(one.name for one in there)
-    if name is None and len(there) > 1:
+    names = ", ".join(node.name for node in nodes)
+    if name is None and len(nodes) > 1:
         raise InputError(f"{what}: there are several, name one in the YAML: {names}")
-    found = [one for one in there if name in (None, one.name)]
+    found = [node for node in nodes if name in (None, node.name)]
     if not found:
         raise InputError(f"{what}: there is no {name!r}; there are: {names}")
     return found[0]
 
 
 def self_contained(onnx: Any, model: bytes) -> bool:
-    """Whether all weights are in the file itself."""
+    """Whether the file contains all its weights."""
     graph = onnx.load_model_from_string(model).graph
     return not any(onnx.external_data_helper.uses_external_data(weights) for weights in graph.initializer)

@@ -1,10 +1,11 @@
-"""S3D, I3D with its convolutions split into space and time: 1024 numbers for a clip of 14 frames or more.
+"""S3D (I3D with separate convolutions in space and time) as extractor: 1024 numbers for a clip of 14 or more frames.
 
 Xie, Sun, Huang, Tu, Murphy: "Rethinking Spatiotemporal Feature Learning: Speed-Accuracy Trade-offs in Video
 Classification", ECCV 2018, arXiv:1712.04851 (without its gating).
 
-Two sets of weights for Kinetics-400 are published, torchvision's and kylemin's. They are of one architecture with other
-key names, and want other pixels; which one a file is of is seen by its keys. Modules here have torchvision's names.
+Two sets of weights for Kinetics-400 are published, torchvision's and kylemin's. They have the same architecture,
+different key names and different preprocessing. The keys of a file decide which set it is. Modules here have
+torchvision's names.
 
 Shape letters: B clips, C channels, T frames, H x W pixels; t x h x w places of the last feature map.
 """
@@ -38,7 +39,7 @@ TORCHVISION = Preprocessing(
 )
 KYLEMIN = Preprocessing(resize=256, crop=(224, 224), colour="rgb", mean=(127.5,) * 3, std=(127.5,) * 3)
 
-# kylemin's names, from first to last applied, and what they are here.
+# Patterns of kylemin's names and their replacements here, applied in this order.
 RENAMED = (
     (r"^base\.", "features."),
     (r"^fc\.0\.", "classifier.1."),
@@ -58,7 +59,7 @@ def unit(
     kernel: tuple[int, int, int] = (1, 1, 1),
     stride: tuple[int, int, int] = (1, 1, 1),
 ) -> nn.Sequential:
-    """Convolution, BatchNorm, ReLU; half a kernel of zeros on every side."""
+    """Convolution, BatchNorm and ReLU, with zero padding of half a kernel on every side."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     return nn.Sequential(
         nn.Conv3d(wide, out, kernel, stride, padding, bias=False),
@@ -68,7 +69,7 @@ def unit(
 
 
 def separable(wide: int, out: int, k: int, stride: int = 1) -> nn.Sequential:
-    """A k x k convolution of every frame, then one over k frames at every place."""
+    """A k x k convolution in space, then a convolution over k frames in time."""
     return nn.Sequential(
         unit(wide, out, (1, k, k), (1, stride, stride)),
         unit(out, out, (k, 1, 1), (stride, 1, 1)),
@@ -76,7 +77,10 @@ def separable(wide: int, out: int, k: int, stride: int = 1) -> nn.Sequential:
 
 
 class S3DMixed(nn.Module):
-    """Four branches side by side; `b1` and `b2` give (channels before, channels after) the separable convolution."""
+    """An Inception block with four parallel branches.
+
+    `b1` and `b2` are the numbers of channels (before, after) the separable convolution of their branch.
+    """
 
     def __init__(self, wide: int, b0: int, b1: tuple[int, int], b2: tuple[int, int], b3: int) -> None:
         super().__init__()
@@ -91,7 +95,7 @@ class S3DMixed(nn.Module):
 
 
 class S3D(nn.Module):
-    """8,320,048 parameters, those of the 400 classes of Kinetics included."""
+    """The S3D network: 8,320,048 parameters, including the classifier for the 400 classes of Kinetics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,27 +117,28 @@ class S3D(nn.Module):
             S3DMixed(832, 256, (160, 320), (32, 128), 128),
             S3DMixed(832, 384, (192, 384), (48, 128), 128),
         )
-        self.classifier = nn.Sequential(nn.Identity(), nn.Conv3d(DIM, CLASSES, 1))  # a dropout, in training
+        self.classifier = nn.Sequential(nn.Identity(), nn.Conv3d(DIM, CLASSES, 1))  # in training the first is a dropout
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """(B, 3, T, H, W) to (B, 400): logits of Kinetics' classes, of two steps in time at once, averaged over all."""
+        """(B, 3, T, H, W) to (B, 400): logits of Kinetics' classes, averaged over all pairs of time steps."""
         map_BCthw = self.features(x_BCTHW)
         pooled_BCt = F.avg_pool3d(map_BCthw, (2, *map_BCthw.shape[3:]), 1)
-        return self.classifier(pooled_BCt).mean((2, 3, 4))
+        logits: Tensor = self.classifier(pooled_BCt)
+        return logits.mean((2, 3, 4))
 
 
 class S3DExtractor(NetworkExtractor):
-    """One vector per snippet: the mean of the last feature map over time and places."""
+    """Extracts one vector per snippet: the mean of the last feature map over time and space."""
 
     network: S3D
     spec, dim, kind, least = "s3d", DIM, "clips", 14
 
     @classmethod
     def open(cls, weights: Path, name: str = "s3d", precision: ExtractorPrecision = "fp32") -> Self:
-        """Read torchvision's s3d or kylemin's S3D_kinetics400.pt; the keys say which, and so how pixels are scaled.
+        """Read torchvision's s3d or kylemin's S3D_kinetics400.pt. The keys decide which, and with it the preprocessing.
 
         Raises:
-            BundleError: neither of them.
+            BundleError: the file is neither of them.
         """
         state = named_tensors(weights)
         advice = "wanted is torchvision's s3d (KINETICS400_V1) or S3D_kinetics400.pt of kylemin"
@@ -152,11 +157,12 @@ class S3DExtractor(NetworkExtractor):
         return S3D()
 
     def vectors(self, x_BCTHW: Tensor) -> Tensor:
-        return self.network.features(x_BCTHW).mean((2, 3, 4))
+        map_BCthw: Tensor = self.network.features(x_BCTHW)
+        return map_BCthw.mean((2, 3, 4))
 
 
 def torchvision_name(key: str) -> str:
-    """A key of kylemin's state dict, as torchvision calls it."""
+    """Convert a key of kylemin's state dict to torchvision's name."""
     for pattern, name in RENAMED:
         key = re.sub(pattern, name, key)
     return key

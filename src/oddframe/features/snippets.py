@@ -1,4 +1,4 @@
-"""What every part of this room speaks of: how snippets are looked at, the features of one video, and a source of them.
+"""Basic types of feature extraction: the sampling of snippets, the features of one video, and a source of features.
 
 Shape letters: n rows of a video, D length of a vector.
 """
@@ -17,21 +17,21 @@ from oddframe.features.extractor import SNIPPET, Extractor
 from oddframe.types import VideoInfo
 
 FRAMES_PER_SNIPPET = 4
-"""Frames of a snippet that an image network looks at unless told otherwise: neighbours hardly differ, so all 16 cost
-four times as much for almost the same mean."""
+"""Default number of frames of a snippet that an image network sees. Neighbouring frames hardly differ, so all 16 frames
+would cost four times as much for almost the same mean."""
 CROPS = (1, 10)
 
 
 @dataclass(frozen=True)
 class SnippetSampling:
-    """How snippets are looked at; features that are to be compared share it.
+    """The frames and crops of a snippet that a network sees. Comparable features have the same sampling.
 
     Attributes:
-        frames_per_snippet: 1 to 16, evenly spaced; always 16 for a network that looks at clips.
-        crops: 1, the centre; or 10, four corners and the centre and their mirror images, whose vectors are averaged.
+        frames_per_snippet: 1 to 16, evenly spaced; always 16 for a network that takes clips.
+        crops: 1 for the centre; or 10 for four corners, the centre and their mirror images, whose vectors are averaged.
 
     Raises:
-        InputError: an impossible value.
+        InputError: a value is impossible.
     """
 
     frames_per_snippet: int = FRAMES_PER_SNIPPET
@@ -45,10 +45,10 @@ class SnippetSampling:
 
     @classmethod
     def of(cls, extractor: Extractor, frames_per_snippet: int | None = None, crops: int = 1) -> SnippetSampling:
-        """The sampling for an extractor; None takes what suits its kind.
+        """The sampling for an extractor. None takes the default of its kind.
 
         Raises:
-            InputError: an impossible value, or fewer than 16 frames for a network that looks at clips.
+            InputError: a value is impossible, or there are fewer than 16 frames for a network that takes clips.
         """
         if extractor.kind == "frames":
             return cls(FRAMES_PER_SNIPPET if frames_per_snippet is None else frames_per_snippet, crops)
@@ -61,7 +61,7 @@ class SnippetSampling:
 
     @property
     def positions(self) -> tuple[int, ...]:
-        """The frames of a snippet that are looked at: the middles of equal parts of it."""
+        """The frames of a snippet that the network sees: the middle frames of equal parts of it."""
         k = self.frames_per_snippet
         return tuple((2 * i + 1) * SNIPPET // (2 * k) for i in range(k))
 
@@ -71,7 +71,7 @@ class SnippetSampling:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, int]) -> SnippetSampling:
-        """What `to_dict` gave."""
+        """The inverse of `to_dict`."""
         return cls(values["frames_per_snippet"], values["crops"])
 
 
@@ -81,12 +81,12 @@ class SnippetFeatures:
 
     Attributes:
         video: its name.
-        features: (n, D) float32, finite, n at least 1; crops already averaged.
-        frames: of the video; None where a public layout does not say.
-        kind: "snippets", a row for every 16 frames, the last of which may be fewer; or "segments", a row for each of n
-            equal parts of the video.
-        time: (frames,) float64 seconds of every frame; None where unknown.
-        info: of the video that the features were extracted from; None where unknown.
+        features: (n, D) float32, finite, n at least 1, averaged over crops.
+        frames: number of frames of the video; None if a public layout does not state it.
+        kind: "snippets" for one row per 16 frames, where the last row may have fewer; "segments" for one row for each
+            of n equal parts of the video.
+        time: (frames,) float64 seconds of every frame; None if unknown.
+        info: properties of the video; None if unknown.
     """
 
     video: str
@@ -97,15 +97,15 @@ class SnippetFeatures:
     info: VideoInfo | None = None
 
     def bounds(self, frames: int | None = None) -> NDArray[np.int64]:
-        """(n + 1,) int64: the first frame of every row, and where the last one ends.
+        """(n + 1,) int64: the first frame of every row, and the end of the last row.
 
         Snippets: 0, 16, ..., min(16 n, frames). Segments: i * frames // n.
 
         Args:
-            frames: of the video, where `self.frames` is None; for snippets 16 n if that is not known either.
+            frames: number of frames of the video if `self.frames` is None. If it is unknown, snippets end at 16 n.
 
         Raises:
-            InputError: segments of a video of unknown length.
+            InputError: the rows are segments of a video of unknown length.
         """
         n = len(self.features)
         frames = self.frames if self.frames is not None else frames
@@ -126,10 +126,10 @@ class FeatureSource(Protocol):
     Attributes:
         name: of the backbone.
         dim: D.
-        fingerprint: equal where features may be mixed: same network, weights, preprocessing and sampling.
-        videos: names, in natural order.
-        extractor: how the extractor can be opened again (`spec`, `weights`, `preprocessing`, `name`, `sampling`); None
-            where it is not known.
+        fingerprint: equal for features that may be mixed: same network, weights, preprocessing and sampling.
+        videos: names of the videos, in natural order.
+        extractor: the arguments to open the extractor again (`spec`, `weights`, `preprocessing`, `name`, `sampling`);
+            None if they are not known.
     """
 
     @property
@@ -153,14 +153,15 @@ class FeatureSource(Protocol):
 
 
 def checked(where: object, array: NDArray[Any], dim: int | None = None) -> NDArray[np.float32]:
-    """An array read from somewhere, as (n, D) float32.
+    """Check an array of features, and convert it to (n, D) float32.
 
     Args:
-        where: named in the error.
-        dim: the D that it must have; None takes any.
+        where: source of the array, for the error message.
+        array: the array.
+        dim: the required D; None accepts any.
 
     Raises:
-        InputError: it is not numbers of that shape, has no rows, or holds NaN or infinity.
+        InputError: the array has another type or shape, has no rows, or holds NaN or infinity.
     """
     if array.ndim != 2 or not all(array.shape) or array.dtype.kind != "f":
         shape = " x ".join(map(str, array.shape)) or "one value"

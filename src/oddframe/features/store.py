@@ -1,8 +1,8 @@
-"""The store: what an extractor made of a set of videos, on disk.
+"""The feature store: a folder with the features of many videos from one extractor.
 
-`STORE/store.json` says which extractor, which weights and which sampling; `STORE/NAME.npz` holds the features of one
-video, the times of its frames, and what the video was. Files appear whole or not at all, so that an interrupted
-extraction goes on where it stopped; a store holds features of one fingerprint only. No pickles.
+`STORE/store.json` records the extractor, its weights and the sampling. `STORE/NAME.npz` holds the features of one
+video, the times of its frames, and the properties of the video. Files are written atomically, so an interrupted
+extraction can continue. A store holds features of one fingerprint only. There are no pickles.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ONNX = "onnx:"
 
 @dataclass(frozen=True)
 class Opening:
-    """How to open an extractor: the arguments of `oddframe.features.catalogue.open_extractor`."""
+    """The arguments of `oddframe.features.catalogue.open_extractor`, to open an extractor again."""
 
     spec: str
     weights: Path | None = None
@@ -49,7 +49,7 @@ class Opening:
     precision: ExtractorPrecision = "fp32"
 
     def open(self) -> Extractor:
-        """The extractor, on the CPU.
+        """Open the extractor on the CPU.
 
         Raises:
             InputError: see `open_extractor`.
@@ -64,12 +64,12 @@ class Opening:
 
     @property
     def files(self) -> list[Path]:
-        """The files and folders that are read on opening."""
+        """The files and folders that `open` reads."""
         model = Path(self.spec.removeprefix(_ONNX)) if self.spec.startswith(_ONNX) else None
         return [path for path in (model, self.weights, self.preprocessing) if path is not None]
 
     def moved(self, place: Callable[[Path], Path]) -> Opening:
-        """The same with every file where `place` puts it."""
+        """The same arguments with every path replaced by `place(path)`."""
         spec = self.spec
         if spec.startswith(_ONNX):
             spec = f"{_ONNX}{place(Path(spec.removeprefix(_ONNX)))}"
@@ -82,20 +82,20 @@ class Opening:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Opening:
-        """What `to_dict` gave."""
+        """The inverse of `to_dict`."""
         paths = {key: values[key] and Path(values[key]) for key in ("weights", "preprocessing")}
         return cls(**{**values, **paths})
 
 
 class FeatureStore:
-    """Features of many videos by one extractor, in a folder. Made by `create_store` and `open_store`.
+    """Features of many videos from one extractor, in a folder. `create_store` and `open_store` make it.
 
     Attributes:
         path: the folder.
         name: of the backbone.
         dim: D, length of its vectors.
         fingerprint: of extractor, weights, preprocessing and sampling.
-        sampling: how snippets were looked at.
+        sampling: frames and crops of a snippet that the network saw.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any], name: str | None = None) -> None:
@@ -109,38 +109,38 @@ class FeatureStore:
 
     @cached_property
     def videos(self) -> tuple[str, ...]:
-        """Names of the videos that the store had when this was first asked for, in natural order."""
+        """Names of the videos in the store, in natural order, as they were at the first use of this property."""
         paths = (path.relative_to(self.path) for path in self.path.rglob("*.npz") if not path.name.startswith("."))
         return tuple(sorted((path.as_posix().removesuffix(".npz") for path in paths), key=natural_key))
 
     @property
     def extractor(self) -> dict[str, Any]:
-        """How the extractor is opened: `spec`, `weights`, `preprocessing`, `name`, `precision`, and its `sampling`."""
+        """Arguments to open the extractor (`spec`, `weights`, `preprocessing`, `name`, `precision`), and `sampling`."""
         return {**self._opening.to_dict(), "sampling": self.sampling.to_dict()}
 
     def open_extractor(self) -> Extractor:
-        """The extractor that made this store, on the CPU.
+        """Open the extractor that made this store, on the CPU.
 
         Raises:
-            InputError: a file of it is no longer where it was, seen from the root or from the store; or it is no longer
-                the same extractor.
+            InputError: a file of the extractor is gone, both by its absolute path and relative to the store; or the
+                files now hold another extractor.
         """
         for path in self._opening.files:
             if not path.exists():
                 raise InputError(
-                    f"{path}: gone, and {self.name} in {self.path} was extracted with it; put it back, or say where "
-                    f"it is by running `oddframe features` with --out {self.path} again, which extracts nothing twice"
+                    f"{path}: gone, and {self.name} in {self.path} was extracted with it; put it back, or give its new "
+                    f"place by running `oddframe features` with --out {self.path} again, which extracts nothing twice"
                 )
         extractor = self._opening.open()
         if store_fingerprint(extractor, self.sampling) != self.fingerprint:
             raise InputError(
-                f"{self.path}: {self.name} is not the extractor any more that made this store (other weights or "
+                f"{self.path}: {self.name} is no longer the extractor that made this store (other weights or "
                 "preprocessing in the same place); put the old files back, or extract to another store"
             )
         return extractor
 
     def _found(self, path: Path) -> Path:
-        """Where a recorded file is now: in its place, or as far from the store as it was."""
+        """The current path of a recorded file: the recorded path, or the same path relative to the store."""
         beside = Path(os.path.normpath(self.path.absolute() / self._about["beside"].get(str(path), path)))
         return beside if beside.exists() and not path.exists() else path
 
@@ -148,7 +148,7 @@ class FeatureStore:
         """The features of one video.
 
         Raises:
-            InputError: there is no such video, its file is damaged or of another extractor, or holds NaN or infinity.
+            InputError: there is no such video, or its file is damaged, of another extractor, or holds NaN or infinity.
         """
         path = self._file(video)
         if not path.is_file():
@@ -171,7 +171,7 @@ class FeatureStore:
         return SnippetFeatures(video, features, len(time), "snippets", time, info)
 
     def save(self, features: SnippetFeatures, source: VideoSource) -> None:
-        """Keep the features of one video, whole or not at all, in the place of older ones.
+        """Save the features of one video atomically. They replace older ones.
 
         Raises:
             SpaceError: the disk is full.
@@ -194,10 +194,10 @@ class FeatureStore:
             raise SpaceError(f"{path}: the disk is full; features of the videos before are kept") from error
 
     def holds(self, source: VideoSource) -> bool:
-        """Whether the store has the features of this very video, unchanged by size and time of change.
+        """Whether the store has the features of this video, with the same size and time of last change.
 
         Raises:
-            InputError: it has those of another video of this name.
+            InputError: it has the features of another video with this name.
         """
         path = self._file(source.name)
         try:
@@ -205,7 +205,7 @@ class FeatureStore:
                 meta = json.loads(str(stored["meta"]))
             made_by, stamp, other = meta["fingerprint"], meta["stamp"], Path(meta["path"])
         except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile):
-            return False  # absent, or damaged: to be made (again)
+            return False  # absent or damaged, so it is extracted again
         if made_by != self.fingerprint:
             return False
         if stamp == _stamp(source):
@@ -222,18 +222,21 @@ class FeatureStore:
 
 
 def store_fingerprint(extractor: Extractor, sampling: SnippetSampling) -> str:
-    """Equal where features may be mixed: same network, weights, preprocessing and sampling."""
+    """Hash of network, weights, preprocessing and sampling. Features with equal fingerprints may be mixed."""
     return fingerprint({**extractor.identity(), "sampling": sampling.to_dict()})
 
 
 def create_store(path: str | Path, opening: Opening, extractor: Extractor, sampling: SnippetSampling) -> FeatureStore:
-    """A new store, or the one that is there, if it is of this extractor and sampling.
+    """Create a store, or open an existing one of the same extractor and sampling.
 
     Args:
-        opening: how `extractor` was opened; a store that is there learns from it where the files are now.
+        path: the folder of the store.
+        opening: the arguments with which `extractor` was opened. An existing store records the new paths of its files.
+        extractor: the extractor.
+        sampling: frames and crops of a snippet that the extractor sees.
 
     Raises:
-        InputError: `path` is something else, or a store of another fingerprint.
+        InputError: `path` is not a store, or it is a store of another fingerprint.
     """
     path = Path(path)
     about = {
@@ -244,10 +247,10 @@ def create_store(path: str | Path, opening: Opening, extractor: Extractor, sampl
         "sampling": sampling.to_dict(),
     }
     if (path / ABOUT).exists():
-        there = _read_about(path)
-        if there["fingerprint"] != about["fingerprint"]:
+        stored = _read_about(path)
+        if stored["fingerprint"] != about["fingerprint"]:
             raise InputError(
-                f"{path}: holds features that were extracted otherwise ({_difference(there, about)}); "
+                f"{path}: holds features that were extracted otherwise ({_difference(stored, about)}); "
                 "give another folder with --out, since features of one store have to be alike"
             )
     elif path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -263,13 +266,14 @@ def create_store(path: str | Path, opening: Opening, extractor: Extractor, sampl
 
 
 def open_store(path: str | Path, name: str | None = None) -> FeatureStore:
-    """The store in a folder.
+    """Open the store in a folder.
 
     Args:
-        name: another name for its backbone; the fingerprint stays.
+        path: the folder.
+        name: another name for its backbone. The fingerprint stays the same.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no store, or it is damaged.
     """
     path = Path(path)
     about = _read_about(path)
@@ -280,10 +284,10 @@ def open_store(path: str | Path, name: str | None = None) -> FeatureStore:
 
 
 def open_features(spec: str) -> FeatureSource:
-    """Features by what a user types: "[NAME=]STORE" or "[NAME=]LAYOUT:PATH", NAME being another name for the backbone.
+    """Open features: "[NAME=]STORE" or "[NAME=]LAYOUT:PATH", where NAME is another name for the backbone.
 
     Raises:
-        InputError: no such store, layout or path, or nothing of that layout there.
+        InputError: there is no such store, layout or path, or the path holds nothing in that layout.
     """
     name, rest = None, spec
     named = re.fullmatch(r"([\w.-]+)=(.+)", spec)
@@ -298,7 +302,7 @@ def open_features(spec: str) -> FeatureSource:
 
 
 def _read_about(path: Path) -> dict[str, Any]:
-    """The content of store.json, as far as it is whole."""
+    """Read and check store.json."""
     file = path / ABOUT
     if not path.exists():
         raise InputError(f"{path}: no such store; `oddframe features` makes one")
@@ -308,7 +312,7 @@ def _read_about(path: Path) -> dict[str, Any]:
             f"one of {', '.join(LAYOUTS)}"
         )
     try:
-        about = json.loads(file.read_text("utf-8"))
+        about: dict[str, Any] = json.loads(file.read_text("utf-8"))
         if (about["format"], about["version"]) != (FORMAT, VERSION):
             raise InputError(f"{file}: {about['format']} of version {about['version']}; this oddframe reads {VERSION}")
         whole = fingerprint({**about["identity"], "sampling": about["sampling"]}) == about["fingerprint"]
@@ -319,15 +323,16 @@ def _read_about(path: Path) -> dict[str, Any]:
     return about
 
 
-def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """What differs between two fingerprinted descriptions, as "crops 1, not 10"."""
-    old, new = ({**about["identity"], **about["sampling"]} for about in (there, json.loads(json.dumps(wanted))))
+def _difference(stored: Mapping[str, Any], requested: Mapping[str, Any]) -> str:
+    """The difference between two fingerprinted descriptions, for example "crops 1, not 10"."""
+    plain = json.loads(json.dumps(requested))
+    old, new = ({**about["identity"], **about["sampling"]} for about in (stored, plain))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return "; ".join(f"{key} {old.get(key)}, not {new.get(key)}" for key in keys)
 
 
 def _stamp(source: VideoSource) -> list[int]:
-    """Files, bytes, and the time of the last change of a video; what tells that it is unchanged."""
+    """Number of files, bytes, and time of the last change of a video. They show whether it is unchanged."""
     try:
         files = [source.path] if source.kind == "file" else frame_files(source.path)
         found = [file.stat() for file in files]

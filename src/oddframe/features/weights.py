@@ -1,4 +1,4 @@
-"""Tensors of a published weights file, whatever it wraps them in."""
+"""Reading of published weights files, with or without a wrapper around the state dict."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from oddframe.models.reference import read_checkpoint
 
 
 def named_tensors(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor, floating point numbers as float32; out of a "state_dict", without the "module." of DataParallel.
+    """Read name -> tensor from a file. Floating-point tensors become float32.
+
+    A state dict inside the key "state_dict" is unwrapped, and the prefix "module." of DataParallel is removed.
 
     Raises:
-        BundleError: the file is missing, cannot be read without running code, or holds other things than tensors.
+        BundleError: the file is missing, cannot be read without running code, or holds other values than tensors.
     """
     content = read_checkpoint(path)
     content = content.get("state_dict", content)

@@ -1,6 +1,7 @@
-"""Extraction of many videos, in this process or in several beside it, one video each at a time.
+"""Extraction of the features of many videos, in this process or in several worker processes.
 
-Spawned processes import this module and nothing above it: a second less for each of them.
+Every process works on one video at a time. Spawned processes import this module and nothing above it, which saves a
+second for each of them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from oddframe.processes import SPAWN, main_hidden, process_pool
 from oddframe.video.sources import VideoSource
 
 Tell = Callable[[str, int, int | None], None]
-"""Called with "frames", frames done so far by all processes, and None."""
+"""Progress callback, called with "frames", the number of frames that all processes have finished, and None."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What is told of one video whose features are in the store now: its frames, damage, and where the time went."""
+    """The result of a video whose features are now in the store: number of frames, damage, and times."""
 
     frames: int
     damage: tuple[str, ...]
@@ -33,13 +34,13 @@ class Made:
 
 
 class _Worker:
-    """Extracts one video after another, in this process."""
+    """Extracts one video after the other in this process."""
 
     def __init__(self, store: FeatureStore, extractor: Extractor, batch: int) -> None:
         self.store, self.extractor, self.batch = store, extractor, batch
 
     def __call__(self, source: VideoSource, count: Callable[[int], None]) -> Made | str:
-        """What was made, or why it could not be; `count` is called with frames just done."""
+        """Extract a video. Returns the result, or the reason of a failure. `count` is called with finished frames."""
         seconds = Seconds()
         try:
             features = extract(source, self.extractor, self.store.sampling, self.batch, count, seconds)
@@ -56,7 +57,7 @@ def extract_here(
     """Extract videos into a store, in this process and in their order.
 
     Yields:
-        Every video as it is done, and what was made, or why it could not be used.
+        Every finished video with its result, or with the reason why it cannot be used.
     """
     worker, frames = _Worker(store, extractor, batch), 0
 
@@ -78,13 +79,13 @@ def extract_beside(
     threads: int,
     tell: Tell,
 ) -> Iterator[tuple[VideoSource, Made | str]]:
-    """Extract videos into a store, in several processes of so many threads each, the largest files first.
+    """Extract videos into a store, in several processes with `threads` threads each, the largest files first.
 
-    Every process opens the extractor by what the store says of it. When this iterator is closed they stop after the
-    batch that they are at.
+    Every process opens the extractor as recorded in the store. When this iterator is closed, the processes stop after
+    their current batch.
 
     Yields:
-        As `extract_here`.
+        The same as `extract_here`.
 
     Raises:
         OddframeError: a process was killed.
@@ -102,7 +103,7 @@ def extract_beside(
                 yield running.pop(future), future.result()
     except BrokenProcessPool as error:
         raise OddframeError(
-            "a process was killed (out of memory?) while it extracted; what is finished is kept: try again with fewer "
+            "a process was killed (out of memory?) while it extracted; finished videos are kept: try again with fewer "
             "--workers or a smaller --batch"
         ) from error
     finally:
@@ -115,9 +116,9 @@ _count: Callable[[int], None]
 
 
 def _begin(store: FeatureStore, device: str, batch: int, threads: int, frames: Any, stop: Any) -> None:
-    """Make a spawned process ready; it uses `threads` cores."""
+    """Prepare a spawned process, which uses `threads` cores."""
     global _worker, _count
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # in time for torch, which only some extractors load
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is loaded, which only some extractors need
     extractor = store.open_extractor()
     extractor.to(device)
     _worker = _Worker(store, extractor, batch)
@@ -132,8 +133,8 @@ def _begin(store: FeatureStore, device: str, batch: int, threads: int, frames: A
 
 
 def _extract(source: VideoSource) -> Made | str:
-    """The work of a spawned process."""
-    _count(0)  # not begun if the command was interrupted meanwhile
+    """Extract a video in a spawned process."""
+    _count(0)  # raises if the command was interrupted in the meantime
     return _worker(source, _count)
 
 

@@ -16,9 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oddframe.errors import RecipeError
 from oddframe.features.extractor import SNIPPET
-from oddframe.models.fitted import FittedDetector
 from oddframe.models.learner import Learner
 from oddframe.types import BagSignature
 
@@ -61,6 +59,9 @@ class BagDetector(Learner):
     required: tuple[str, ...]
     segments: int
 
+    def weakly_supervised(self) -> BagDetector:
+        return self
+
     def describe(self) -> dict[str, Any]:
         return {"segments": self.segments, "backbones": dict(self.backbones), "required": list(self.required)}
 
@@ -89,14 +90,3 @@ class BagDetector(Learner):
         Args:
             features: backbone -> (N, S, D_t); at least those `required`. What needs others is left out without them.
         """
-
-
-def bag_detector(system: Learner | FittedDetector) -> BagDetector:
-    """The system as a weakly supervised detector.
-
-    Raises:
-        RecipeError: it is a one-class one.
-    """
-    if not isinstance(system, BagDetector):
-        raise RecipeError(f"this is for weakly supervised detectors; {type(system).__name__} learns from normal video")
-    return system

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from oddframe.errors import RecipeError
-from oddframe.models.fitted import FittedDetector
 from oddframe.models.learner import Learner
 from oddframe.types import Masking, Signature, Window
 
@@ -108,8 +107,8 @@ class Detector(Learner):
 
     @property
     def sees(self) -> str:
-        told = [f"t{offset:+d}" if offset else "t" for offset in self.window.offsets]
-        frames = " ".join(told) if len(told) <= 5 else f"{told[0]} ... {told[-1]}"
+        names = [f"t{offset:+d}" if offset else "t" for offset in self.window.offsets]
+        frames = " ".join(names) if len(names) <= 5 else f"{names[0]} ... {names[-1]}"
         return f"frames {frames} at {self.window.size[0]}x{self.window.size[1]}"
 
     @property
@@ -119,6 +118,9 @@ class Detector(Learner):
             self.window, self.components, self.combination, self.map_grid, self.map_filter, self.masking,
             self.carries_over,
         )  # fmt: skip
+
+    def one_class(self, purpose: str) -> Detector:
+        return self
 
     @property
     def portable(self) -> bool:
@@ -147,17 +149,3 @@ class Detector(Learner):
     def look_ahead(self) -> int:
         """Frames of latency; see `Signature.look_ahead`."""
         return self.signature.look_ahead
-
-
-def one_class(system: Learner | FittedDetector, wanted: str) -> Detector:
-    """The system as a one-class detector.
-
-    Args:
-        wanted: what only such a detector can do, as the message begins.
-
-    Raises:
-        RecipeError: it is a weakly supervised or a fitted one.
-    """
-    if not isinstance(system, Detector):
-        raise RecipeError(f"{wanted} is for one-class detectors with a network; {type(system).__name__} is none")
-    return system

@@ -12,15 +12,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from oddframe.datasets.windows import Chunk
+from oddframe.errors import RecipeError
 from oddframe.models.backbone import Network
 from oddframe.types import ChunkErrors, Combination, Signature, VideoInfo, Window
+
+if TYPE_CHECKING:
+    from oddframe.models.bag_detector import BagDetector
+    from oddframe.models.detector import Detector
 
 State = dict[str, NDArray[Any]]
 """Arrays by name, as safetensors stores them."""
@@ -120,6 +125,22 @@ class FittedDetector(ABC):
         """What it looks at, for people."""
         height, width = self.window.size
         return f"every frame at {height}x{width}, and what was kept of the frames before"
+
+    def one_class(self, purpose: str) -> Detector:
+        """Refused: this is no network that learns by gradients.
+
+        Raises:
+            RecipeError: always.
+        """
+        raise RecipeError(f"{purpose} is for networks; {type(self).__name__} is fitted in one pass")
+
+    def weakly_supervised(self) -> BagDetector:
+        """Refused: this learns from normal video.
+
+        Raises:
+            RecipeError: always.
+        """
+        raise RecipeError(f"this is for weakly supervised detectors; {type(self).__name__} learns from normal video")
 
     @property
     def latency(self) -> str:

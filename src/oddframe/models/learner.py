@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,8 +14,13 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from oddframe.errors import RecipeError
 from oddframe.models.stage import Stage
 from oddframe.types import BagSignature, Combination, Signature
+
+if TYPE_CHECKING:
+    from oddframe.models.bag_detector import BagDetector
+    from oddframe.models.detector import Detector
 
 
 class Learner(nn.Module, ABC):
@@ -33,7 +38,7 @@ class Learner(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A new one, as a reading of the method has it, with single options changed.
+        """A new one as the paper ("paper") or the released code ("code") has it, with single options changed.
 
         Raises:
             RecipeError: unknown preset or option, or an impossible value.
@@ -79,6 +84,25 @@ class Learner(nn.Module, ABC):
 
     own_runtime: ClassVar[Literal["torch"] | None] = "torch"  # what scores it where none is chosen
 
+    def one_class(self, purpose: str) -> Detector:
+        """This system, where it is a one-class detector.
+
+        Args:
+            purpose: what only such a detector can do, as the message begins.
+
+        Raises:
+            RecipeError: it is a weakly supervised one.
+        """
+        raise RecipeError(f"{purpose} is for one-class detectors; {type(self).__name__} learns from labelled videos")
+
+    def weakly_supervised(self) -> BagDetector:
+        """This system, where it is a weakly supervised detector.
+
+        Raises:
+            RecipeError: it is a one-class one.
+        """
+        raise RecipeError(f"this is for weakly supervised detectors; {type(self).__name__} learns from normal video")
+
     @property
     def portable(self) -> bool:
         """Whether another runtime may score windows in its place."""
@@ -102,7 +126,8 @@ class Learner(nn.Module, ABC):
             copy = deepcopy(self).to("meta").eval().requires_grad_(False)
             with FlopCounterMode(display=False) as counter:
                 frames = copy.score_nothing()
-        return counter.get_total_flops() / frames
+        flops: int = counter.get_total_flops()
+        return flops / frames
 
     @property
     @abstractmethod

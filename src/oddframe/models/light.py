@@ -99,7 +99,8 @@ def looks_of(grey: Array, chroma: Array | None = None) -> Array:
         colour = np.zeros(len(grey), np.float32)
     else:
         colour = middle(np.sqrt(np.einsum("nhwc,nhwc->nhw", chroma, chroma)).reshape(len(grey), -1).T)
-    return np.log(np.stack([brightness + 8, high - low + 8, colour + 4], axis=1)).astype(np.float32)
+    looks: Array = np.log(np.stack([brightness + 8, high - low + 8, colour + 4], axis=1)).astype(np.float32)
+    return looks
 
 
 @dataclass(frozen=True)

@@ -166,8 +166,8 @@ class PhaseConvTranspose3d(nn.ConvTranspose3d):
         rows = phases(self.weight.flip(2).transpose(0, 1), 3)
         kernel = torch.stack([phase for row in rows for phase in phases(row, 4)], 1).flatten(0, 1)
         y = F.conv3d(F.pad(x_BCThw, (0, 1, 0, 1, 1, 1)), kernel, self.bias.repeat_interleave(4))
-        y = y.unflatten(1, (-1, 2, 2)).permute(0, 1, 4, 5, 2, 6, 3)  # B, C, T, h, 2, w, 2
-        return y.flatten(5).flatten(3, 4)
+        phases_BCThhww: Tensor = y.unflatten(1, (-1, 2, 2)).permute(0, 1, 4, 5, 2, 6, 3)  # B, C, T, h, 2, w, 2
+        return phases_BCThhww.flatten(5).flatten(3, 4)
 
 
 def phases(kernel: Tensor, axis: int) -> tuple[Tensor, Tensor]:
@@ -257,11 +257,6 @@ class MemAE(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible value.
-        """
         return cls(configure(MemAEConfig, PRESETS, preset, options))
 
     def forward(self, x_BCTHW: Tensor) -> MemAEOutput:
@@ -379,13 +374,15 @@ def pixel_error(got_BCTHW: Tensor, wanted_BCTHW: Tensor, error: str) -> Tensor:
     """(B, T, H, W): the error of each pixel over its channels, as `MemAEConfig.error` says."""
     if error == "squared":
         return squared_error(got_BCTHW, wanted_BCTHW)
-    return (got_BCTHW - wanted_BCTHW).norm(dim=1)
+    norm_BTHW: Tensor = (got_BCTHW - wanted_BCTHW).norm(dim=1)
+    return norm_BTHW
 
 
 def clip_error(got_BCTHW: Tensor, wanted_BCTHW: Tensor, error: str) -> Tensor:
     """(B,): the error of each clip, as `MemAEConfig.error` says."""
     if error == "time_norm":
-        return (got_BCTHW - wanted_BCTHW).norm(dim=2).mean((1, 2, 3))
+        norm_BCHW: Tensor = (got_BCTHW - wanted_BCTHW).norm(dim=2)
+        return norm_BCHW.mean((1, 2, 3))
     return pixel_error(got_BCTHW, wanted_BCTHW, error).mean((1, 2, 3))
 
 

@@ -100,11 +100,6 @@ class MIL(BagDetector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible value.
-        """
         return cls(configure(MILConfig, PRESETS, preset, options))
 
     @property

@@ -187,7 +187,8 @@ class MNADDecoder(nn.Module):
 
         x = self.moduleDeconv3(join(skips[2], self.moduleUpsample4(self.moduleConv(x_BChw))))
         x = self.moduleDeconv2(join(skips[1], self.moduleUpsample3(x)))
-        return self.moduleDeconv1(join(skips[0], self.moduleUpsample2(x)))
+        out: Tensor = self.moduleDeconv1(join(skips[0], self.moduleUpsample2(x)))
+        return out
 
 
 class MNAD(Detector):
@@ -229,11 +230,6 @@ class MNAD(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible value.
-        """
         presets = PRESETS
         if options.get("variant") == "reconstruction":
             presets = {name: {**RECONSTRUCTION, **values} for name, values in PRESETS.items()}
@@ -267,7 +263,8 @@ class MNAD(Detector):
             with torch.no_grad():
                 read_BKC = self.read_weights(query_BKC, items_MC) @ items_MC
             seen = torch.cat((query_BKC, read_BKC.to(query_BKC)), 2)
-        return self.decoder(seen.transpose(1, 2).unflatten(2, self.config.grid), skips)
+        out: Tensor = self.decoder(seen.transpose(1, 2).unflatten(2, self.config.grid), skips)
+        return out
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """The frame (B, 3, H, W) and the queries (B, K, C), with the trained memory."""

@@ -95,7 +95,8 @@ class _Density:
     def distances(self, place: Array, rows: Array) -> Array:
         """Equation (2). Where nothing ever moved, the distance to no motion at all."""
         if self._neighbours is None:
-            return np.linalg.norm(rows / self.scale, axis=1).astype(np.float32)
+            size: Array = np.linalg.norm(rows / self.scale, axis=1).astype(np.float32)
+            return size
         return self._neighbours.distances(np.concatenate([place * PLACE, rows / self.scale], axis=1))
 
 

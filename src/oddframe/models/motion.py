@@ -64,7 +64,8 @@ def flow_between(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> Array:
     if engine is None:
         engine = _OWN.engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         engine.setFinestScale(0)
-    return np.negative(engine.calc(now, before, None))  # None: no initial flow
+    flow: NDArray[np.float32] = np.negative(engine.calc(now, before, None))  # None: no initial flow
+    return flow
 
 
 def describe(flow: Array) -> Motion:

@@ -228,11 +228,6 @@ class MPN(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible value.
-        """
         return cls(configure(MPNConfig, PRESETS, preset, options))
 
     @property
@@ -246,7 +241,8 @@ class MPN(Detector):
 
     def step_size(self, name: str) -> Tensor:
         """The learned step sizes of the weight of this name, one for each element."""
-        return self.step_sizes[step_name(name)]
+        sizes: Tensor = self.step_sizes[step_name(name)]
+        return sizes
 
     def features(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) features of unit length of stacked frames (B, 12, H, W) in [-1, 1]."""

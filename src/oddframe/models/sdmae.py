@@ -144,7 +144,8 @@ class ConvProjection(nn.Module):
         self.bn = nn.BatchNorm2d(width)
 
     def forward(self, x_BChw: Tensor) -> Tensor:
-        return self.bn(self.conv(x_BChw))
+        out: Tensor = self.bn(self.conv(x_BChw))
+        return out
 
 
 class CvTAttention(nn.Module):
@@ -163,7 +164,9 @@ class CvTAttention(nn.Module):
 
         def project(conv: ConvProjection, linear: nn.Linear) -> Tensor:
             convolved = conv(tokens_BChw).permute(0, 2, 3, 1).flatten(1, 2)
-            return linear(torch.cat((cls_B1C, convolved), 1)).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            projected: Tensor = linear(torch.cat((cls_B1C, convolved), 1))
+            heads_BHLc: Tensor = projected.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            return heads_BHLc
 
         q, k, v = (
             project(self.conv_proj_q, self.proj_q),
@@ -171,7 +174,8 @@ class CvTAttention(nn.Module):
             project(self.conv_proj_v, self.proj_v),
         )
         out = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-        return self.proj(out.transpose(1, 2).flatten(2))
+        projected: Tensor = self.proj(out.transpose(1, 2).flatten(2))
+        return projected
 
 
 class Pointwise(nn.Conv2d):
@@ -188,7 +192,8 @@ class MLP(nn.Module):
         self.net = nn.Sequential(expand, nn.GELU(), nn.Dropout(dropout), contract)
 
     def forward(self, x_BLC: Tensor) -> Tensor:
-        return self.net(x_BLC)
+        out: Tensor = self.net(x_BLC)
+        return out
 
 
 class CvTBlock(nn.Module):
@@ -221,7 +226,8 @@ class PatchEmbed(nn.Module):
     def forward(self, patches_BKP: Tensor) -> Tensor:
         # From (frame and channel, row, column) to the order of the pixels in a patch: frame, row, column, channel.
         weight_CP = self.proj.weight.unflatten(1, (-1, 3)).permute(0, 1, 3, 4, 2).flatten(1)
-        return self.norm(F.linear(patches_BKP, weight_CP, self.proj.bias))
+        tokens: Tensor = self.norm(F.linear(patches_BKP, weight_CP, self.proj.bias))
+        return tokens
 
 
 class SDMAE(Detector):
@@ -268,11 +274,6 @@ class SDMAE(Detector):
 
     @classmethod
     def from_preset(cls, preset: str = "paper", **options: Any) -> Self:
-        """A detector as the paper ("paper") or the released code ("code") has it, with single options changed.
-
-        Raises:
-            RecipeError: unknown preset or option, or an impossible combination of sizes.
-        """
         return cls(configure(SDMAEConfig, PRESETS, preset, options))
 
     def encode(self, frames_BTHW3: Tensor, order_BL: Tensor) -> Tensor:
@@ -287,7 +288,8 @@ class SDMAE(Detector):
         x_BNC = torch.cat((self.cls_token.expand(visible_BKC.shape[0], -1, -1), visible_BKC), 1)
         for block in self.blocks:
             x_BNC = block(x_BNC, (rows, columns))
-        return self.norm(x_BNC)
+        latent: Tensor = self.norm(x_BNC)
+        return latent
 
     def decode(self, latent_BNC: Tensor, order_BL: Tensor) -> tuple[Tensor, Tensor]:
         """What the teacher predicts from (B, L, C), and the student's input (B, 1 + L, C)."""
@@ -307,7 +309,8 @@ class SDMAE(Detector):
 
     def imitate(self, branch_BNC: Tensor) -> Tensor:
         """What the student predicts from (B, L, C)."""
-        return self.decoder_student_norm(self.decoder_student_block(branch_BNC, self.config.grid))[:, 1:]
+        out: Tensor = self.decoder_student_norm(self.decoder_student_block(branch_BNC, self.config.grid))
+        return out[:, 1:]
 
     def forward(self, frames_BTHW3: Tensor, order_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Last tokens of teacher and student (B, L, C), and the latent, for frames of values 0..255."""
@@ -317,7 +320,8 @@ class SDMAE(Detector):
 
     def classify(self, latent_BNC: Tensor) -> Tensor:
         """(B,) logit of a pseudo-anomaly."""
-        return self.class_head(latent_BNC[:, 0])[:, 0]
+        logits: Tensor = self.class_head(latent_BNC[:, 0])
+        return logits[:, 0]
 
     @property
     def visible(self) -> tuple[int, int]:
@@ -524,14 +528,14 @@ def weighted_error(wanted_BLE: Tensor, got_BLE: Tensor, weights_BL: Tensor, norm
 
 def patchify(image_BHWC: Tensor, patch: int) -> Tensor:
     """(B, H, W, C) to (B, L, d*d*C), tokens row-major, elements ordered (row, column, channel)."""
-    x = image_BHWC.unflatten(2, (-1, patch)).unflatten(1, (-1, patch))  # B, rows, d, columns, d, C
+    x: Tensor = image_BHWC.unflatten(2, (-1, patch)).unflatten(1, (-1, patch))  # B, rows, d, columns, d, C
     return x.transpose(2, 3).flatten(3).flatten(1, 2)
 
 
 def unpatchify(values_BLP: Tensor, grid: tuple[int, int]) -> Tensor:
     """(B, L, d*d), one value per pixel, back to (B, H, W)."""
     patch = round(values_BLP.shape[2] ** 0.5)
-    x = values_BLP.unflatten(2, (patch, patch)).unflatten(1, grid)  # B, rows, columns, d, d
+    x: Tensor = values_BLP.unflatten(2, (patch, patch)).unflatten(1, grid)  # B, rows, columns, d, d
     return x.transpose(2, 3).flatten(3).flatten(1, 2)
 
 

@@ -136,13 +136,13 @@ def _built_in() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def _plugin_recipes(wanted: str = "") -> dict[str, Mapping[str, Any] | str]:
+def _plugin_recipes(target: str = "") -> dict[str, Mapping[str, Any] | str]:
     """Name -> recipe, of all plug-ins that can be loaded, or of the one whose recipe is `wanted`."""
     found: dict[str, Mapping[str, Any] | str] = {}
     for model in plugin_names():
         with suppress(RecipeError):
             found.update({name: text for name, text in entry(model).recipes.items() if name not in found})
-        if wanted in found:
+        if target in found:
             break
     return {name: text for name, text in found.items() if not (FOLDER / f"{name}.yaml").exists()}
 
@@ -180,8 +180,8 @@ def _apply(content: dict[str, Any], change: str) -> None:
 
 def _near(key: str) -> str:
     """What the unknown key may have been meant to be."""
-    known = [*Recipe.model_fields, *(f"scoring.{name}" for name in ScoringPart.model_fields)]
+    keys = [*Recipe.model_fields, *(f"scoring.{name}" for name in ScoringPart.model_fields)]
     for place, part in (("training", TrainingPlan), ("pseudo", PseudoAnomalies), ("scoring.smoothing", Smoothing)):
-        known += [f"{place}.{field.name}" for field in fields(part)]
-    matches = get_close_matches(key, known, 1) or [k for k in known if k.endswith(f".{key}")]
-    return f"; did you mean {matches[0]}?" if matches else f"; there are: {', '.join(known)}"
+        keys += [f"{place}.{field.name}" for field in fields(part)]
+    matches = get_close_matches(key, keys, 1) or [k for k in keys if k.endswith(f".{key}")]
+    return f"; did you mean {matches[0]}?" if matches else f"; there are: {', '.join(keys)}"

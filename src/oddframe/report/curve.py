@@ -1,4 +1,4 @@
-"""A score curve made small enough to draw, and stretches of frames as stretches of time."""
+"""Helpers for drawing a score curve: fewer points, labelled time spans, axis ranges and ticks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_POINTS = 2000
 def envelope(
     time: NDArray[np.float64], score: NDArray[np.float64], points: int = MOST_POINTS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Thin a curve to at most `points` of its own points and keep every peak that would be seen.
+    """Thin a curve to at most `points` of its own points, and keep every visible peak.
 
     Args:
         time: (N,) increasing seconds.
@@ -21,8 +21,8 @@ def envelope(
         points: upper bound of the length of the result, at least 4.
 
     Returns:
-        Time and score of the points kept: the lowest and the highest of each of `points / 2` stretches of equal
-        duration, in order of time. A curve that is short enough comes back as it is.
+        Time and score of the kept points: the lowest and the highest of each of `points / 2` stretches of equal
+        duration, in order of time. A curve that is short enough is returned unchanged.
     """
     if len(score) <= points:
         return time, score
@@ -37,12 +37,12 @@ def envelope(
 
 
 def labelled_spans(labels: ArrayLike, frame: NDArray[np.int64], time: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Stretches of time, in seconds, in which the 0/1 `labels` of a video's frames are 1.
+    """Time spans (start, end), in seconds, in which the 0/1 `labels` of a video's frames are 1.
 
     Args:
-        labels: one value per frame of the video; frames beyond its end count as 0.
-        frame: (N,) frames that were scored.
-        time: (N,) their seconds.
+        labels: one value per frame of the video. Scored frames without a label count as 0.
+        frame: (N,) numbers of the scored frames.
+        time: (N,) their times in seconds.
     """
     labels = np.asarray(labels)
     inside = frame < len(labels)
@@ -52,11 +52,11 @@ def labelled_spans(labels: ArrayLike, frame: NDArray[np.int64], time: NDArray[np
 
 
 def score_range(score: NDArray[np.float64], threshold: float) -> tuple[float, float]:
-    """Lower and upper end of an axis that shows the whole curve and the threshold, with a little air above."""
+    """Lower and upper end of an axis that shows the whole curve and the threshold, with a margin."""
     low = min(float(score.min(initial=threshold)), threshold)
     high = max(float(score.max(initial=threshold)), threshold)
-    air = 0.08 * (high - low) or 0.5
-    return low - air / 2, high + air
+    margin = 0.08 * (high - low) or 0.5
+    return low - margin / 2, high + margin
 
 
 def nice_ticks(low: float, high: float, count: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""`report.html`: one self-contained page that says when, where and why; it opens anywhere and needs no network."""
+"""The report of scored videos, `report.html`: one self-contained page that needs no network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from oddframe.scoring.calibrate import Calibration
 from oddframe.types import Event, FrameScores
 
 JPEG_QUALITY = 82
-STANDS_OUT = 2.0  # standard deviations above what is normal
+STANDS_OUT = 2.0  # standard deviations above the normal mean from which a component is named as a reason
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class ReportVideo:
 
     Attributes:
         scores: its scores.
-        events: what was found in it, in order of time.
-        thumbnails: frame index -> (h, w, 3) uint8 BGR picture; those of the events' peak frames are shown.
-        labels: 0/1 per frame of the video where the truth is known; shaded in the timeline.
-        overlay: path of the overlay video, relative to the report, to link to.
-        words: component -> what it tells of a frame, for the `why` of events.
+        events: its events, in order of time.
+        thumbnails: frame index -> (h, w, 3) uint8 BGR picture. The pictures of the events' peak frames are shown.
+        labels: 0/1 per frame of the video if the truth is known; shaded in the timeline.
+        overlay: path of the overlay video for a link, relative to the report.
+        words: component -> its meaning in words, for the `why` of events.
     """
 
     scores: FrameScores
@@ -50,14 +50,14 @@ class ReportVideo:
 def write_report(
     path: Path, *, title: str, videos: Sequence[ReportVideo], calibration: Calibration, card: Mapping[str, str]
 ) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Args:
-        path: the .html file; missing folders are made.
+        path: the .html file. Missing folders are created.
         title: heading of the page.
-        videos: in the order in which they are shown.
-        calibration: where the threshold comes from.
-        card: short facts for the head of the page, name -> value, such as the detector and the bundle.
+        videos: the videos in the order of the page.
+        calibration: the origin of the threshold.
+        card: short facts for the top of the page, name -> value, such as the detector and the bundle.
     """
     sections = "".join(_video(number, video, calibration.threshold) for number, video in enumerate(videos, start=1))
     style = files("oddframe.report").joinpath("report.css").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def write_report(
 {sections}
 {_threshold(calibration)}
 </main>
-<footer>Written by oddframe {__version__}. This page needs no other file but the overlay videos it links to.</footer>
+<footer>Written by oddframe {__version__}. This page needs no files except the overlay videos that it links to.</footer>
 </body>
 </html>
 """
@@ -98,7 +98,7 @@ def _lead(videos: Sequence[ReportVideo]) -> str:
     seconds = sum(float(video.scores.time[-1]) for video in videos)
     hit = sum(bool(video.events) for video in videos)
     text = f"{_count(events, 'event')} in {_count(len(videos), 'video')}, {clock(seconds)} in all".capitalize()
-    return f"{text}; {_count(len(videos) - hit, 'video')} without any." if 0 < hit < len(videos) else f"{text}."
+    return f"{text}; {_count(len(videos) - hit, 'video')} without events." if 0 < hit < len(videos) else f"{text}."
 
 
 def _overview(videos: Sequence[ReportVideo]) -> str:
@@ -166,14 +166,14 @@ def _figure(anchor: str, number: int, event: Event, video: ReportVideo) -> str:
 
 
 def _why(event: Event, words: Mapping[str, str]) -> str:
-    """The components that stand out, the most unusual first, in words."""
-    found = sorted(((far, name) for name, far in event.why.items() if far >= STANDS_OUT), reverse=True)
-    told = [f"{escape(words.get(name, name.replace('_', ' ')))} ({far:.3g} σ)" for far, name in found]
-    return f"<br>unusual in {'; '.join(told)}" if told else ""
+    """The components that stand out, in words, the most unusual one first."""
+    found = sorted(((sigmas, name) for name, sigmas in event.why.items() if sigmas >= STANDS_OUT), reverse=True)
+    phrases = [f"{escape(words.get(name, name.replace('_', ' ')))} ({sigmas:.3g} σ)" for sigmas, name in found]
+    return f"<br>unusual in {'; '.join(phrases)}" if phrases else ""
 
 
 def _box(event: Event, video: ReportVideo) -> str:
-    """The event's box as a frame that scales with the picture."""
+    """The box of the event as an HTML element that scales with the picture."""
     width, height = video.scores.info.width, video.scores.info.height
     if event.box is None:
         return ""
@@ -190,19 +190,19 @@ def _data_uri(picture: NDArray[np.uint8]) -> str:
 
 
 def _threshold(calibration: Calibration) -> str:
-    """Where the threshold comes from, in sentences and in the held-out scores that it was read off from."""
+    """The section about the threshold: its origin in sentences, and quantiles of the held-out scores."""
     c = calibration
     if c.rate is None and c.quantile is None:
-        origin = "was given by hand.</p>"
+        origin = "was set by hand.</p>"
     else:
         aim = f"set so that this video raises no more than {c.rate or 0:.3g} alarms per hour"
         if c.quantile is not None:
             aim = f"the {c.quantile:g} quantile of this video's scores"
-        origin = f"""rests on {c.seconds / 60:.1f} minutes of normal video ({_count(c.videos, "piece")}) that the
+        origin = f"""was measured on {c.seconds / 60:.1f} minutes of normal video ({_count(c.videos, "piece")}) that the
 detector was not trained on. It is {aim}. It raises {c.sentence()}.
-No abnormal video was used.</p>
-<p>So much normal video can count a promise of {c.lowest_rate:.3g} alarms per hour or more;
-hold out more of it to promise fewer.</p>"""
+No anomalous video was used.</p>
+<p>This amount of normal video can count a limit of {c.lowest_rate:.3g} alarms per hour or more.
+Hold out more normal video for a lower limit.</p>"""
     note = f'<p class="warning">{escape(c.note[:1].upper() + c.note[1:])}.</p>' if c.note else ""
     rows = [(f"{100 * float(share):g} %", value, "") for share, value in c.scores.items()]
     rows = sorted([*rows, ("threshold", c.threshold, ' class="chosen"')], key=lambda row: row[1])
@@ -214,13 +214,14 @@ hold out more of it to promise fewer.</p>"""
         for name, value, mark in rows
     )
     return f"""<section id="threshold">
-<h2>How the threshold came about</h2>
+<h2>Where the threshold comes from</h2>
 <p>The threshold of <b>{significant(c.threshold)}</b> {origin}
-<p>An event lasts while the score is at least {significant(c.low)} and reaches the threshold once; events at most
-{c.merge_s:g} s apart count as one{f", those shorter than {c.min_s:g} s do not count" if c.min_s else ""}.</p>
+<p>An event lasts while the score is at least {significant(c.low)}, and its score reaches the threshold at least once.
+Events at most {c.merge_s:g} s apart count as one.
+{f"Events shorter than {c.min_s:g} s do not count." if c.min_s else ""}</p>
 {note}
 <div class="scroll"><table>
-<caption>The scores of the held-out normal video: which share of its frames lies at or below which score</caption>
+<caption>Scores of the held-out normal video: the share of its frames at or below each score</caption>
 <thead><tr><th scope="col">Share of frames</th><th scope="col" class="number">Score</th><td></td></tr></thead>
 <tbody>{table}</tbody></table></div>
 </section>"""

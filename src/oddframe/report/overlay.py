@@ -1,4 +1,4 @@
-"""`overlay.mp4`: the video with its anomaly map laid over it and its score curve running beneath."""
+"""The overlay video, `overlay.mp4`: the video with its anomaly map drawn over it and its score curve below it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ LEAST_WIDTH, MOST = 320, 960
 def write_overlay(
     path: Path, source: VideoSource, scores: FrameScores, threshold: float, events: Sequence[Event]
 ) -> None:
-    """Write the overlay video of one scored video, in a second decoding pass; memory does not grow with its length.
+    """Write the overlay video of one scored video. It is decoded again, and memory use does not depend on its length.
 
     Args:
-        path: the .mp4 file; its folder exists, and the file appears whole or not at all.
-        source: the video that was scored.
-        scores: at least one frame's scores; their maps, if any, become the heat.
-        threshold: drawn into the strip; frames at or above it are those the heat is scaled to.
-        events: marked in the strip, and framed in the picture while they last.
+        path: the .mp4 file. Its folder exists, and the file is written atomically.
+        source: the scored video.
+        scores: scores of at least one frame. Their maps, if there are any, are drawn as heat.
+        threshold: drawn in the strip. The colour scale of the heat depends on the frames at or above it.
+        events: marked in the strip. While an event lasts, a box in the picture marks its region.
 
     Raises:
-        VideoError: the video cannot be decoded any more.
+        VideoError: the video can no longer be decoded.
     """
     height, width = picture_size(scores.info)
     strip = Strip(width, scores, threshold, events)
@@ -61,7 +61,7 @@ def write_overlay(
 
 
 def picture_size(info: VideoInfo) -> tuple[int, int]:
-    """(height, width) of the picture in the overlay: the video's shape, even, legible, and not needlessly large."""
+    """(height, width) of the picture in the overlay: the shape of the video, even, at a size that is easy to read."""
     scale = max(1.0, LEAST_WIDTH / info.width)
     scale = min(scale, MOST / max(info.width, info.height))
     height, width = (max(2, round(scale * extent / 2) * 2) for extent in (info.height, info.width))
@@ -69,7 +69,7 @@ def picture_size(info: VideoInfo) -> tuple[int, int]:
 
 
 def _frame_region(picture: NDArray[np.uint8], box: tuple[int, int, int, int] | None, info: VideoInfo) -> None:
-    """Draw a box given in pixels of the video, where there is one."""
+    """Draw a box, given in pixels of the video, if there is one."""
     if box is None:
         return
     across, down = picture.shape[1] / info.width, picture.shape[0] / info.height
@@ -79,7 +79,7 @@ def _frame_region(picture: NDArray[np.uint8], box: tuple[int, int, int, int] | N
 
 
 def _number_event(picture: NDArray[np.uint8], number: int) -> None:
-    """Put the number of the event that is going on into the corner."""
+    """Write the number of the current event into the corner."""
     size = text_size(picture.shape[1])
     text = f"event {number}"
     gap = size // 2

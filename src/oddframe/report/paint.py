@@ -1,4 +1,4 @@
-"""Tints and readable text on BGR pictures; OpenCV's own letters are mere strokes."""
+"""Drawing on BGR pictures: tints, and text in a readable font, which OpenCV does not have."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 
 def tint(area: NDArray[np.uint8], colour: tuple[int, int, int], opacity: float | NDArray[np.float32]) -> None:
-    """Lay a colour over (H, W, 3) pixels in place, with an opacity of 0..1 for all or of shape (H, W, 1)."""
+    """Blend a colour into (H, W, 3) pixels, in place. The opacity, 0..1, is one number or has the shape (H, W, 1)."""
     area[:] = np.rint(area + (np.array(colour, dtype=np.float32) - area) * opacity)
 
 
 def text_size(width: int) -> int:
-    """Height of letters, in pixels, that suits a picture `width` pixels wide."""
+    """Height of letters in pixels for a picture that is `width` pixels wide."""
     return max(11, round(width / 48))
 
 
 def text_width(text: str, size: int) -> int:
     """Pixels that `put_text` takes for a line of text."""
-    return _mask(text, size).shape[1]
+    width: int = _mask(text, size).shape[1]
+    return width
 
 
 def put_text(
@@ -37,8 +38,12 @@ def put_text(
     """Write anti-aliased `text` into a BGR image.
 
     Args:
-        at: (x, y) of the text's left (anchor "ls") or right ("rs") end on its baseline; it must lie within the image.
+        image: (H, W, 3) uint8, changed in place.
+        text: one line.
+        at: (x, y) of the left end (anchor "ls") or right end (anchor "rs") of the baseline, inside the image.
         size: height of the letters in pixels.
+        colour: blue, green, red.
+        anchor: "ls" or "rs".
     """
     mask = _mask(text, size)
     x, y = at[0] - (mask.shape[1] if anchor == "rs" else 0), at[1] - size
@@ -57,5 +62,5 @@ def _mask(text: str, size: int) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # matplotlib brings this font along, so that it is the same on every machine.
+    # matplotlib contains this font, so it is the same on every machine.
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

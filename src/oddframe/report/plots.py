@@ -1,4 +1,4 @@
-"""Pictures for papers, pages and the README, drawn by matplotlib without a display."""
+"""Plots for papers and web pages, drawn by matplotlib without a display: timelines, ROC curves, the demo picture."""
 
 from __future__ import annotations
 
@@ -28,30 +28,21 @@ SHOTS = 4
 def plot_timeline(
     path: Path, scores: FrameScores, threshold: float, events: Sequence[Event], labels: ArrayLike | None = None
 ) -> None:
-    """A PNG of one video's score curve, threshold and events; `labels` (0/1 per frame) shade the truth."""
+    """Write a PNG of the score curve, the threshold and the events of a video. `labels` (0/1 per frame) are shaded."""
     figure = _figure(9, 2.6)
     _timeline(figure.add_subplot(), scores, threshold, events, labels)
     figure.tight_layout()
     _save(figure, path)
 
 
-def plot_roc(path: Path, labels: ArrayLike, scores: ArrayLike, title: str = "") -> None:
-    """A PNG of the ROC curve of (N,) scores against (N,) 0/1 labels, both classes present."""
-    alarms, hits = _roc_points(labels, scores)
-    figure = _figure(4, 4)
-    axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.3)
-    axes.fill_between(alarms, hits, color=SCORE, alpha=0.1, linewidth=0)
-    axes.plot(alarms, hits, color=SCORE, linewidth=1.6, clip_on=False)
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="false positive rate", ylabel="true positive rate")
-    axes.set_title(f"{title}  AUC {roc_auc(labels, scores):.3f}".strip(), loc="left", fontsize=10)
-    _bare(axes)
-    figure.tight_layout()
-    _save(figure, path)
-
-
 def plot_rocs(path: Path, curves: Mapping[str, tuple[ArrayLike, ArrayLike]], title: str = "") -> None:
-    """A PNG of several ROC curves: name -> (N,) 0/1 labels, both classes present, and (N,) scores; with their AUC."""
+    """Write a PNG of several ROC curves with their AUC.
+
+    Args:
+        path: the .png file.
+        curves: name -> (N,) labels of 0 and 1, both of which must occur, and (N,) scores.
+        title: of the plot.
+    """
     figure = _figure(5, 5)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.3)
@@ -67,7 +58,7 @@ def plot_rocs(path: Path, curves: Mapping[str, tuple[ArrayLike, ArrayLike]], tit
 
 
 def _roc_points(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """False and true positive rates at every threshold, from none to all; tied scores make one step."""
+    """False and true positive rates at every threshold, from 0 to 1. Equal scores make one step."""
     truth, values = np.asarray(labels) > 0, np.asarray(scores, dtype=np.float64)
     order = np.argsort(-values, kind="stable")
     last_of_ties = np.r_[np.flatnonzero(np.diff(values[order])), len(values) - 1]
@@ -84,24 +75,24 @@ def demo_picture(
     events: Sequence[Event],
     labels: ArrayLike | None = None,
 ) -> None:
-    """One picture that says what oddframe does: frames with their heat above the score they got.
+    """Write one picture that shows what oddframe does: frames with their heat above the score curve.
 
-    The peaks of the strongest events and frames from the longest calm stretches stand in a row in order of time, joined
-    to their places on the timeline.
+    The picture has a row of frames in order of time: the peaks of the strongest events, and frames from the longest
+    normal stretches. A line connects each frame to its place on the timeline.
 
     Args:
         path: the .png file.
-        source: the video that was scored.
-        scores: its scores, with maps if the frames are to show heat.
-        threshold: as used for `events`.
-        events: what was found.
-        labels: 0/1 per frame of the video; shades the truth.
+        source: the scored video.
+        scores: its scores. If they have maps, the frames show heat.
+        threshold: the threshold of `events`.
+        events: the events of the video.
+        labels: 0/1 per frame of the video; the labelled stretches are shaded.
     """
-    shown = _telling(scores, events, labels)
+    shown = _chosen_frames(scores, events, labels)
     pictures = grab_thumbnails(source, [int(scores.frame[position]) for position in shown], width=480)
     heat = Heat(scores, threshold) if scores.map is not None else None
 
-    width, gap, left, right = 10.0, 0.012, 0.052, 0.988  # inches; the rest in parts of the width
+    width, gap, left, right = 10.0, 0.012, 0.052, 0.988  # the width is in inches, the others are fractions of it
     across = (right - left - gap * (len(shown) - 1)) / max(len(shown), 2)
     down = across * width * scores.info.height / scores.info.width
     height = down + 2.75
@@ -131,8 +122,8 @@ def demo_picture(
     _save(figure, path)
 
 
-def _telling(scores: FrameScores, events: Sequence[Event], labels: ArrayLike | None) -> dict[int, int]:
-    """Positions to show, in order, each with the number of the event it is the peak of, or 0 for a calm frame."""
+def _chosen_frames(scores: FrameScores, events: Sequence[Event], labels: ArrayLike | None) -> dict[int, int]:
+    """Positions of the frames to show, in order: position -> number of the event whose peak it is, 0 if normal."""
     numbered = sorted(enumerate(events, start=1), key=lambda pair: -pair[1].score)[: SHOTS - 1]
     shown = {int(np.searchsorted(scores.frame, event.peak_frame)): number for number, event in numbered}
     calm = np.ones(len(scores.frame), dtype=bool)
@@ -175,7 +166,7 @@ def _truth(scores: FrameScores, labels: ArrayLike | None) -> list[tuple[float, f
 
 
 def _bare(axes: Axes) -> None:
-    """Take away what is not data."""
+    """Remove decoration from the axes."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=INK, alpha=0.35)
     axes.tick_params(labelsize=8, color="#b4bac1", labelcolor=INK)
@@ -184,7 +175,7 @@ def _bare(axes: Axes) -> None:
 
 
 def _figure(width: float, height: float) -> Figure:
-    """A figure of so many inches that draws itself with Agg and is not held by pyplot."""
+    """A figure of this size in inches, drawn by Agg and independent of pyplot."""
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure

@@ -1,4 +1,4 @@
-"""The strip beneath the picture of an overlay video: clock, score, the curve so far, threshold and events."""
+"""The strip below the picture of an overlay video: clock, score, score curve, threshold and events."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from oddframe.types import Event, FrameScores
 
 GROUND, LIGHT = bgr("#15181c"), bgr("#eef1f4")
 CURVE, AHEAD, THRESHOLD, EVENT = bgr("#6cabf0"), bgr("#46535f"), bgr("#e0a93c"), bgr("#ff5a6e")
-FINE = 4  # curves are drawn this many times larger and shrunk: smooth at any width
+FINE = 4  # curves are drawn larger by this factor and then shrunk, so that they are smooth
 
 
 class Strip:
-    """(height, width) pixels, drawn twice beforehand: played, and yet to come. A frame only moves the cursor."""
+    """A strip of (height, width) pixels. It is drawn twice in advance, as played and as not yet played.
+
+    For each frame, only the border between the two drawings moves.
+    """
 
     def __init__(self, width: int, scores: FrameScores, threshold: float, events: Sequence[Event]) -> None:
         self.text_size = text_size(width)
@@ -35,7 +38,7 @@ class Strip:
         self._played = self._draw(scores, events, CURVE, 1.0)
 
     def paint(self, out: NDArray[np.uint8], time: float, score: float | None, alarm: bool) -> None:
-        """Draw the strip for one moment into `out`, (height, width, 3) BGR; `score` is None on frames without one."""
+        """Draw the strip at one time into `out`, (height, width, 3) BGR. `score` is None for frames without a score."""
         at = round(self._x(time))
         out[:, :at] = self._played[:, :at]
         out[:, at:] = self._ahead[:, at:]
@@ -62,7 +65,7 @@ class Strip:
         top, floor = self.header * FINE, (self.height - 3) * FINE
         for event in events:
             left = round(self._x(event.start_s) * FINE)
-            right = max(round(self._x(event.end_s) * FINE), left + 2 * FINE)  # a single frame must still be seen
+            right = max(round(self._x(event.end_s) * FINE), left + 2 * FINE)  # an event of a single frame stays visible
             tint(canvas[top:floor, left:right], EVENT, 0.3 * strength)
             tint(canvas[floor:, left:right], EVENT, strength)
         points = zip(*envelope(scores.time, scores.score, 4 * self.width), strict=True)

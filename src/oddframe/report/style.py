@@ -1,4 +1,4 @@
-"""The colours and the wording of numbers that overlay, report and pictures share."""
+"""The shared style of overlay, report and plots: colours, and the format of times and scores."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ INK = "#20252b"
 
 
 def bgr(colour: str) -> tuple[int, int, int]:
-    """A "#rrggbb" colour in OpenCV's order."""
+    """A "#rrggbb" colour as (blue, green, red), the order of OpenCV."""
     return int(colour[5:7], 16), int(colour[3:5], 16), int(colour[1:3], 16)
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
-    """Seconds as people read them: `0:07`, `12:30`, `2:03:04`; rounded to `decimals` places of a second."""
+    """Format seconds as `0:07`, `12:30` or `2:03:04`, rounded to `decimals` decimal places."""
     unit = 10**decimals
     ticks = round(abs(seconds) * unit)
     whole, rest = divmod(ticks, unit)
@@ -28,7 +28,7 @@ def clock(seconds: float, decimals: int = 0) -> str:
 
 
 def significant(value: float) -> str:
-    """A score with three significant digits and, in the usual range, without an exponent."""
+    """Format a score with three significant digits; in the usual range without an exponent."""
     if value == 0 or 1e-3 <= abs(value) < 99.95:
         return f"{value:#.3g}"
     return f"{value:.0f}" if 1 <= abs(value) < 1e6 else f"{value:.2e}"

@@ -1,4 +1,4 @@
-"""The score timeline of a video as an inline SVG, coloured by the style sheet of the page around it."""
+"""The score timeline of a video as an inline SVG. The style sheet of the page sets its colours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 1000, 220
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 18, 26
 LABEL_GAP = 22.0
 BAR = 6
-LEAST_WIDTH = 2.0  # an event of one frame in a long video must still be seen
+LEAST_WIDTH = 2.0  # an event of one frame in a long video stays visible
 
 
 def timeline(
@@ -25,13 +25,13 @@ def timeline(
     truth: Sequence[tuple[float, float]] = (),
     anchor: str = "event",
 ) -> str:
-    """One video's curve, threshold, events and labelled stretches.
+    """Draw the score curve, the threshold, the events and the labelled stretches of a video.
 
     Args:
-        scores: the curve; thinned to what can be seen.
+        scores: the curve. Points that would not be visible are left out.
         threshold: drawn as a dashed line.
-        events: a bar along the base and a numbered peak, each a link to `#{anchor}-{number}`.
-        truth: labelled stretches as (start, end) in seconds; shaded.
+        events: each has a bar along the base line and a numbered peak, and links to `#{anchor}-{number}`.
+        truth: labelled stretches as (start, end) in seconds; they are shaded.
         anchor: prefix of the ids that the events link to.
     """
     duration = max(float(scores.time[-1]), 1e-9)
@@ -75,7 +75,7 @@ def timeline(
     labelled = -LABEL_GAP
     for number, event in enumerate(events, start=1):
         label = ""
-        if x(event.peak_s) - labelled >= LABEL_GAP:  # numbers never overlap; in a crowd some are left out
+        if x(event.peak_s) - labelled >= LABEL_GAP:  # numbers must not overlap, so some are left out
             labelled = x(event.peak_s)
             label = f'<text x="{labelled:.1f}" y="{TOP - 5}">{number}</text>'
         parts.append(
@@ -90,7 +90,7 @@ def timeline(
 def _summary(
     scores: FrameScores, threshold: float, events: Sequence[Event], truth: Sequence[tuple[float, float]]
 ) -> str:
-    """What the drawing shows, for those who hear it."""
+    """The drawing in words, for screen readers."""
     peak = int(np.argmax(scores.score))
     text = (
         f"Score of {scores.video} over {clock(float(scores.time[-1]))}: highest {significant(scores.score[peak])} "

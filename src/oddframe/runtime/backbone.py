@@ -167,7 +167,8 @@ def _distances(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     values, directions = np.linalg.eigh(np.cov((memory - mean).T) + 1e-3 * np.eye(c))
     memory, asked = ((x - mean) @ directions / np.sqrt(values) for x in (memory, asked))
     squares = (asked**2).sum(1)[:, None] + (memory**2).sum(1) - 2 * asked @ memory.T
-    return np.sqrt(squares.min(1).clip(0))
+    distances: NDArray[np.float64] = np.sqrt(squares.min(1).clip(0))
+    return distances
 
 
 def _run_with(session: Session) -> Run:

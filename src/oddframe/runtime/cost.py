@@ -1,4 +1,4 @@
-"""What a device could do at best, measured."""
+"""Measurement of the peak arithmetic speed of a device."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from oddframe.runtime.runtime import Precision
 
 
 def matrix_rate(device: str, precision: Precision, side: int = 2048, seconds: float = 1.0) -> float:
-    """Operations per second, two per multiply-add, of a square matrix product on a device at a precision."""
+    """Operations per second of a square matrix product on a device at a precision. A multiply-add counts as two.
+
+    Args:
+        device: torch device name.
+        precision: of the arithmetic.
+        side: rows and columns of the matrices.
+        seconds: duration of the measurement.
+    """
     if precision == "int8":
         a, b = torch.randint(-127, 128, (2, side, side), device=device, dtype=torch.int8)
-        b = b.t()  # as int8 products want it
+        b = b.t()  # the layout that int8 products need
 
         def product() -> None:
             torch._int_mm(a, b)
@@ -23,15 +30,15 @@ def matrix_rate(device: str, precision: Precision, side: int = 2048, seconds: fl
         def product() -> None:
             x @ y
 
-    def waited() -> None:
+    def timed_product() -> None:
         product()
         if x_device.type == "cuda":
             torch.cuda.synchronize(x_device)
 
     x_device = torch.device(device)
-    waited()
+    timed_product()
     start, rounds = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        waited()
+        timed_product()
         rounds += 1
     return 2 * side**3 * rounds / (time.perf_counter() - start)

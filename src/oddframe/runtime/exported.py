@@ -1,10 +1,10 @@
-"""An exported detector on disk: a folder that scores videos without torch.
+"""Exported detectors: folders that score videos without torch.
 
-network.onnx | network.xml, network.bin    the graph, preprocessing included (see `oddframe.runtime.session_runtime`)
-export.json                                signature, recipe, precision, and how well it agreed with the bundle
-calibration.json, heldout.npz              of the bundle that it was made from
-CARD.md                                    the same for people
-extractors/NAME/                           of a weakly supervised detector, as ONNX
+network.onnx | network.xml, network.bin    the graph with preprocessing (see `oddframe.runtime.session_runtime`)
+export.json                                signature, recipe, precision, and agreement with the bundle
+calibration.json, heldout.npz              copied from the bundle
+CARD.md                                    description in words
+extractors/NAME/                           the extractors of a weakly supervised detector, as ONNX
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from oddframe.runtime.runtime import Precision
 from oddframe.runtime.sessions import Target
 from oddframe.types import BagSignature, Signature
 
-FORMAT = 2  # 1 did not say what the bundle was trained on
+FORMAT = 2  # format 1 did not record the training data of the bundle
 META = "export.json"
 NETWORK: dict[Target, str] = {"onnx": "network.onnx", "openvino": "network.xml"}
-KINDS: dict[str, type[Signature] | type[BagSignature]] = {"windows": Signature, "bags": BagSignature}
+OUTLINES: dict[str, type[Signature] | type[BagSignature]] = {own.kind: own for own in (Signature, BagSignature)}
 
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported detector. An `oddframe.bundle.TrainedDetector`.
+    """An exported detector, an `oddframe.bundle.TrainedDetector`.
 
     Attributes:
         path: the folder.
-        id: of the bundle it was made from, with runtime and precision; score files carry it.
+        id: id of its bundle, with runtime and precision. Score files have it.
+        recipe: recipe of its bundle.
         outline: of the detector.
-        runtime, precision: what it is for.
-        parity: how well it agreed with the bundle when it was made, as plain values (see `oddframe.runtime.parity`).
-        data: what the bundle was trained on.
-        gflop: 10^9 floating-point operations per scored frame, feature extraction not counted.
+        runtime, precision: the target of the export.
+        parity: agreement with the bundle, measured during the export, as plain values (see `oddframe.runtime.parity`).
+        data: training data of the bundle.
+        gflop: 10^9 floating-point operations per scored frame, without feature extraction.
     """
 
     path: Path
@@ -58,7 +59,7 @@ class Exported:
 
     @property
     def calibration(self) -> Path:
-        """Where the calibration is, or will be, kept."""
+        """The path of the calibration, which may not exist yet."""
         return self.path / CALIBRATION
 
     @property
@@ -73,18 +74,18 @@ class Exported:
 
     @property
     def network(self) -> Path:
-        """The file of its graph."""
+        """The path of the graph."""
         return self.path / NETWORK[self.runtime]
 
     def save(self) -> None:
-        """Write what makes the folder an exported detector, its network and calibration being there."""
+        """Write export.json. Network and calibration must already be in the folder."""
         meta = {
             "format": FORMAT,
             "id": self.id,
             "runtime": self.runtime,
             "precision": self.precision,
             "recipe": self.recipe.model_dump(mode="json"),
-            "kind": next(kind for kind, own in KINDS.items() if isinstance(self.outline, own)),
+            "kind": self.outline.kind,
             "signature": TypeAdapter(type(self.outline)).dump_python(self.outline, mode="json"),
             "data": asdict(self.data),
             "gflop": self.gflop,
@@ -94,10 +95,10 @@ class Exported:
 
 
 def parse_target(name: str) -> Target:
-    """What is exported to, by its name.
+    """The target of an export, by its name.
 
     Raises:
-        InputError: there is no such thing.
+        InputError: there is no such target.
     """
     if name not in NETWORK:
         raise InputError(f"cannot export to {name!r}; choose {' or '.join(NETWORK)}")
@@ -110,19 +111,19 @@ def is_trained(path: Path) -> bool:
 
 
 def load_trained(path: Path) -> TrainedDetector:
-    """What `fit` left in a folder, or `export` made of it.
+    """Load a bundle or an exported detector from a folder.
 
     Raises:
-        BundleError: neither of them, or a damaged one.
+        BundleError: the folder holds neither of them, or it is damaged.
     """
     return load_exported(path) if (path / META).is_file() else load_bundle(path)
 
 
 def load_exported(path: Path) -> Exported:
-    """What `Exported.save` wrote.
+    """Load an exported detector from a folder.
 
     Raises:
-        BundleError: made by a newer oddframe, or damaged.
+        BundleError: it was made by a newer or an older version of oddframe, or it is damaged.
     """
     try:
         meta = json.loads((path / META).read_text(encoding="utf-8"))
@@ -137,7 +138,7 @@ def load_exported(path: Path) -> Exported:
             path,
             meta["id"],
             parse_recipe(meta["recipe"], str(path / META)),
-            TypeAdapter(KINDS[meta["kind"]]).validate_python(meta["signature"]),
+            TypeAdapter(OUTLINES[meta["kind"]]).validate_python(meta["signature"]),
             runtime,
             meta["precision"],
             meta["parity"],

@@ -1,4 +1,4 @@
-"""From a detector in torch to a graph, preprocessing included, for other runtimes (see `runtime.session_runtime`)."""
+"""Conversion of a torch detector to an ONNX graph with preprocessing, for `oddframe.runtime.session_runtime`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_window_graph(detector: Detector, path: Path) -> None:
     """Write the graph of a one-class detector as one ONNX file.
 
     Raises:
-        InputError: a library is missing, or the detector remembers what it has seen, which a graph cannot.
+        InputError: a library is missing, or the detector updates its memory while it scores, which a graph cannot do.
     """
     content = _of_windows(deepcopy(detector).cpu().eval().requires_grad_(False))
     with replacing(path) as temporary:
@@ -40,7 +40,7 @@ def write_bag_graph(detector: BagDetector, path: Path) -> None:
 
 
 class WindowGraph(nn.Module):
-    """From the frames of a chunk to the components and the map of its windows."""
+    """A module that maps the frames of a chunk to the components and the map of its windows."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -50,14 +50,14 @@ class WindowGraph(nn.Module):
         fed = dict(zip(self.names, tensors, strict=True))
         frames, inputs = fed["frames"], fed["inputs"]
         targets = fed.get("targets", inputs[:, :0])
-        key = inputs[:, 0]  # of no use: what is random comes as an input
+        key = inputs[:, 0]  # not used, because random orders are an input
         errors = self.detector.score(Batch(frames[inputs], frames[targets], key, order=fed.get("order")))
         values = [errors.components[name].float() for name in self.detector.components]
         return (*values, errors.map.float()) if errors.map is not None else tuple(values)
 
 
 class BagGraph(nn.Module):
-    """From the features of bags to the components of their segments."""
+    """A module that maps the features of bags to the components of their segments."""
 
     def __init__(self, detector: BagDetector) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""int8 by quantisation after training: ranges of activations are taken from normal video.
+"""Post-training quantisation to int8. The ranges of activations are measured on normal video.
 
-Weights and inputs of convolutions and matrix products become int8, weights with a scale for each output channel. The
-first and the last convolutions keep their precision: the one sees the pixels themselves, the others write the picture
-whose error is the score, and rounding them to a 256th of their range would be part of it.
+Weights and inputs of convolutions and matrix products become int8, and weights have one scale per output channel. The
+first and the last convolutions keep their precision. The first one sees the pixels, and the last ones write the picture
+whose error is the score, so rounding them to a 256th of their range would change the score.
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ def quantise(source: Path, target: Path, signature: Signature, chunks: Iterable[
     """Write the int8 form of a detector's graph, as ONNX.
 
     Args:
-        source: an ONNX file in fp32.
-        chunks: of normal video.
+        source: the ONNX file in fp32.
+        target: the ONNX file to write.
+        signature: of the detector.
+        chunks: chunks of normal video.
 
     Raises:
-        InputError: onnxruntime's tools, which need onnx, are not installed.
+        InputError: the quantisation tools of onnxruntime, which need onnx, are not installed.
     """
     tools = imported("onnxruntime.quantization", "export")
     prepare = imported("onnxruntime.quantization.shape_inference", "export").quant_pre_process
-    # What its tools say of steps that they leave out is of no use to anybody here.
+    # The tools print messages about skipped steps, which are of no use here.
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         prepared = Path(folder) / "prepared.onnx"
         prepare(source, prepared, skip_symbolic_shape=True)
         inner = _inner(prepared)
-        # OpenVINO fails where products of tokens have zero points; behind a ReLU, without one, half the range is lost.
+        # OpenVINO fails if products of tokens have zero points. After a ReLU, half the range is lost without them.
         tokens = any(node.op_type != "Conv" and node.op_type != "ConvTranspose" for node in inner)
         tools.quantize_static(
             prepared,
@@ -58,7 +60,7 @@ def quantise(source: Path, target: Path, signature: Signature, chunks: Iterable[
 
 
 class _Reader:
-    """Hands calibration inputs over one by one, as the quantiser asks for them."""
+    """Gives calibration inputs to the quantiser one by one."""
 
     def __init__(self, fed: Iterator[dict[str, NDArray[Any]]]) -> None:
         self.fed = fed
@@ -71,7 +73,7 @@ class _Reader:
 
 
 def _inner(path: Path) -> list[Any]:
-    """The nodes that become int8: those with weights of their own that come neither first nor last."""
+    """The nodes that become int8: nodes with weights that are neither the first nor the last of such nodes."""
     import onnx
 
     graph = onnx.load(path).graph
@@ -80,7 +82,7 @@ def _inner(path: Path) -> list[Any]:
     names = {node.name for node in heavy}
 
     def reached(nodes: Iterable[Any], ins: str, outs: str) -> set[str]:
-        """Names of heavy nodes with another heavy one before them, following tensors in the order of `nodes`."""
+        """Names of the heavy nodes that depend on another heavy node, following tensors in the order of `nodes`."""
         after: set[str] = set()  # tensors that depend on a heavy node
         found = set()
         for node in nodes:

@@ -1,4 +1,4 @@
-"""The contract of a runtime: what computes the components of a chunk of windows, where, at which precision."""
+"""The contract of a runtime, which computes the components of a chunk of windows on a device at a precision."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ Precision = Literal["fp32", "bf16", "int8"]
 Backend = Literal["torch", "onnx", "openvino"]
 AUTO = "auto"
 
-# Windows per forward pass that keep a device busy. On a CPU caches and fresh pages of memory decide: with eight, most
-# systems are slower in torch than with four.
+# Windows per forward pass that keep a device busy. On a CPU, caches and new memory pages limit the speed: with eight
+# windows most systems are slower in torch than with four.
 CPU_BATCH, GPU_BATCH = 4, 64
 
 
 @dataclass(frozen=True)
 class RuntimeOptions:
-    """With what to compute.
+    """Options for the computation: runtime, precision, device and batch size.
 
     Attributes:
-        runtime: "torch", "onnx", "openvino", or "auto": the fastest on the video at hand that agrees with torch in
-            fp32. None is torch for a bundle, and for an exported detector what it was exported for.
-        precision: of the arithmetic; None is fp32 for a bundle, what an exported detector has, and with "auto" any.
-        device: "auto" (CUDA where there is one), or any torch device name.
+        runtime: "torch", "onnx", "openvino"; or "auto" for the fastest one on the given video that agrees with torch in
+            fp32. None is torch for a bundle, and the target runtime for an exported detector.
+        precision: of the arithmetic. None is fp32 for a bundle, the precision of an exported detector, and any
+            precision with "auto".
+        device: "auto" (CUDA if there is one), or any torch device name.
         batch: windows per forward pass; None lets the runtime choose. It changes the speed, not the scores.
     """
 
@@ -38,7 +39,7 @@ class RuntimeOptions:
 
     @property
     def label(self) -> str:
-        """Runtime and precision, as the scores of a bundle carry them; empty for torch in fp32."""
+        """Runtime and precision as recorded with the scores of a bundle; empty for torch in fp32."""
         runtime, precision = self.runtime or "torch", self.precision or "fp32"
         return "" if (runtime, precision) == ("torch", "fp32") else f"{runtime}-{precision}"
 
@@ -46,10 +47,10 @@ class RuntimeOptions:
     def parse(
         cls, runtime: str | None, precision: str | None, device: str = AUTO, batch: int | None = None
     ) -> RuntimeOptions:
-        """Options from words of the command line.
+        """Make options from the arguments of the command line.
 
         Raises:
-            InputError: there is no such runtime or precision, or no such batch.
+            InputError: there is no such runtime or precision, or the batch size is below 1.
         """
         if runtime is not None:
             runtime = _one_of("runtime", runtime, Backend, AUTO)
@@ -59,13 +60,13 @@ class RuntimeOptions:
 
 
 class Runtime(ABC):
-    """A detector ready to score.
+    """A detector that is ready to score.
 
     Attributes:
         signature: of the detector.
         name: of the runtime.
-        precision: of its arithmetic.
-        where: device, as torch names it.
+        precision: of the arithmetic.
+        where: the torch name of the device.
         batch: windows per forward pass that keep the device busy.
     """
 
@@ -77,26 +78,26 @@ class Runtime(ABC):
 
     @abstractmethod
     def score(self, chunk: Chunk) -> ChunkErrors:
-        """Components and map of the windows of a chunk."""
+        """Compute components and map of the windows of a chunk."""
 
-    def begin_video(self) -> None:  # noqa: B027, most have nothing to forget
-        """A new video begins: forget, where the method says so, what was seen of the last one."""
+    def begin_video(self) -> None:  # noqa: B027, most have no memory
+        """Begin a new video. A detector whose method says so forgets the previous video."""
 
     def forget(self) -> None:  # noqa: B027
-        """Forget all that was seen while scoring: a new set of videos begins."""
+        """Begin a new set of videos. The detector forgets everything that it saw while scoring."""
 
 
 def parse_precision(name: str) -> Precision:
-    """The precision of that name.
+    """The precision with this name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such precision.
     """
     return cast(Precision, _one_of("precision", name, Precision))
 
 
 def _one_of(what: str, name: str, choices: object, *more: str) -> str:
-    known = (*more, *get_args(choices))
-    if name not in known:
-        raise InputError(f"{what} is {name!r}; choose {', '.join(known[:-1])} or {known[-1]}")
+    allowed = (*more, *get_args(choices))
+    if name not in allowed:
+        raise InputError(f"{what} is {name!r}; choose {', '.join(allowed[:-1])} or {allowed[-1]}")
     return name

@@ -1,14 +1,14 @@
-"""A detector as a graph, run without torch: what it is fed with, and what its outputs are.
+"""Runtime that runs the graph of a detector without torch.
 
-Inputs of the graph of a one-class detector, by name:
+The graph of a one-class detector has these inputs by name:
     frames   (F, H, W, C) uint8    the frames of a chunk, as decoded
     inputs   (B, T) int64          positions in `frames` of the windows' inputs
-    targets  (B, T') int64         positions of the windows' targets; left out where T' is 0
-    order    (B, draws, L) int64   orders of the tokens, for detectors that hide some (see `Signature.masking`)
-Its outputs: the components in the order of `Signature.components`, (B,) each, then the map, (B, h, w), if there is one.
+    targets  (B, T') int64         positions in `frames` of the windows' targets; missing if T' is 0
+    order    (B, draws, L) int64   orders of the tokens, for detectors with masking (see `Signature.masking`)
+Its outputs are the components in the order of `Signature.components`, (B,) each, then the map, (B, h, w), if any.
 
-The graph of a weakly supervised one takes the features of each backbone, (P, S, D) float32, and gives its components,
-(P, S) each. F, B and P are free.
+The graph of a weakly supervised detector takes the features of each backbone, (P, S, D) float32, and gives the
+components, (P, S) each. F, B and P are free.
 """
 
 from __future__ import annotations
@@ -27,17 +27,22 @@ from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, Precision, Runtime
 from oddframe.runtime.sessions import Session, Target, open_session
 from oddframe.types import BagSignature, ChunkErrors, Masking, Signature, Window
 
-PART = 4  # windows that a stream of OpenVINO takes at a time: enough for its kernels, few enough for its cache
+PART = 4  # windows per stream of OpenVINO: enough for its kernels, few enough for the cache
 
 
 class GraphRuntime(Runtime):
     """Scores windows with the graph of a one-class detector.
 
-    OpenVINO takes chunks in parts, one for each core at a time: cores that work on their own need not wait for each
-    other, and parts of one shape are compiled better. Where windows come one by one (`batch` 1) all cores share them.
+    OpenVINO takes chunks in parts, one part per core at a time. Independent cores need not wait for each other, and
+    graphs for parts of one shape are faster. If windows come one by one (`batch` is 1), all cores work on each of them.
 
     Args:
-        batch: windows of a chunk; None chooses.
+        target: the library that runs the graph.
+        path: the file of the graph.
+        signature: of the detector.
+        precision: of the arithmetic.
+        device: see `open_session`.
+        batch: windows of a chunk; None takes a suitable number.
 
     Raises:
         InputError: see `open_session`.
@@ -74,7 +79,7 @@ class GraphRuntime(Runtime):
 
 
 def divided(chunk: Chunk, size: int, window: Window) -> list[Chunk]:
-    """A chunk in parts of `size` windows and of one number of frames, the last filled up with its last window."""
+    """Split a chunk into parts of `size` windows and equal numbers of frames. The last part repeats its last window."""
     length = size + window.look_back + window.look_ahead
     parts = []
     for start in range(0, len(chunk.index), size):
@@ -83,14 +88,14 @@ def divided(chunk: Chunk, size: int, window: Window) -> list[Chunk]:
         seen = np.concatenate([inputs, targets], 1)
         low = int(seen.min())
         frames = chunk.frames[low : low + length]
-        if len(frames) < length:  # near the ends of a video
+        if len(frames) < length:  # at the ends of a video
             frames = np.concatenate([frames, np.repeat(frames[-1:], length - len(frames), 0)])
         parts.append(Chunk(frames, inputs - low, targets - low, chunk.index[rows], chunk.time[rows]))
     return parts
 
 
 def shapes_of(signature: Signature, windows: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of what a graph is fed with for so many windows."""
+    """The shapes of the inputs of a graph for this number of windows."""
     window, masking = signature.window, signature.masking
     frames = windows + window.look_back + window.look_ahead
     shapes = {
@@ -115,22 +120,22 @@ def bag_network(
 
 
 def feed_names(signature: Signature) -> tuple[str, ...]:
-    """The inputs of a one-class detector's graph, in order."""
+    """The names of the inputs of a one-class detector's graph, in order."""
     targets = ("targets",) if signature.window.target else ()
     order = ("order",) if signature.masking else ()
     return ("frames", "inputs", *targets, *order)
 
 
 def feed(chunk: Chunk, signature: Signature) -> dict[str, NDArray[Any]]:
-    """The inputs for a chunk."""
-    there: dict[str, NDArray[Any]] = {"frames": chunk.frames, "inputs": chunk.inputs, "targets": chunk.targets}
+    """The inputs of a graph for a chunk."""
+    arrays: dict[str, NDArray[Any]] = {"frames": chunk.frames, "inputs": chunk.inputs, "targets": chunk.targets}
     if signature.masking is not None:
-        there["order"] = token_orders(chunk.index, signature.masking)
-    return {name: there[name] for name in feed_names(signature)}
+        arrays["order"] = token_orders(chunk.index, signature.masking)
+    return {name: arrays[name] for name in feed_names(signature)}
 
 
 def token_orders(index: NDArray[np.int64], masking: Masking) -> NDArray[np.int64]:
-    """(B, draws, L): for each draw the tokens of frames, given by their numbers in the video, in noise order."""
+    """(B, draws, L): for each draw, the order of the tokens of frames by their noise; `index` numbers the frames."""
     ramp = np.arange(1, masking.tokens + 1)
     noise = [token_noise(index, ramp, masking.seed, draw) for draw in range(masking.draws)]
     return np.stack(noise, 1).argsort(axis=2, kind="stable")

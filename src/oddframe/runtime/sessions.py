@@ -1,4 +1,4 @@
-"""What runs a graph: ONNX Runtime or OpenVINO, from arrays by name to the arrays of its outputs, in their order."""
+"""Sessions of ONNX Runtime or OpenVINO, which run a graph: input arrays by name to output arrays in order."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Feed = Mapping[str, NDArray[Any]]
 
 
 class Session(Protocol):
-    """A graph, ready to run; `name` is that of the library, `accelerated` where it runs on a GPU."""
+    """A graph that is ready to run. `name` is the library, and `accelerated` is whether it runs on a GPU."""
 
     name: Target
     precision: Precision
     accelerated: bool
 
     def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
-        """The outputs for each feed; several feeds may be worked on at once."""
+        """The outputs for each feed. Several feeds may be computed at the same time."""
 
 
 def open_session(
@@ -42,17 +42,18 @@ def open_session(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     streams: int = 1,
 ) -> Session:
-    """A session on all cores, or on a GPU.
+    """Open a session on all cores, or on a GPU.
 
     Args:
+        target: the library.
         path: an ONNX file, or for OpenVINO an .xml file.
-        precision: "bf16" is for OpenVINO; "int8" for a quantised file.
+        precision: "fp32"; "bf16" for OpenVINO only; "int8" for a quantised file.
         device: "auto", "cpu", or for ONNX Runtime "cuda[:N]".
-        shapes: of every input, where they are always the same, which OpenVINO makes use of.
-        streams: feeds that OpenVINO works on at once, each on its part of the cores.
+        shapes: shape of every input, if it is always the same. OpenVINO uses it to run faster.
+        streams: number of feeds that OpenVINO computes at the same time, each on its part of the cores.
 
     Raises:
-        InputError: the library is missing, cannot read the file, or has neither the device nor the precision.
+        InputError: the library is missing, cannot read the file, or does not support the device or the precision.
     """
     if target == "onnx":
         return ONNXSession(path, precision, device)
@@ -60,7 +61,7 @@ def open_session(
 
 
 class ONNXSession:
-    """ONNX Runtime."""
+    """A session of ONNX Runtime."""
 
     name: Target = "onnx"
     precision: Precision
@@ -78,11 +79,11 @@ class ONNXSession:
             raise InputError(f"ONNX Runtime cannot compute on {device!r}; use cpu, or install onnxruntime-gpu for cuda")
         options = library.SessionOptions()
         options.intra_op_num_threads = cores()
-        options.log_severity_level = 3  # errors alone
+        options.log_severity_level = 3  # only errors
         settings = {"device_id": int(number or 0)} if kind == "cuda" else {}
         try:
             self.session = library.InferenceSession(str(path), options, providers=[(provider, settings)])
-        except Exception as error:  # of many kinds, all onnxruntime's own
+        except Exception as error:  # onnxruntime has many exception classes of its own
             raise InputError(f"{path}: ONNX Runtime cannot read it: {' '.join(str(error).split())}") from None
         self.precision, self.accelerated = precision, kind == "cuda"
 
@@ -98,7 +99,7 @@ class _SignalStack(ctypes.Structure):
 
 @contextmanager
 def _same_signal_stack() -> Iterator[None]:
-    """Put the thread's signal stack back: OpenVINO sets one of its own and frees it, and Ctrl-C would then crash."""
+    """Restore the signal stack of the thread. OpenVINO sets its own one and frees it, so Ctrl-C would crash."""
     if not sys.platform.startswith("linux"):
         yield
         return
@@ -111,7 +112,7 @@ def _same_signal_stack() -> Iterator[None]:
 
 
 class OpenVINOSession:
-    """OpenVINO, on the CPU; what is not quantised in an int8 file it computes in bf16 where the CPU can."""
+    """A session of OpenVINO on the CPU. Parts of an int8 file that are not quantised run in bf16 if the CPU can."""
 
     name: Target = "openvino"
     precision: Precision
@@ -133,7 +134,7 @@ class OpenVINOSession:
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not fast:
             raise InputError("this CPU does not compute in bf16; choose fp32 or int8")
-        # Without a hint OpenVINO computes in bf16 wherever the CPU can.
+        # Without a hint OpenVINO computes in bf16 on every CPU that supports it.
         hint = "bf16" if precision == "bf16" or (precision == "int8" and fast) else "f32"
         settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": cores(), "NUM_STREAMS": streams}
         try:
@@ -161,14 +162,14 @@ class OpenVINOSession:
 
 
 def write_openvino(source: Path, target: Path) -> None:
-    """Convert an ONNX file to OpenVINO's own form: `target`, an .xml file, and its weights beside it.
+    """Convert an ONNX file to the format of OpenVINO: `target`, an .xml file, and a file with the weights beside it.
 
     Raises:
-        InputError: OpenVINO is not installed, or cannot convert it.
+        InputError: OpenVINO is not installed, or cannot convert the file.
     """
     library = imported("openvino", "runtime")
     try:
-        model = library.Core().read_model(source)  # its converter would report its use to its makers
+        model = library.Core().read_model(source)  # OpenVINO's converter would send usage reports
     except RuntimeError as error:
         raise InputError(f"{source.name}: OpenVINO cannot convert it: {' '.join(str(error).split())}") from None
-    library.save_model(model, target, compress_to_fp16=False)  # its default would halve the weights
+    library.save_model(model, target, compress_to_fp16=False)  # the default stores weights in 16 bits

@@ -1,4 +1,4 @@
-"""PyTorch, eager: a detector on a device at a precision."""
+"""Runtime that runs a detector in eager PyTorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TorchRuntime(Runtime):
 
     Args:
         detector: moved to `device` and put into eval mode.
-        device: "auto" (CUDA where there is one), or any torch device name.
+        device: "auto" (CUDA if there is one), or any torch device name.
         precision: "fp32", or "bf16" through autocast.
 
     Raises:
@@ -44,11 +44,11 @@ class TorchRuntime(Runtime):
         self.batch = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
 
     def score(self, chunk: Chunk) -> ChunkErrors:
-        """Every frame crosses to the device once; windows are gathered there."""
+        """Compute components and map of a chunk. Frames are copied to the device once; windows are gathered there."""
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, self.precision == "bf16"):
-            frames = self._there(chunk.frames)
-            inputs, targets = self._there(chunk.inputs), self._there(chunk.targets)
-            errors = self.detector.score(Batch(frames[inputs], frames[targets], self._there(chunk.index)))
+            frames = self._on_device(chunk.frames)
+            inputs, targets = self._on_device(chunk.inputs), self._on_device(chunk.targets)
+            errors = self.detector.score(Batch(frames[inputs], frames[targets], self._on_device(chunk.index)))
             components = {name: value.double().cpu().numpy() for name, value in errors.components.items()}
             return ChunkErrors(components, None if errors.map is None else errors.map.float().cpu().numpy())
 
@@ -58,8 +58,8 @@ class TorchRuntime(Runtime):
     def forget(self) -> None:
         self.detector.forget()
 
-    def _there(self, array: NDArray[Any]) -> torch.Tensor:
-        """The array on the device; from pinned memory, so that the copy runs beside what the device is at."""
+    def _on_device(self, array: NDArray[Any]) -> torch.Tensor:
+        """Copy an array to the device, for a GPU from pinned memory, so that the copy is asynchronous."""
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)

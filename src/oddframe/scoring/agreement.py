@@ -29,7 +29,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Said:
+class Outcomes:
     """What a runtime says of takes, all frames one after the other: components (N,), post-processed, maps (N, h, w)
     as they leave the network, or None, and the names of the videos."""
 
@@ -50,7 +50,7 @@ def take_chunks(runtime: Runtime, source: VideoSource, frames: int, batch: int |
         return Take(list(stream_chunks(islice(reader, decoded), window, batch or runtime.batch)), source.name)
 
 
-def run(runtime: Runtime, takes: Sequence[Take]) -> Said:
+def run(runtime: Runtime, takes: Sequence[Take]) -> Outcomes:
     """Score takes, each as a video of its own, post-processed like one."""
     pieces: list[Piece] = []
     maps: list[NDArray[np.float32]] = []
@@ -65,15 +65,17 @@ def run(runtime: Runtime, takes: Sequence[Take]) -> Said:
         last = post.flush()
         if last is not None:
             pieces.append(last)
-    return Said(join(pieces).components, np.concatenate(maps) if maps else None, tuple(take.video for take in takes))
+    return Outcomes(
+        join(pieces).components, np.concatenate(maps) if maps else None, tuple(take.video for take in takes)
+    )
 
 
-def agreement(wanted: Said, got: Said, rule: ScoreRule) -> Parity:
+def agreement(reference: Outcomes, got: Outcomes, rule: ScoreRule) -> Parity:
     """How well what a runtime says agrees with what the reference says of the same takes; scores not smoothed."""
     levels = {name: rule.levels.get(name, (0.0, 1.0)) for name in rule.combination.weights}
-    scores = [combine(said.components, rule.combination, levels) for said in (wanted, got)]
-    maps = None if wanted.maps is None or got.maps is None else (wanted.maps, got.maps)
-    return compare(wanted.components, got.components, (scores[0], scores[1]), maps, ", ".join(wanted.videos))
+    scores = [combine(outcomes.components, rule.combination, levels) for outcomes in (reference, got)]
+    maps = None if reference.maps is None or got.maps is None else (reference.maps, got.maps)
+    return compare(reference.components, got.components, (scores[0], scores[1]), maps, ", ".join(reference.videos))
 
 
 def speed_of(runtime: Runtime, take: Take, seconds: float = 1.0) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from oddframe.bundle import Bundle
 from oddframe.errors import InputError
-from oddframe.models.bag_detector import BagDetector, bag_detector
+from oddframe.models.bag_detector import BagDetector
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.features import BagNetwork
 
@@ -40,4 +40,4 @@ def open_bag_network(bundle: Bundle, options: RuntimeOptions) -> tuple[BagNetwor
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch_network(bag_detector(bundle.detector).to(device)), device
+    return torch_network(bundle.detector.weakly_supervised().to(device)), device

@@ -62,14 +62,14 @@ def choose_runtime(
         return replace(options, runtime=detector.own_runtime)
     reference = open_runtime(trained, replace(options, runtime="torch", precision="fp32"))
     take = _first_take(reference, options.batch, sources)
-    wanted = run(reference, [take])
+    expected = run(reference, [take])
     tried = [Candidate("torch", "fp32", speed_of(reference, take), None)]
     for name, precision in TRIED:
         if importlib.util.find_spec(LIBRARIES[name]) is None or options.precision not in (None, precision):
             continue
         try:
             runtime = open_runtime(trained, replace(options, runtime=name, precision=precision))
-            parity = agreement(wanted, run(runtime, [take]), rule)
+            parity = agreement(expected, run(runtime, [take]), rule)
             tried.append(Candidate(name, precision, speed_of(runtime, take), parity.fault(precision)))
         except InputError as error:
             tried.append(Candidate(name, precision, 0.0, str(error)))

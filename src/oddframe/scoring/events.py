@@ -230,9 +230,9 @@ class EventFinder:
 
     def _event(self, span: Span, piece: FrameScores) -> Event:
         """The event of a span whose peak lies in this piece, or is known from an earlier one."""
-        known = self._known
-        if known is not None and known.start_frame == span.first.frame and known.peak_frame == span.peak.frame:
-            return replace(known, end_frame=span.last.frame, end_s=span.last.time)
+        earlier = self._known
+        if earlier is not None and earlier.start_frame == span.first.frame and earlier.peak_frame == span.peak.frame:
+            return replace(earlier, end_frame=span.last.frame, end_s=span.last.time)
         row = int(np.searchsorted(piece.frame, span.peak.frame))
         return Event(
             video=piece.video,

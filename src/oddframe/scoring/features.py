@@ -47,9 +47,9 @@ def frames_of(
     for name, own in features.items():
         if len(own.features) > rows + 1:  # released features of two frame rates lose one snippet, not more
             raise InputError(f"{first.video}: {len(own.features)} rows of {name} features, {rows} of another backbone")
-    known = first.frames if first.frames is not None else frames
-    bounds = first.bounds(rows * SNIPPET if known is None else known)[: rows + 1]
-    bounds[-1] = max(bounds[-1], known or 0)  # where a backbone has one row less, its last one takes the rest
+    total = first.frames if first.frames is not None else frames
+    bounds = first.bounds(rows * SNIPPET if total is None else total)[: rows + 1]
+    bounds[-1] = max(bounds[-1], total or 0)  # where a backbone has one row less, its last one takes the rest
     return bounds, np.arange(bounds[-1]) / FPS if first.time is None else first.time[: bounds[-1]]
 
 

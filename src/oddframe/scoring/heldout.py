@@ -142,7 +142,8 @@ def _peaks(score: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values of the local maxima, ends and plateaus included."""
     rising = np.append(True, score[1:] >= score[:-1])
     falling = np.append(score[:-1] >= score[1:], True)
-    return score[rising & falling]
+    peaks: NDArray[np.float64] = score[rising & falling]
+    return peaks
 
 
 def _thinned(part: _Part, low: float) -> _Part:

@@ -75,10 +75,9 @@ def open_runtime(trained: TrainedDetector, options: RuntimeOptions) -> Runtime:
         return _open_fitted(bundle.path, bundle.detector, options)
     if options.runtime in (None, "torch"):
         # torch is imported for bundles alone: exported detectors do without it.
-        from oddframe.models.detector import one_class
         from oddframe.runtime.torch import TorchRuntime
 
-        return TorchRuntime(one_class(bundle.detector, "scoring frames"), options.device, precision)
+        return TorchRuntime(bundle.detector.one_class("scoring frames"), options.device, precision)
     if precision == "int8":
         raise InputError(INT8.format(bundle.path, options.runtime))
     assert options.runtime == "onnx" or options.runtime == "openvino", "auto is chosen before"
@@ -138,12 +137,11 @@ def graph_file(bundle: Bundle) -> Path:
     Raises:
         InputError: a library is missing, or the detector cannot be exported.
     """
-    from oddframe.models.detector import one_class
     from oddframe.runtime.onnx_graph import write_window_graph
 
     path = default_cache_root() / "graphs" / f"{bundle.id}-{oddframe.__version__}.onnx"
     if not path.is_file():
-        write_window_graph(one_class(bundle.detector, "export"), path)
+        write_window_graph(bundle.detector.one_class("export"), path)
     return path
 
 

@@ -56,8 +56,10 @@ class ScoreStore:
         self.identity, self.folder, self.force = identity, folder, force
 
     def load(self, source: VideoSource) -> FrameScores | None:
-        """The scores of this very file that this detector left in the folder."""
-        if self.folder is None or self.force or not score_path(self.folder, source.name).is_file():
+        """The scores of this very file that this detector left in the folder; frames in memory are no file."""
+        if self.folder is None or self.force or source.kind == "array":
+            return None
+        if not score_path(self.folder, source.name).is_file():
             return None
         done = load_scores(score_path(self.folder, source.name))
         same = done.bundle == self.identity and Path(done.info.path).resolve() == source.path.resolve()

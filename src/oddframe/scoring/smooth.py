@@ -141,4 +141,5 @@ def _weights(how: Smoothing) -> tuple[Array, int, int]:
 
 
 def _gaussian(x: NDArray[np.int64], sigma: float) -> Array:
-    return np.exp(-0.5 * (x / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    density: Array = np.exp(-0.5 * (x / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    return density

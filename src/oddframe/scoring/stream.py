@@ -155,7 +155,7 @@ def score_frames(
     post = PostProcessor(runtime.signature)
     runtime.begin_video()
     chunks = stream_chunks(frames, runtime.signature.window, batch)
-    with closing(prefetch(_scored(runtime, chunks), depth=1)) as scored:
+    with closing(prefetch(prefetch(chunks), depth=1, work=runtime.score)) as scored:
         for chunk, errors in scored:
             piece = post.push(chunk, errors)
             if len(piece.index):
@@ -163,13 +163,6 @@ def score_frames(
     last = post.flush()
     if last is not None:
         yield last
-
-
-def _scored(runtime: Runtime, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, ChunkErrors]]:
-    """Chunks and their errors; the chunks are made ahead on a thread of their own."""
-    with closing(prefetch(chunks)) as ahead:
-        for chunk in ahead:
-            yield chunk, runtime.score(chunk)
 
 
 class ScoreAssembler:

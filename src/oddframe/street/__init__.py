@@ -1,4 +1,4 @@
-"""The street: a synthetic surveillance world with ground truth. `World` makes frames, `render_world` files."""
+"""The street: synthetic surveillance video with ground truth. `World` makes frames, `render_world` writes files."""
 
 from oddframe.street.render import RenderedFrame, Seen, World
 from oddframe.street.things import PSEUDO_KINDS, TEST_KINDS

@@ -1,4 +1,4 @@
-"""The fixed camera: a pinhole above a ground plane.
+"""The fixed camera of the street: a pinhole camera above a ground plane.
 
 World axes in metres: x along the walkway, y across it and away from the camera, z up. The camera stands at
 (0, 0, height).
@@ -28,7 +28,7 @@ class Camera:
 
     @classmethod
     def random(cls, size: tuple[int, int], rng: np.random.Generator) -> Camera:
-        """A camera as it hangs on a lamp post or a first floor: 5.8 to 7 metres up, about 55 degrees wide."""
+        """A random camera as on a lamp post: 5.8 to 7 metres high, with a field of view of about 55 degrees."""
         yaw = float(rng.choice([-1, 1]) * rng.choice([rng.uniform(0.0, 0.15), rng.uniform(0.25, 0.42)]))
         return cls(
             size=size,
@@ -44,7 +44,7 @@ class Camera:
         return Camera(size, self.focal * factor, self.height, self.pitch, self.yaw)
 
     def project(self, x: float, y: float, z: float) -> tuple[float, float, float]:
-        """Pixel coordinates (u right, v down) of a point in metres, and the pixels that one metre takes there."""
+        """Pixel coordinates (u right, v down) of a point in metres, and the number of pixels per metre there."""
         right = x * math.cos(self.yaw) - y * math.sin(self.yaw)
         forward = x * math.sin(self.yaw) + y * math.cos(self.yaw)
         drop = self.height - z
@@ -65,7 +65,7 @@ class Camera:
         return x, y, np.broadcast_to(up, x.shape)
 
     def span(self, y: float, z: float = 0.0) -> tuple[float, float]:
-        """The first and last x in metres that is in view on the line at distance `y` and height `z`."""
+        """The smallest and largest visible x, in metres, on the line at distance `y` and height `z`."""
         tangent = self.size[1] / 2 / self.focal
         drop = (self.height - z) * math.sin(self.pitch)
         # |right| = tangent * depth, with right and depth linear in x.

@@ -1,7 +1,6 @@
-"""Who is where and when: the stream of ordinary walkers, and the anomalies planted among them.
+"""Positions of all figures over time: ordinary walkers, and the anomalies planted among them.
 
-Normal is: one goes along the walkway, on the side whose stream goes one's way, at a walking pace, and keeps clear of
-the others.
+Normal behaviour is to walk along the walkway at walking pace, in the lane of one's direction, with distance to others.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from oddframe.street.things import FIGURES, TEST_KINDS, Body, walker
 
 Floats = NDArray[np.float64]
 OUTSIDE = 1.2  # metres beyond the edge of the view where people come and go
-CALM = 0.1  # below this speed, in metres a second, one stands
+CALM = 0.1  # metres per second; a slower figure counts as standing
 
 
 @dataclass(frozen=True)
 class Actor:
-    """One figure through a video of N frames; positions in metres, heading in radians from x towards y.
+    """One figure in a video of N frames. Positions are in metres, the heading in radians from x towards y.
 
-    `present` says in which frames it is in the world, `anomalous` in which of them it is what should be found.
+    `present` marks the frames in which the figure exists, and `anomalous` the frames in which it is an anomaly.
     """
 
     kind: str
@@ -46,11 +45,11 @@ class Actor:
 def travel(
     kind: str, figure: Body, times: Floats, knots: Sequence[tuple[float, float, float]], z: Floats | None = None
 ) -> Actor:
-    """An actor that goes from knot to knot (time, x, y) in straight lines; not yet anomalous."""
+    """An actor that moves in straight lines from knot to knot (time, x, y). It is not marked as anomalous."""
     t, kx, ky = (np.array(column) for column in zip(*knots, strict=True))
     x, y = np.interp(times, t, kx), np.interp(times, t, ky)
     step = times[1] - times[0] if len(times) > 1 else 1.0
-    # Turn at corners within half a second rather than at once: difference over a quarter second to both sides.
+    # A turn at a corner takes half a second: the difference spans a quarter of a second on both sides.
     reach = 0.25
     dx = np.interp(times + reach, t, kx) - np.interp(times - reach, t, kx)
     dy = np.interp(times + reach, t, ky) - np.interp(times - reach, t, ky)
@@ -58,7 +57,7 @@ def travel(
     turned = np.hypot(dx, dy) > CALM * reach
     heading = np.arctan2(dy, dx)
     last = np.maximum.accumulate(np.where(turned, np.arange(len(times)), 0))
-    heading = heading[last]  # who stands keeps facing where they went
+    heading = heading[last]  # a standing figure keeps its direction
     covered = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
     present = (times >= t[0]) & (times <= t[-1])
     height = np.zeros(len(times)) if z is None else z
@@ -67,13 +66,13 @@ def travel(
 
 
 def _marked(actor: Actor, anomalous: NDArray[np.bool_] | None = None) -> Actor:
-    """The same actor, anomalous while present (and where `anomalous` says so)."""
+    """The same actor, marked as anomalous while it is present (and where `anomalous` is True)."""
     marks = actor.present if anomalous is None else actor.present & anomalous
     return Actor(**{**vars(actor), "anomalous": marks})
 
 
 def _ends(scene: Scene, y: float, direction: int, margin: float = OUTSIDE) -> tuple[float, float]:
-    """Where somebody who goes in `direction` at distance y enters and leaves the view (x in metres)."""
+    """The x in metres where a person walking in `direction` at distance y enters and leaves the view."""
     low, high = scene.camera.span(y)
     tall_low, tall_high = scene.camera.span(y, 1.7)  # a head may still be in view where the feet are not
     low, high = min(low, tall_low) - margin, max(high, tall_high) + margin
@@ -85,7 +84,7 @@ def _across(lane: Lane, rng: np.random.Generator) -> float:
 
 
 class _Walk(NamedTuple):
-    """When somebody enters (seconds), how far from the camera (metres), +1 or -1 along x, and metres a second."""
+    """A walk: start in seconds, distance from the camera in metres, direction (+1 or -1) and metres per second."""
 
     start: float
     y: float
@@ -94,7 +93,7 @@ class _Walk(NamedTuple):
 
 
 def _straight(scene: Scene, kind: str, figure: Body, times: Floats, walk: _Walk) -> Actor:
-    """Along the walkway, with a slight wander."""
+    """A walk along the walkway with small deviations from the straight line."""
     first, last = _ends(scene, walk.y, walk.direction, OUTSIDE + figure.radius)
     duration = abs(last - first) / walk.speed
     knots = [(walk.start, first, walk.y), (walk.start + duration, last, walk.y)]
@@ -110,7 +109,7 @@ Story = Callable[[Scene, Floats, float, np.random.Generator], list[Actor]]
 
 
 def _passing(kind: str) -> Story:
-    """Something that moves with the stream, but is no walker."""
+    """A figure that is not a walker, such as a cyclist, moves along the walkway."""
 
     def story(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
         figure, lane = FIGURES[kind](rng), _stream(scene, rng)
@@ -128,7 +127,7 @@ def _against_stream(scene: Scene, times: Floats, start: float, rng: np.random.Ge
 
 
 def _off_path(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
-    """Leaves the walkway on the near side, goes along on the road or the lawn, and comes back."""
+    """A person leaves the walkway on the near side, walks on the road or the lawn, and returns."""
     figure, lane = walker(rng), scene.lanes[0]
     y, out, speed = _across(lane, rng), float(rng.uniform(*scene.verge)), float(rng.uniform(1.2, 1.6))
     first, last = _ends(scene, y, lane.direction)
@@ -139,7 +138,7 @@ def _off_path(scene: Scene, times: Floats, start: float, rng: np.random.Generato
 
 
 def _loitering(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
-    """Comes along, stops, paces to and fro in one place for a while, and goes on."""
+    """A person stops, walks to and fro in one place for a while, and then continues."""
     figure, lane = walker(rng), _stream(scene, rng)
     y, speed = _across(lane, rng), float(rng.uniform(1.2, 1.5))
     first, last = _ends(scene, y, lane.direction)
@@ -160,7 +159,7 @@ def _loitering(scene: Scene, times: Floats, start: float, rng: np.random.Generat
 
 
 def _thrown_object(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
-    """Somebody throws a bundle ahead, picks it up when passing it, and throws it again."""
+    """A person throws a bundle forward, picks it up when passing it, and throws it again."""
     person, bundle, lane = walker(rng), FIGURES["thrown_object"](rng), _stream(scene, rng)
     y, speed, way = _across(lane, rng), float(rng.uniform(1.3, 1.6)), lane.direction
     thrower = _straight(scene, "walker", person, times, _Walk(start, y, way, speed))
@@ -184,13 +183,13 @@ def _thrown_object(scene: Scene, times: Floats, start: float, rng: np.random.Gen
         clock = caught + float(rng.uniform(0.3, 0.6))
         knots.append((clock, where(clock), y))
     knots.append((end, last, y))
-    # Carried a hand's breadth before the body, on the side of the camera.
+    # The bundle is carried just in front of the body, on the side of the camera.
     carried = [(t, x + 0.15 * way, yy - 0.3) for t, x, yy in knots]
     return [thrower, _marked(travel("thrown_object", bundle, times, carried, height), times > knots[1][0])]
 
 
 def _abandoned_object(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
-    """Somebody sets a suitcase down and leaves; the next one who comes by takes it along."""
+    """A person puts a suitcase down and leaves. The next person who passes takes it."""
     lane, case = _stream(scene, rng), FIGURES["abandoned_object"](rng)
     y, speed, way = _across(lane, rng), float(rng.uniform(1.2, 1.5)), lane.direction
     first, last = _ends(scene, y, way)
@@ -229,7 +228,7 @@ def _paced(points: Sequence[tuple[float, float]], start: float, speed: float) ->
 
 
 def plan(scene: Scene, times: Floats, anomalies: Sequence[str], rng: np.random.Generator) -> list[Actor]:
-    """Everybody in a video: the planted `anomalies`, one after the other, and the crowd that makes room for them."""
+    """All actors of a video: the planted `anomalies` one after the other, and a crowd that keeps clear of them."""
     for kind in anomalies:
         if kind not in STORIES:
             raise InputError(f"no anomaly of kind {kind!r} can be planted: choose from {', '.join(TEST_KINDS)}")
@@ -244,23 +243,23 @@ def plan(scene: Scene, times: Floats, anomalies: Sequence[str], rng: np.random.G
 def _well_timed(
     kind: str, scene: Scene, times: Floats, slot: tuple[float, float], rng: np.random.Generator
 ) -> list[Actor]:
-    """The story of an anomaly, moved in time so that its anomalous part lies inside its slot, if it fits there."""
+    """The actors of an anomaly, shifted in time so that its anomalous part lies inside its time slot, if it fits."""
     seed = int(rng.integers(2**32))
     long_times = np.arange(0.0, 60.0, 0.1)
     trial = STORIES[kind](scene, long_times, 0.0, np.random.default_rng(seed))
     marked = long_times[np.any([actor.anomalous for actor in trial], axis=0)]
     begins, lasts = float(marked[0]), float(marked[-1] - marked[0])
     length = slot[1] - slot[0]
-    # A normal stretch comes first in any case, though the end of the anomaly may then be cut off.
+    # There is always a normal stretch at the beginning, even if it cuts off the end of the anomaly.
     lead = max(float(rng.uniform(0.2, 0.8)) * (length - lasts), 0.25 * length)
     start = slot[0] + lead - begins
     return STORIES[kind](scene, times, start, np.random.default_rng(seed))
 
 
 def _crowd(scene: Scene, times: Floats, others: Sequence[Actor], rng: np.random.Generator) -> list[Actor]:
-    """Ordinary walkers, alone or two abreast, where they come close to nobody."""
+    """Ordinary walkers, alone or in pairs, on lines where they do not come close to others."""
     end = float(times[-1]) if len(times) else 0.0
-    density = float(rng.uniform(0.35, 0.65))  # people, alone or in company, who come in a second
+    density = float(rng.uniform(0.35, 0.65))  # new walkers or pairs per second
     walkers: list[Actor] = []
     clock = -25.0
     while (clock := clock + float(rng.exponential(1 / density))) < end:
@@ -283,7 +282,7 @@ def _crowd(scene: Scene, times: Floats, others: Sequence[Actor], rng: np.random.
 
 
 def _clear(a: Actor, b: Actor) -> bool:
-    """Whether two never touch."""
+    """Whether two actors never touch."""
     both = a.present & b.present
     room = a.figure.radius + b.figure.radius
     return not bool(np.any(both & (np.hypot(a.x - b.x, a.y - b.y) < room)))

@@ -1,7 +1,7 @@
-"""Figures in space, drawn as small pictures: tapered limbs, prisms, wheels and panels, shaded and anti-aliased.
+"""Drawing of figures as small pictures from tapered limbs, prisms, wheels and panels, shaded and anti-aliased.
 
-A figure is a list of parts in its own axes, in metres: x forward, y to its left, z up, the origin on the ground below
-it. `draw` gives what the camera sees of it, `cast` the shadow it throws; both are cached by the caller.
+A figure is a list of parts in its own axes, in metres: x forward, y to its left, z up, with the origin on the ground
+below it. `draw` gives the view of the camera and `cast` the shadow. The caller caches both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIXED_POINT = 4  # fractional bits of the coordinates given to OpenCV
 
 @dataclass(frozen=True)
 class Limb:
-    """A tapered, round bar from `a` (radius `ra`) to `b` (radius `rb`); a ball where both ends are the same."""
+    """A tapered, round bar from `a` (radius `ra`) to `b` (radius `rb`); a ball if both ends are equal."""
 
     a: Point
     b: Point
@@ -67,9 +67,9 @@ Part = Limb | Prism | Wheel | Panel
 
 @dataclass(frozen=True)
 class Light:
-    """Where light comes from. `towards` is the unit vector to the sun in the camera's axes (right, away, up).
+    """The light. `towards` is the unit vector to the sun in the camera's axes (right, away, up).
 
-    `strength` is how much of the light a shadow takes away (0 to 1), `softness` the blur of its edge in metres.
+    `strength` is the share of the light that a shadow removes (0 to 1), `softness` the blur of its edge in metres.
     """
 
     towards: Point
@@ -79,7 +79,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Sprite:
-    """A small picture and the pixel (x, y) in it where the figure's origin lies.
+    """A small picture, and the pixel (x, y) in it at the origin of the figure.
 
     `image` is (h, w, 4) uint8 BGRA with the colours multiplied by alpha, or (h, w) uint8 for a shadow.
     """
@@ -92,7 +92,7 @@ Projection = Callable[[Point], tuple[float, float, float]]  # point -> right, up
 
 
 def side_view(angle: float, elevation: float) -> Projection:
-    """What the camera sees of a figure whose forward axis is turned by `angle` from the camera's right, to away."""
+    """The projection to the camera for a figure whose forward axis is rotated by `angle` from right towards away."""
     ca, sa, ce, se = math.cos(angle), math.sin(angle), math.cos(elevation), math.sin(elevation)
 
     def project(p: Point) -> tuple[float, float, float]:
@@ -103,7 +103,7 @@ def side_view(angle: float, elevation: float) -> Projection:
 
 
 def ground_view(angle: float, light: Light) -> Projection:
-    """Where light throws each point on the ground, seen from straight above."""
+    """The projection of points along the light to the ground, seen from above."""
     ca, sa = math.cos(angle), math.sin(angle)
     along = -light.towards[0] / light.towards[2], -light.towards[1] / light.towards[2]
 
@@ -142,7 +142,7 @@ def cast(parts: Sequence[Part], angle: float, elevation: float, scale: float, li
 
 
 def _outline(part: Part) -> list[tuple[Point, float]]:
-    """Points with radii that hold the whole part."""
+    """Points with radii that enclose the whole part."""
     if isinstance(part, Limb):
         return [(part.a, part.ra), (part.b, part.rb)]
     if isinstance(part, Wheel):
@@ -153,7 +153,7 @@ def _outline(part: Part) -> list[tuple[Point, float]]:
 
 
 def _depth(part: Part, project: Projection) -> float:
-    """How far away the middle of the part is."""
+    """The distance of the centre of the part from the camera."""
     points = [point for point, _ in _outline(part)]
     middle = tuple(sum(axis) / len(points) for axis in zip(*points, strict=True))
     depth = project(middle)[2]
@@ -163,7 +163,7 @@ def _depth(part: Part, project: Projection) -> float:
 def _canvas(
     parts: Sequence[Part], project: Projection, scale: float, channels: int, margin: float = 1.0
 ) -> tuple[NDArray[np.uint8], tuple[float, float], float]:
-    """An empty canvas that the parts fit on, where the origin lies on it, and its pixels a metre."""
+    """An empty canvas for the parts, the position of the origin on it, and its pixels per metre."""
     fine = scale * SUPERSAMPLING
     right, up, radius = [], [], []
     for part in parts:
@@ -185,7 +185,7 @@ def _canvas(
 
 
 class _Brush:
-    """Paints parts on a canvas, far to near; a shadow is painted in one value."""
+    """Paints parts on a canvas, from far to near. A shadow is painted with one value."""
 
     def __init__(
         self,
@@ -256,7 +256,7 @@ class _Brush:
         if self.shadow:
             self._bar(a, b, ra, rb, (255.0,))
             return
-        # Roundness in two tones: the whole limb in shade, then a narrower, lit one moved towards the sun.
+        # Two tones make a limb look round: the whole limb in shade, then a narrower lit one, shifted towards the sun.
         self._bar(a, b, ra, rb, self._value(part.colour, 1.0 - self.contrast * 0.75))
         dx, dy = self.lit_side * 0.24, -0.2
         self._bar(

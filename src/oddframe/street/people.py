@@ -1,7 +1,7 @@
 """People: looks, an articulated gait, and clothes over a skeleton.
 
-Joint positions are in metres in the figure's axes (see `parts`). A gait cycle has phase 0 to 1; the hips are put so
-high that the lower foot touches the ground, and the stride is as long as the legs swing, so that feet do not slide.
+Joint positions are in metres in the axes of the figure (see `parts`). A gait cycle has the phase 0 to 1. The height of
+the hips makes the lower foot touch the ground, and the stride equals the swing of the legs, so that feet do not slide.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HELMETS: tuple[PaintColour, ...] = ((230, 230, 230), (50, 60, 200), (40, 170, 22
 
 @dataclass(frozen=True)
 class Look:
-    """What one person looks like. Lengths in metres, colours blue-green-red."""
+    """The look of one person. Lengths are in metres, colours are blue-green-red."""
 
     height: float
     girth: float
@@ -50,7 +50,7 @@ class Look:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Look:
-        """Somebody in the street."""
+        """A random person."""
 
         def tint(colours: tuple[PaintColour, ...]) -> PaintColour:
             shade = rng.uniform(0.85, 1.12)
@@ -76,7 +76,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Joints of one moment; pairs are (left, right)."""
+    """The joints of a person at one time. Pairs are (left, right)."""
 
     hip: Point
     neck: Point
@@ -89,13 +89,13 @@ class Skeleton:
 
 
 def stride(height: float, gait: Gait) -> float:
-    """Metres that one gait cycle (two steps) carries a person of `height` metres."""
+    """Length in metres of one gait cycle (two steps) of a person of `height` metres."""
     leg = 0.49 * height
     return 4 * leg * math.sin(0.42) if gait == "walk" else 4 * leg * math.sin(0.62) * 1.35
 
 
 def walk(height: float, phase: float, gait: Gait = "walk", swing: float = 1.0) -> Skeleton:
-    """The joints of somebody of `height` metres at `phase` of the gait; `swing` 0 stands still."""
+    """The joints of a person of `height` metres at `phase` of the gait. With `swing` 0 the person stands still."""
     thigh, shin = 0.25 * height, 0.24 * height
     reach, fold, lean, elbow_bend = (0.42, 0.95, 0.04, 0.35) if gait == "walk" else (0.62, 1.7, 0.2, 1.5)
     legs = []
@@ -139,7 +139,7 @@ def walk(height: float, phase: float, gait: Gait = "walk", swing: float = 1.0) -
 
 
 def seat(height: float, hip: Point, lean: float, feet: tuple[Point, Point], hands: tuple[Point, Point]) -> Skeleton:
-    """The joints of somebody whose hips, feet and hands are held somewhere: on a bicycle, at a wheel, behind a pram."""
+    """The joints of a person with given positions of hips, feet and hands: on a bicycle, at a wheel, behind a pram."""
     torso, half, shoulder = 0.30 * height, 0.05 * height, 0.105 * height
     neck = (hip[0] + torso * math.sin(lean), hip[1], hip[2] + torso * math.cos(lean))
     knees, elbows = [], []

@@ -1,4 +1,4 @@
-"""A figure placed in front of a camera: pictures of its poses, drawn when first needed and warped to where it is."""
+"""Figures in front of a camera: pictures of poses, drawn at the first use and warped to the position of the figure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from oddframe.street.things import Body
 
 LEVELS = 4  # halvings of the largest picture
 VIEWS = 20  # directions around a figure that moves its limbs
-RIGID_VIEWS = 72  # and around one that does not, whose turning shows more
+RIGID_VIEWS = 72  # directions around a rigid figure, whose rotation is more visible
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """A picture cut to the frame: `image` belongs at rows `top` and columns `left` onwards."""
+    """A picture cropped to the frame. Its first pixel lies at row `top` and column `left`."""
 
     left: int
     top: int
@@ -34,7 +34,7 @@ class Stamp:
 
 
 class Puppet:
-    """Draws one figure wherever it goes; `largest` is the largest scale, in pixels a metre, at which it is seen."""
+    """Draws one figure at any position. `largest` is its largest scale, in pixels per metre."""
 
     def __init__(self, figure: Body, camera: Camera, light: Light, largest: float) -> None:
         self.figure, self.camera, self.light, self.largest = figure, camera, light, float(largest)
@@ -53,9 +53,9 @@ class Puppet:
         azimuth = math.atan2(x, y)
         view = round((heading + azimuth) / (2 * math.pi) * self.views) % self.views
         level = min(max(int(math.log2(max(self.largest / scale, 1.0))), 0), LEVELS - 1)
-        phases = max(self.figure.phases // 2, 1) if shadow else self.figure.phases  # a shadow tells less
+        phases = max(self.figure.phases // 2, 1) if shadow else self.figure.phases  # a shadow shows less detail
         sprite = self._sprite(int(phase * phases) / phases if moving else 0.0, view, moving, level, shadow)
-        if shadow:  # higher up, the sun throws it further; the sprite itself was cast from the ground
+        if shadow:  # the sprite is the shadow of a figure on the ground; a higher one has a more distant shadow
             sun = self.light.towards
             u -= scale * z * sun[0] / sun[2]
             v += scale * z * sun[1] / sun[2] * math.sin(self._elevation(x, y))

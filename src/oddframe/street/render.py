@@ -1,4 +1,4 @@
-"""The world in motion: frames, and for each frame what is in it and where."""
+"""Rendering of the street: frames with their ground truth, which is every visible object and its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oddframe.street.crowd import Actor, plan
 from oddframe.street.puppet import Puppet, Stamp
 from oddframe.street.scene import Scene
 
-VISIBLE = 0.0004  # of the frame's pixels: an anomalous object that shows less of itself is not labelled
+VISIBLE = 0.0004  # share of the frame's pixels; an anomalous object with a smaller visible part is not labelled
 OPAQUE = 110  # alpha from which on a pixel belongs to an object
 NOISE_FIELDS = 3
 
@@ -34,8 +34,8 @@ class Seen:
 class RenderedFrame:
     """One frame with its ground truth.
 
-    `image` is (H, W, 3) uint8 BGR; `mask` is (H, W) uint8, 1 on visible pixels of anomalous objects, and empty exactly
-    where `label` is 0; `objects` holds every object of which something is visible.
+    `image` is (H, W, 3) uint8 BGR. `mask` is (H, W) uint8, 1 on visible pixels of anomalous objects. It is empty
+    exactly if `label` is 0. `objects` has every object that is at least partly visible.
     """
 
     index: int
@@ -46,7 +46,7 @@ class RenderedFrame:
 
 
 class World:
-    """One camera over one scene, the same for every video; a pure function of seed, size and frame rate.
+    """One camera above one scene, equal for all videos. It is a pure function of seed, size and frame rate.
 
     Args:
         seed: which world.
@@ -54,7 +54,7 @@ class World:
         fps: frames a second.
 
     Raises:
-        InputError: a side below 32 pixels, or a rate that is not above 0.
+        InputError: a side is below 32 pixels, or the frame rate is not above 0.
     """
 
     def __init__(self, seed: int = 0, size: tuple[int, int] = (180, 320), fps: float = 12.5) -> None:
@@ -67,10 +67,10 @@ class World:
         self._noise = _noise_fields(np.random.default_rng((seed, 0x4015E)), size)
 
     def video(self, index: int, seconds: float, anomalies: Sequence[str] = ()) -> Iterator[RenderedFrame]:
-        """The frames of video `index`: a crowd of its own, with the named anomalies planted in this order.
+        """Render video `index`, which has its own crowd and the named anomalies in this order.
 
         Raises:
-            InputError: for a kind of anomaly that does not exist.
+            InputError: a kind of anomaly does not exist.
         """
         rng = np.random.default_rng((self.seed, 1 + index))
         count = max(round(seconds * self.fps), 1)
@@ -83,7 +83,7 @@ class World:
             yield RenderedFrame(n, self._sense(image, float(gains[n]), rng), mask, int(mask.any()), objects)
 
     def _largest(self, actor: Actor) -> float:
-        """The largest scale at which an actor is seen, in pixels a metre."""
+        """The largest scale of an actor in the video, in pixels per metre."""
         project = self.scene.camera.project
         low, high = self.scene.camera.span(float(actor.y.min()))
         nearest = [project(min(max(x, low), high), actor.y.min(), 0.0)[2] for x in (actor.x.min(), actor.x.max())]
@@ -92,7 +92,7 @@ class World:
     def _compose(
         self, actors: Sequence[Actor], puppets: Sequence[Puppet], n: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32], list[tuple[int, Stamp]]]:
-        """Background, then shadows, then everything from far to near; and which object each pixel shows (1-based)."""
+        """Draw background, shadows and objects from far to near. Also returns the object of each pixel (1-based)."""
         image = self.scene.background.copy()
         owner = np.zeros(self.size, np.int32)
         drawn: list[tuple[float, int, Stamp]] = [(y, -1, stamp) for y, stamp in self.scene.props]
@@ -118,7 +118,7 @@ class World:
     def _truth(
         self, actors: Sequence[Actor], owner: NDArray[np.int32], shown: Sequence[tuple[int, Stamp]], n: int
     ) -> tuple[NDArray[np.uint8], tuple[Seen, ...]]:
-        """The mask of anomalous objects, and every object of which something is visible."""
+        """The mask of anomalous objects, and every object that is at least partly visible."""
         mask = np.zeros(self.size, np.uint8)
         objects = []
         for number, stamp in sorted(shown, key=lambda item: item[0]):
@@ -135,7 +135,7 @@ class World:
         return mask, tuple(objects)
 
     def _sense(self, image: NDArray[np.uint8], gain: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """What the sensor makes of it: the light's flicker and noise."""
+        """Add the flicker of the light and the noise of the sensor."""
         field = self._noise[int(rng.integers(len(self._noise)))]
         top, left = int(rng.integers(field.shape[0] - self.size[0])), int(rng.integers(field.shape[1] - self.size[1]))
         noise = field[top : top + self.size[0], left : left + self.size[1]]
@@ -143,20 +143,20 @@ class World:
 
 
 def lay_over(image: NDArray[np.uint8], stamp: Stamp) -> None:
-    """Lay a stamp (BGRA, colours multiplied by alpha) over the image."""
+    """Draw a stamp (BGRA, colours multiplied by alpha) over the image."""
     part = image[stamp.place]
     clear = (256 - stamp.image[..., 3:].astype(np.uint16)) * part
     part[:] = cv2.add((clear >> 8).astype(np.uint8), stamp.image[..., :3])
 
 
 def darken(image: NDArray[np.uint8], stamp: Stamp) -> None:
-    """Take light away where a shadow stamp falls."""
+    """Darken the image under the stamp of a shadow."""
     part = image[stamp.place]
     part[:] = ((256 - stamp.image[..., None].astype(np.uint16)) * part) >> 8
 
 
 def _noise_fields(rng: np.random.Generator, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """Fields of sensor noise about 128, larger than a frame: each frame shows a piece of one.
+    """Fields of sensor noise with mean 128, larger than a frame. Each frame uses a part of one field.
 
     Mostly brightness, a little colour, and grain of slightly more than one pixel, as cameras leave it.
     """
@@ -172,7 +172,7 @@ def _noise_fields(rng: np.random.Generator, size: tuple[int, int]) -> list[NDArr
 
 
 def _flicker(count: int, fps: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The light's gain in each frame: slow clouds, and a faint beat of lamps against the shutter."""
+    """The gain of the light in each frame: slow clouds, and a faint beat between lamps and shutter."""
     t = np.arange(count) / fps
     slow = sum(
         0.012 * math.sqrt(period / 10) * np.sin(2 * math.pi * (t / period + rng.random()))

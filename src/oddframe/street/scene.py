@@ -1,4 +1,4 @@
-"""One fixed camera over one walkway: the layout, the light, the static background and what stands in the way."""
+"""The static part of the street: camera, layout of the walkway, light, background, and things that hide people."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Lane:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything about a world that does not move.
+    """The static part of a world.
 
-    `verge` is the strip before the walkway (a road or a lawn, near and far y) where nobody normally walks; `props` are
-    the things that stand about, by the y at which they stand, with the pictures that hide what is behind them.
+    `verge` is the strip before the walkway (a road or a lawn, near and far y), where nobody normally walks. `props` are
+    static things by their y, with pictures that hide the people behind them.
     """
 
     theme: Theme
@@ -47,12 +47,12 @@ class Scene:
 
     @property
     def walkway(self) -> tuple[float, float]:
-        """Its near and far edge in metres."""
+        """The y of the near and the far edge of the walkway, in metres."""
         return self.lanes[0].near - 0.3, self.lanes[1].far + 0.3
 
     @classmethod
     def random(cls, seed: int, size: tuple[int, int]) -> Scene:
-        """The world of this seed, seen in frames of `size` (height, width)."""
+        """The scene of this seed for frames of `size` (height, width)."""
         rng = np.random.default_rng((seed, 0x5CE7E))
         theme: Theme = "street" if rng.random() < 0.5 else "park"
         camera = Camera.random(size, rng)
@@ -78,7 +78,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where one surface ends and the next begins, in metres from the camera: verge, walkway, strip, wall."""
+    """The borders between the surfaces, in metres from the camera: verge, walkway, strip, wall."""
 
     theme: Theme
     near: float
@@ -87,7 +87,7 @@ class _Layout:
 
 
 def random_light(rng: np.random.Generator) -> Light:
-    """Sun from behind or beside the camera, or an overcast sky with the sun high."""
+    """Random light: sun from behind or beside the camera, or an overcast sky."""
     around, above = float(rng.uniform(0.15, 0.85)) * math.pi, math.radians(float(rng.uniform(40, 62)))
     towards = (math.cos(around) * math.cos(above), -math.sin(around) * math.cos(above) * 0.7, math.sin(above))
     length = math.sqrt(sum(axis**2 for axis in towards))
@@ -108,7 +108,7 @@ def _static(parts: list[Part]) -> Body:
 
 
 def _props(layout: _Layout, camera: Camera, rng: np.random.Generator) -> list[tuple[Body, float, float]]:
-    """What stands about: a row at the near edge of the walkway, which hides people, and a row behind it."""
+    """The static things: a row at the near edge of the walkway, which hides people, and a row behind the walkway."""
     placed: list[tuple[Body, float, float]] = []
     first, last = camera.span(layout.near)
     front = layout.near - 0.25
@@ -153,7 +153,7 @@ def _bollard() -> Body:
 
 
 def _tree(rng: np.random.Generator, trunk: float = 2.9) -> Body:
-    """A trunk that carries a round crown of leaves from the height of `trunk` metres on."""
+    """A tree with a round crown that begins at the height of `trunk` metres."""
     parts: list[Part] = [Limb((0, 0, 0), (0.05, 0, trunk + 0.6), 0.14, 0.09, (62, 76, 92))]
     spread = float(rng.uniform(0.95, 1.25))
     while len(parts) < 240:

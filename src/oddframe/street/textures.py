@@ -1,4 +1,4 @@
-"""Surfaces as functions of metres: paving, asphalt, grass, facades, hedges. All return (H, W, 3) float32 colours."""
+"""Textures of surfaces: paving, asphalt, grass, facades, hedges. All return (H, W, 3) float32 colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TILE = 256
 
 
 class Textures:
-    """Seeded surfaces; coordinates are float32 arrays in metres, colours blue-green-red 0..255."""
+    """Seeded surfaces. Coordinates are float32 arrays in metres, colours are blue-green-red in 0..255."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._tile = rng.standard_normal((TILE, TILE)).astype(np.float32)
@@ -19,7 +19,7 @@ class Textures:
         self._rng = rng
 
     def noise(self, u: Plane, v: Plane, scale: float, octaves: int = 3) -> Plane:
-        """Fractal noise of about unit deviation whose coarsest grain is `scale` metres."""
+        """Fractal noise with a standard deviation of about 1. Its coarsest structure has a size of `scale` metres."""
         total, weight, power = np.zeros(np.broadcast(u, v).shape, np.float32), 1.0, 0.0
         for octave in range(octaves):
             grain = scale / 2**octave
@@ -32,9 +32,10 @@ class Textures:
         return np.asarray(total * (1.5 / power**0.5), np.float32)
 
     def each(self, i: ArrayLike, j: ArrayLike = 0) -> Plane:
-        """A random number of unit deviation for each cell (i, j) of a pattern."""
+        """A random number with standard deviation 1 for each cell (i, j) of a pattern."""
         cell = (np.asarray(i, np.int64) * 7919 + np.asarray(j, np.int64) * 104729) % len(self._table)
-        return self._table[cell]
+        numbers: Plane = self._table[cell]
+        return numbers
 
     def paving(self, x: Plane, y: Plane, colour: tuple[float, float, float], tile: tuple[float, float]) -> Plane:
         """Slabs in running bond, each a little different, with darker joints and stains."""
@@ -63,7 +64,7 @@ class Textures:
         return np.asarray(colour * (1 - dry) + np.array([74, 122, 130], np.float32) * dry, np.float32)
 
     def hedge(self, x: Plane, z: Plane) -> Plane:
-        """A wall of leaves, lighter at the top, with tree trunks' darkness between."""
+        """A wall of leaves, lighter at the top, with dark gaps between the trunks."""
         leaf, clump = self.noise(x, z, 0.22, 3), self.noise(x, z, 1.6, 3)
         tone = 0.62 + 0.13 * np.clip(z, 0, 4) + 0.2 * leaf + 0.26 * clump
         return _tint((48, 86, 68), np.clip(tone, 0.3, 1.7))

@@ -1,7 +1,7 @@
-"""Everything in the street that is not simply walking: what a test plants, and what training pastes.
+"""Figures of the street other than ordinary walkers: anomalies of test videos, and pseudo-anomalies for training.
 
 `TEST_KINDS` are planted in test videos only. `PSEUDO_KINDS` are pasted into normal training video as pseudo-anomalies.
-The two never share a kind: a detector must not be tested on what it was shown as abnormal.
+The two have no kind in common, because a detector must not be tested on anomalies from its training.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ GLASS: PaintColour = (88, 78, 66)
 
 @dataclass(frozen=True)
 class Body:
-    """Something that moves.
+    """A moving figure.
 
-    `pose` gives its parts at a phase; one cycle of phases carries it `stride` metres. `radius` is the room it takes, in
-    metres, `speed` its usual range in metres a second. A cycle is drawn in `phases` pictures, 1 for what is rigid.
+    `pose` gives its parts at a phase, and one cycle of phases moves it by `stride` metres. `radius` is its size in
+    metres, and `speed` its usual range in metres per second. A cycle is drawn in `phases` pictures; rigid figures have
+    one.
     """
 
     pose: Pose
@@ -141,7 +142,7 @@ def _car(rng: np.random.Generator) -> Body:
 
 
 def parcel(rng: np.random.Generator) -> Body:
-    """A bundle that somebody throws."""
+    """A bundle for throwing."""
     paint, size = _paint(rng), float(rng.uniform(0.17, 0.22))
 
     def pose(phase: float, moving: bool) -> list[Part]:
@@ -153,7 +154,7 @@ def parcel(rng: np.random.Generator) -> Body:
 
 
 def suitcase(rng: np.random.Generator) -> Body:
-    """Luggage that somebody leaves behind."""
+    """A suitcase for leaving behind."""
     paint = _paint(rng)
     parts: list[Part] = [
         Prism(_box(-0.3, 0.3, 0.06, 0.72), -0.17, 0.17, paint),
@@ -189,7 +190,7 @@ def _dog(rng: np.random.Generator) -> Body:
 
 
 def _standing(look: Look, floor: float, hands: tuple[Point, Point], apart: float, lean: float = 0.08) -> list[Part]:
-    """Somebody who stands on something, one foot ahead of the other."""
+    """A person who stands on a board or a scooter, one foot in front of the other."""
     feet: tuple[Point, Point] = ((apart, 0.08, floor + 0.08), (-apart, -0.08, floor + 0.08))
     return dress(look, seat(look.height, (0.0, 0.0, floor + 0.5 * look.height), lean, feet, hands))
 
@@ -304,7 +305,7 @@ def _umbrella(rng: np.random.Generator) -> Body:
 
 
 def _crate(rng: np.random.Generator) -> Body:
-    """A pile of boxes: stands where nothing stood."""
+    """A pile of boxes that does not move."""
     parts: list[Part] = []
     z = 0.0
     for _ in range(int(rng.integers(1, 4))):

@@ -1,4 +1,4 @@
-"""The street on disk: normal training videos, and test videos with everything a test could ask for.
+"""Writing of the street to disk: normal training videos, and test videos with complete ground truth.
 
 OUT/world.json                      how it was made
 OUT/training/videos/NAME.mp4        normal
@@ -26,9 +26,9 @@ from oddframe.street.things import PSEUDO_KINDS, TEST_KINDS
 from oddframe.video.encode import VideoWriter
 
 RenderProgress = Callable[[int, int], None]
-TEST_OFFSET = 1_000_000  # test videos are numbered from here, so that their crowds are never those of training
+TEST_OFFSET = 1_000_000  # numbers of test videos start here, so that their crowds differ from those of training
 
-# About how many seconds an anomaly is in view; only used to leave normal time in a test video.
+# Approximate seconds for which an anomaly is in view, to leave normal time in a test video.
 SECONDS = {
     "cyclist": 4.0,
     "runner": 5.0,
@@ -52,16 +52,16 @@ def render_world(
     kinds: Sequence[str] = TEST_KINDS,
     progress: RenderProgress | None = None,
 ) -> Path:
-    """Render one world into a folder: training and test videos of the same camera, each with a crowd of its own.
+    """Render training and test videos of one camera into a folder. Every video has its own crowd.
 
     Args:
-        out: folder to write to; created where it does not exist.
-        world: which street, at which size and rate; None takes `World()`.
+        out: folder to write to. It is created if it does not exist.
+        world: the street with its frame size and frame rate; None takes `World()`.
         videos: number of normal training videos.
         seconds: length of each video.
-        test_videos: number of test videos, as many as for training where None.
-        kinds: of anomalies to plant, out of `TEST_KINDS`.
-        progress: called with (frames done, frames in all).
+        test_videos: number of test videos; None takes the number of training videos.
+        kinds: kinds of anomalies to plant, from `TEST_KINDS`.
+        progress: called with (frames done, all frames).
 
     Returns:
         `out`.
@@ -123,7 +123,7 @@ def render_world(
 
 
 def plant_kinds(videos: int, seconds: float, seed: int, kinds: Sequence[str] = TEST_KINDS) -> list[tuple[str, ...]]:
-    """Which anomalies each test video gets: one to three, about half its time, `kinds` in turn; every sixth none."""
+    """The anomalies of each test video: one to three for about half its time, `kinds` in turn; every sixth has none."""
     rng = np.random.default_rng((seed, 0x9A7))
     waiting: list[str] = []
     plans: list[tuple[str, ...]] = []
@@ -143,7 +143,7 @@ def plant_kinds(videos: int, seconds: float, seed: int, kinds: Sequence[str] = T
 
 
 def _write_video(path: Path, frames: Iterable[RenderedFrame], world: World) -> list[RenderedFrame]:
-    """Encode the frames; the truth about them is returned without their images' pixels being kept."""
+    """Encode the frames, and return their ground truth without their images."""
     path.parent.mkdir(parents=True, exist_ok=True)
     truth = []
     with VideoWriter(path, world.size, world.fps, threads=1) as writer:
@@ -156,7 +156,7 @@ def _write_video(path: Path, frames: Iterable[RenderedFrame], world: World) -> l
 def _write_test(
     folder: Path, name: str, frames: Iterable[RenderedFrame], world: World
 ) -> list[tuple[str, str, int, int]]:
-    """One test video with labels, masks and tracks; the events in it."""
+    """Write one test video with labels, masks and tracks, and return its events."""
     truth = _write_video(folder / "videos" / f"{name}.mp4", frames, world)
     with replacing(folder / "labels" / f"{name}.npy") as path, path.open("wb") as file:
         np.save(file, np.array([frame.label for frame in truth], np.int8))
@@ -169,7 +169,7 @@ def _write_test(
 
 
 def find_planted(truth: Iterable[RenderedFrame]) -> list[tuple[str, int, int]]:
-    """Each anomalous object's kind with the first and last frame in which it is visible."""
+    """The kind of each anomalous object, with the first and the last frame in which it is visible."""
     spans: dict[int, tuple[str, int, int]] = {}
     for frame in truth:
         for seen in frame.objects:

@@ -1,4 +1,4 @@
-"""A training run on disk: one file that is always whole, from which the run goes on as if it had never stopped."""
+"""Training checkpoints: one file, always complete, from which an interrupted run resumes with the same result."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ NAME = "checkpoint.pt"
 
 @dataclass
 class TrainingHistory:
-    """What happened in a run.
+    """The record of a run.
 
     Attributes:
-        records: the lines of training.jsonl, in order: stage, epoch and step of the run, progress of the stage, time in
-            seconds, lr, losses by name (means since the line before), samples_per_s, data_wait (share of the time spent
-            waiting for data), epoch_s (seconds that an epoch takes at the pace since the line before), seconds and
-            loading as below (since the line before), and where the held-out samples were measured, "heldout/..."
-            losses by name.
-        seconds: stage -> part -> seconds spent, in parts that follow one another: "prepare"; "data", waiting for a
-            batch; "forward", "backward", "update" (of weights and whatever else a step changes); "losses", reading
-            them off the device, which is where a GPU is waited for; "heldout"; "checkpoint".
-        loading: stage -> seconds that threads beside the loop spent on gathering and pasting.
+        records: the lines of training.jsonl, in order. Each has stage, epoch and step of the run, progress of the
+            stage, time in seconds, lr, losses by name (means since the previous line), samples_per_s, data_wait (share
+            of the time spent waiting for data), epoch_s (seconds per epoch at the pace since the previous line), and
+            seconds and loading as below (since the previous line). Lines with a measurement of the held-out samples
+            also have losses named "heldout/...".
+        seconds: stage -> part -> seconds spent. The parts do not overlap: "prepare"; "data", waiting for a batch;
+            "forward"; "backward"; "update" of weights and buffers; "losses", reading them from the device, which waits
+            for a GPU; "heldout"; "checkpoint".
+        loading: stage -> seconds that background threads spent on gathering and pasting.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -38,17 +38,18 @@ class TrainingHistory:
 
 @dataclass
 class TrainingState:
-    """Where a run stands between two steps.
+    """The state of a run between two steps.
 
     Attributes:
-        stage: number of the stage; the number of stages when the run is finished.
-        step: steps made in this stage.
-        first_step: steps made in the stages before it.
-        first_epoch: epochs begun in the stages before it.
-        stage_start: seconds on the run's clock when this stage began.
-        elapsed: seconds that the run has taken, those before it was resumed included.
+        stage: number of the current stage; the number of stages when the run is finished.
+        step: finished steps of this stage.
+        first_step: steps of all earlier stages.
+        first_epoch: epochs that began in earlier stages.
+        stage_start: seconds on the clock of the run when this stage began.
+        elapsed: seconds that the run has taken, including the time before it was resumed.
         totals: sums of the losses since the last line of the log.
-        counted: steps in `totals`.
+        counted: number of steps in `totals`.
+        history: the record of the run.
     """
 
     stage: int = 0
@@ -64,9 +65,9 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the file holds: state dicts of detector and optimisers (None between stages), and where the run stands.
+    """The content of the file: state dicts of detector and optimisers (None between stages), and the state of the run.
 
-    `signature` names everything that the run's arithmetic depends on; a run is not resumed under another.
+    `signature` has everything that affects the arithmetic of the run. A run is resumed only under the same signature.
     """
 
     signature: dict[str, Any]
@@ -76,7 +77,7 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write the checkpoint of the run in `folder`; the one before stays until this one is whole and on the disk."""
+    """Write the checkpoint of the run in `folder`. The previous one stays until the new one is completely on disk."""
     content = {
         "signature": checkpoint.signature,
         "state": asdict(checkpoint.state),
@@ -90,7 +91,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint of the run in `folder`, tensors on the CPU, or None if it has none.
+    """Load the checkpoint of the run in `folder`, with tensors on the CPU; None if there is none.
 
     Raises:
         BundleError: the file is not a checkpoint of oddframe.
@@ -110,15 +111,15 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         ) from error
 
 
-def check_signature(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """See to it that a run is resumed as it was begun.
+def check_signature(folder: Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
+    """Check that a run is resumed with the same settings and videos as it began with.
 
     Raises:
-        BundleError: something differs; the message names it.
+        BundleError: something differs. The message names it.
     """
-    for name, value in wanted.items():
-        if found.get(name) != value:
+    for name, value in current.items():
+        if saved.get(name) != value:
             raise BundleError(
-                f"{folder / NAME}: begun with {name} {found.get(name)!r}, now {value!r}; "
+                f"{folder / NAME}: begun with {name} {saved.get(name)!r}, now {value!r}; "
                 "resume with the same settings and videos, or train anew without resume"
             )

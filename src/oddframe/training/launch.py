@@ -1,4 +1,4 @@
-"""Running the loop in one process or in several, and bringing home what ends it: a result, an error, or Ctrl-C."""
+"""Start of the training loop in one or several processes, and return of its result, its error or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from oddframe import errors
 from oddframe.errors import InputError
 
-# Here, so that it is in force in spawned processes before they find each other, which Lightning would announce.
+# At import time, so that it also applies in spawned processes before Lightning announces that they connect.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
 def make_fabric(devices: int, accelerator: str, precision: str) -> Fabric:
-    """A Fabric on `devices` devices of this machine; more than one means one process each.
+    """A Fabric on `devices` devices of this machine, with one process for each device.
 
-    The processes are spawned, not forked: a fork of a process in which torch has worked can hang.
+    The processes are spawned, not forked, because a fork of a process that has used torch can hang.
 
     Raises:
-        InputError: the machine has no such devices.
+        InputError: the machine does not have these devices.
     """
     if devices > 1 and hasattr(sys, "ps1"):
         raise InputError(f"{devices} devices cannot be used from an interactive session; use one, or run a script")
@@ -52,7 +52,7 @@ def make_fabric(devices: int, accelerator: str, precision: str) -> Fabric:
             devices=devices,
             precision=PRECISIONS[precision],  # type: ignore[arg-type]
             strategy=DDPStrategy(start_method="spawn") if devices > 1 else "auto",
-            plugins=LightningEnvironment(),  # this machine alone, whatever cluster it belongs to
+            plugins=LightningEnvironment(),  # only this machine, even if it is part of a cluster
         )
     except (RuntimeError, ValueError, MisconfigurationException) as error:
         reason = str(error).splitlines()[0]
@@ -60,10 +60,10 @@ def make_fabric(devices: int, accelerator: str, precision: str) -> Fabric:
 
 
 def launch(fabric: Fabric, work: Callable[..., bool], *arguments: Any) -> bool:
-    """Run work(fabric, *arguments) in every process of `fabric` and return what the first one returned.
+    """Run work(fabric, *arguments) in every process of `fabric`, and return the result of the first process.
 
-    Several processes get copies of the arguments; changes to them stay there. Memory-mapped arrays are not copied but
-    opened again. An `OddframeError` in any process is raised here.
+    Several processes get copies of the arguments, and changes to the copies stay in their process. Memory-mapped arrays
+    are not copied but opened again. An `OddframeError` in any process is raised here.
     """
     if fabric.world_size == 1:
         return bool(fabric.launch(lambda fabric: work(fabric, *arguments)))
@@ -81,14 +81,14 @@ def launch(fabric: Fabric, work: Callable[..., bool], *arguments: Any) -> bool:
 
 
 class Interrupts:
-    """A handler that only notes Ctrl-C, so that the step is finished; a second one, later, stops at once."""
+    """A signal handler that only records Ctrl-C, so that the step can finish. A second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     @property
     def asked(self) -> bool:
-        """Whether to stop at the next opportunity."""
+        """Whether Ctrl-C was pressed, so that training must stop after the step."""
         return self._since is not None
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
@@ -100,14 +100,14 @@ class Interrupts:
 
 @contextmanager
 def noted_interrupts() -> Iterator[Interrupts]:
-    """Ctrl-C is noted, not raised, in here; outside the main thread, where it cannot be, nothing changes."""
+    """Inside this block, Ctrl-C is recorded instead of raised. Outside the main thread, the block changes nothing."""
     with _handled(Interrupts()) as interrupts:
         yield interrupts
 
 
 @contextmanager
 def _interrupts_passed_on() -> Iterator[Interrupts]:
-    """Ctrl-C in the process that waits goes to those that work (from a terminal it reaches them anyway)."""
+    """Inside this block, the waiting process passes Ctrl-C on to the worker processes (a terminal does so anyway)."""
 
     class PassedOn(Interrupts):
         def __call__(self, signum: int, frame: FrameType | None) -> None:
@@ -136,12 +136,12 @@ def _handled(interrupts: Interrupts) -> Iterator[Interrupts]:
 def _work_on_copies(work: Callable[..., bool], packed: bytes, fabric: Fabric) -> bool:
     result = work(fabric, *pickle.loads(packed))
     fabric.barrier()
-    torch.distributed.destroy_process_group()  # a process that leaves while its group lives may abort on the way out
+    torch.distributed.destroy_process_group()  # a process that exits with an open group may abort
     return result
 
 
 def _pack(arguments: tuple[Any, ...]) -> bytes:
-    """The arguments as bytes: through a pipe, because shared memory is scarce in containers."""
+    """Pickle the arguments. They go through a pipe, because containers have little shared memory."""
     buffer = io.BytesIO()
     try:
         _Pickler(buffer).dump(arguments)
@@ -153,7 +153,7 @@ def _pack(arguments: tuple[Any, ...]) -> bytes:
 
 
 class _Pickler(pickle.Pickler):
-    """Sends memory-mapped arrays and contiguous parts of them as (file, place), not as gigabytes of content."""
+    """Pickles memory-mapped arrays and contiguous parts of them as (file, offset), without their content."""
 
     def reducer_override(self, value: Any) -> Any:
         if not isinstance(value, np.memmap) or value.filename is None or not value.flags.c_contiguous:
@@ -162,6 +162,6 @@ class _Pickler(pickle.Pickler):
         while isinstance(whole.base, np.memmap):
             whole = whole.base
         if not isinstance(whole.base, mmap.mmap):
-            return NotImplemented  # the result of arithmetic, no longer in the file
+            return NotImplemented  # the result of arithmetic, which is not in the file
         offset = whole.offset + value.ctypes.data - whole.ctypes.data
         return np.memmap, (value.filename, value.dtype, "r", offset, value.shape)

@@ -1,4 +1,4 @@
-"""What people see of a run: training.jsonl, TensorBoard on request, and a progress bar or plain lines."""
+"""Log and progress display of a run: training.jsonl, TensorBoard on request, and a progress bar or plain lines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from oddframe.training.checkpoint import TrainingHistory
 
 NAME = "training.jsonl"
 PLAIN_LINE_SECONDS = 10.0
-LEAST_SHARE = 0.005  # of the time, that a part must have taken to be named
+LEAST_SHARE = 0.005  # share of the time from which a part is named
 
 
 def check_tensorboard() -> None:
-    """Find out before work starts whether TensorBoard events can be written.
+    """Check before training starts that TensorBoard events can be written.
 
     Raises:
         InputError: TensorBoard is not installed.
@@ -33,7 +33,7 @@ def check_tensorboard() -> None:
 
 
 class TrainingLog:
-    """The records of a run in files; those in `history` are written anew, so that a resumed run has no line twice."""
+    """Writes the records of a run to files. The log begins with those in `history`, so no line occurs twice."""
 
     def __init__(self, folder: Path, history: TrainingHistory, tensorboard: bool) -> None:
         write_text(folder / NAME, "".join(json.dumps(record) + "\n" for record in history.records))
@@ -63,7 +63,7 @@ class TrainingLog:
 
 
 class ProgressView:
-    """How far the run is: a bar where standard error is a terminal, else a plain line every ten seconds."""
+    """Shows the progress of a run: a bar if standard error is a terminal, otherwise a plain line every ten seconds."""
 
     def __init__(self, shown: bool) -> None:
         self._shown = shown
@@ -81,7 +81,7 @@ class ProgressView:
             self._bar.start()
 
     def show(self, stage: str, done: float, loss: float, samples_per_s: float, seconds_left: float) -> None:
-        """Show the stage, the fraction of the whole run that is done, the loss, the speed and the time left."""
+        """Show the stage, the finished fraction of the whole run, the loss, the speed and the remaining time."""
         note = f"loss {loss:.4g}  {samples_per_s:.3g} samples/s  {_clock(seconds_left)} left"
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=stage, note=note)
@@ -89,19 +89,20 @@ class ProgressView:
             self._next_line = time.monotonic() + PLAIN_LINE_SECONDS
             print(f"training: {done:4.0%}  {stage}  {note}", file=sys.stderr, flush=True)
 
-    def say(self, stage: str, what: str, epochs: float, seconds: Mapping[str, float], loading: float) -> None:
-        """Say in a line where the time of some epochs went.
+    def show_times(self, stage: str, what: str, epochs: float, seconds: Mapping[str, float], loading: float) -> None:
+        """Print one line with the time of some epochs, by part.
 
         Args:
-            what: which epochs.
-            epochs: how many.
-            seconds, loading: spent on them, as in `TrainingHistory`.
+            stage: name of the stage.
+            what: the epochs in words.
+            epochs: number of epochs.
+            seconds, loading: time spent on them, as in `TrainingHistory`.
         """
         total = sum(seconds.values())
         parts = [f"{part} {spent / total:.0%}" for part, spent in seconds.items() if spent >= LEAST_SHARE * total]
         line = (
-            f"training: {stage}  {what}: {total:.3g} s, {total / epochs:.3g} s an epoch ({', '.join(parts)}; "
-            f"loading beside {loading:.3g} s)"
+            f"training: {stage}  {what}: {total:.3g} s, {total / epochs:.3g} s per epoch ({', '.join(parts)}; "
+            f"loading in the background {loading:.3g} s)"
         )
         if self._bar is not None:
             self._bar.console.print(line, highlight=False, markup=False)
@@ -109,7 +110,7 @@ class ProgressView:
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Stop the progress bar."""
         if self._bar is not None:
             self._bar.stop()
 

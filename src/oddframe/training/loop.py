@@ -1,9 +1,9 @@
-"""The training loop: a detector's stages in order, on one device or several, resumable at any moment.
+"""The training loop: the stages of a detector in order, on one device or several, with resuming at any step.
 
-Which samples a step sees, their keys, and the noise of dropout are hashes of (seed, stage, epoch or step), never the
-state of a generator. So weights, optimiser and counters are all that a checkpoint needs, and a resumed run ends, on the
-CPU, with the same bits as one that was never stopped. (A budget in seconds ties the learning rate to the clock: it is
-resumed as faithfully, but no two runs under it are the same.)
+The samples of a step, their keys and the noise of dropout are hashes of (seed, stage, epoch or step), never the state
+of a random generator. For that reason a checkpoint needs only weights, optimisers and counters, and on the CPU a
+resumed run gives the same bits as an uninterrupted one. With a budget in seconds the learning rate depends on the
+clock, so no two runs are equal, but they resume in the same way.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from oddframe.training.sampling import (
 from oddframe.training.session import TrainingSession
 from oddframe.training.stages import LOG_LINES, crossed, rate_factor
 
-HELDOUT_SHARE = 0.05  # of a stage whose budget is a time, at most, goes into held-out measurements
+HELDOUT_SHARE = 0.05  # maximum share of a stage with a budget in seconds for measurements on held-out samples
 
 
 def train(
@@ -51,21 +51,26 @@ def train(
     out: Path,
     options: TrainingOptions = TrainingOptions(),
 ) -> TrainingHistory:
-    """Train `detector` in place; leave `checkpoint.pt` and `training.jsonl` in the folder `out`.
+    """Train `detector` in place, and write `checkpoint.pt` and `training.jsonl` to the folder `out`.
+
+    Afterwards the detector is in eval mode on its original device. The global random generators of torch are reseeded.
 
     Args:
-        data: normal video to learn from, or bags.
-        heldout: the same, not in `data`, on which progress is measured; at most 256 samples of it are looked at.
-        plan: what decides on the result.
-        options: devices, resuming, checkpoints and what is shown; those that `fit` reads play no part here.
+        detector: the detector.
+        data: windows of normal video, or bags, for training.
+        heldout: samples that are not in `data`, to measure progress; at most 256 of them are used.
+        plan: all settings that affect the result.
+        out: the folder.
+        options: devices, resuming, checkpoints and display. The options for `fit` have no effect here.
 
-    The detector returns in eval mode, on the device it came from. torch's global generators are reseeded.
+    Returns:
+        The record of the run.
 
     Raises:
-        InputError: no samples, devices that do not exist, or a batch that cannot be divided among them.
-        BundleError: the checkpoint to resume from is damaged, or was begun with another detector or other settings.
+        InputError: there are no samples, a device does not exist, or a batch cannot be divided among the devices.
+        BundleError: the checkpoint to resume from is damaged, or belongs to another detector or other settings.
         TrainingError: the loss is not finite.
-        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
+        KeyboardInterrupt: Ctrl-C was pressed. A checkpoint has been written.
     """
     stages = [stage for stage in detector.stages() if stage.length]
     if not stages:
@@ -96,7 +101,7 @@ def train(
         raise KeyboardInterrupt
     end = load_checkpoint(out)
     assert end is not None
-    detector.load_state_dict(end.model)  # other processes may have trained copies of it
+    detector.load_state_dict(end.model)  # other processes train copies of the detector
     return end.state.history
 
 
@@ -109,7 +114,7 @@ def _all_stages(
     out: Path,
     options: TrainingOptions,
 ) -> bool:
-    """What each process does: whatever is left of the run. Returns False if it was interrupted."""
+    """Train the remaining stages in one process. Returns False if it was interrupted."""
     learns = [parameter.requires_grad for parameter in detector.parameters()]
     with noted_interrupts() as interrupts:
         session = TrainingSession(fabric, interrupts, detector, data.groups, plan, out, options)
@@ -130,7 +135,7 @@ def _all_stages(
 
 
 def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int) -> None:
-    """Batches of whole groups, and at least one group for every device."""
+    """Check that batches consist of whole groups, with at least one group for every device."""
     sampler = Sampler(0, 0, 0, tuple(data.groups), plan.batch_size, sampling=stage.sampling)
     kind = "bags, as many of each class," if sampler.balanced else "windows of a video"
     if plan.batch_size % (devices * sampler.multiple):
@@ -143,7 +148,7 @@ def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int)
 
 
 def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None) -> None:
-    """Whatever is left of the stage under way."""
+    """Train the rest of the current stage."""
     fabric, plan, state, stage, sampler = session.fabric, session.plan, session.state, session.stage, session.sampler
     stage.train_mode()
     if state.step == 0:
@@ -190,23 +195,23 @@ def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None)
 
 
 def _step(session: TrainingSession, updates: list[Update], batch: AnyBatch) -> dict[str, Tensor]:
-    """The updates of one step; the losses that led to them, by name, `"loss"` summed over the updates."""
+    """Make the updates of one step. Returns the losses by name, where losses of the same name are summed."""
     losses: dict[str, Tensor] = {}
     for update in updates:
         parameters = [p for group in update.optimiser.param_groups for p in group["params"]]
         with session.spent("forward"), session.fabric.autocast():
             _freeze_others(session.detector, parameters)
-            own = update.loss(batch)
-        # Gradients are averaged over the devices; the gradient of a sum is to be added up.
+            terms = update.loss(batch)
+        # Gradients are averaged over the devices, but the gradient of a sum over the batch has to be added up.
         weight = session.fabric.world_size if update.sums_over_batch else 1
         with session.spent("backward"):
-            (own["loss"] * weight).backward()
+            (terms["loss"] * weight).backward()
         with session.spent("update"):
             average_gradients(parameters)
             if session.plan.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, session.plan.grad_clip)
             update.optimiser.step()
-        for name, loss in own.items():
+        for name, loss in terms.items():
             losses[name] = losses.get(name, 0.0) + loss.detach() * weight
     with session.spent("update"):
         session.stage.update_buffers(gather)
@@ -214,10 +219,10 @@ def _step(session: TrainingSession, updates: list[Update], batch: AnyBatch) -> d
 
 
 def _measure(session: TrainingSession, updates: list[Update], heldout: Samples) -> dict[str, float]:
-    """The stage's losses on held-out samples, in eval mode: the same samples, keys and noise every time.
+    """The losses of the stage on held-out samples in eval mode, with the same samples, keys and noise every time.
 
-    Measured by the first process alone; the others wait for it at the next step. Empty if there is nothing to measure,
-    or no time for it.
+    Only the first process measures, and the others wait for it at the next step. The result is empty if there are no
+    held-out samples or no time.
     """
     stage, sampler, span, device = session.stage, session.sampler, session.span, session.fabric.device
     if not session.fabric.is_global_zero or len(heldout) == 0:
@@ -235,7 +240,7 @@ def _measure(session: TrainingSession, updates: list[Update], heldout: Samples) 
             batch = as_batch(heldout.batch(samples, hash64(HELDOUT, session.plan.seed, samples), 0)).to(device)
             _seed_noise(device, HELDOUT, session.plan.seed, number)
             for update in updates:
-                # Losses that are sums become comparable with those of a training step.
+                # The factor makes losses that are sums comparable with those of a training step.
                 share = sampler.global_batch if update.sums_over_batch else len(samples)
                 for name, loss in update.loss(batch).items():
                     totals[name] = totals.get(name, 0.0) + share * float(loss) / count
@@ -244,7 +249,7 @@ def _measure(session: TrainingSession, updates: list[Update], heldout: Samples) 
 
 
 def _freeze_others(detector: Learner, learning: list[torch.nn.Parameter]) -> None:
-    """Let only these parameters learn, from no gradient on."""
+    """Enable gradients of these parameters only, and delete all gradients."""
     chosen = {id(parameter) for parameter in learning}
     for parameter in detector.parameters():
         parameter.requires_grad_(id(parameter) in chosen)
@@ -252,8 +257,8 @@ def _freeze_others(detector: Learner, learning: list[torch.nn.Parameter]) -> Non
 
 
 def _seed_noise(device: torch.device, *counters: int) -> None:
-    """Make dropout and its like a function of `counters`."""
+    """Seed the random generators of torch, so that dropout and other noise are a function of `counters`."""
     seed = int(hash64(*counters))
-    torch.default_generator.manual_seed(seed)  # torch.manual_seed updates to all kinds of devices, which takes its time
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed is slow, because it seeds all kinds of devices
     if device.type != "cpu":
         torch.get_device_module(device).manual_seed(seed)

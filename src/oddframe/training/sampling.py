@@ -1,4 +1,4 @@
-"""Which samples a step sees, as a pure function of (seed, stage, epoch, step), and fetching them ahead of time."""
+"""Choice of the samples of a step, as a pure function of (seed, stage, epoch, step), and prefetching of batches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from oddframe.models.bag_detector import BagBatch
 from oddframe.models.detector import Batch
 from oddframe.models.stage import BatchSampling
 
-# What a hash is for comes first in it, so that no two uses share their randomness.
+# The first value of every hash is its purpose, so that different uses have independent random numbers.
 ORDER, KEY, NOISE, HELDOUT, GROUP = range(5)
 HELDOUT_SAMPLES = 256
 
@@ -31,7 +31,7 @@ AnyBatch = Batch | BagBatch
 
 
 class ClipSamples(Protocol):
-    """Windows of B samples as numpy arrays; shapes as in `Batch`."""
+    """Windows of B samples as numpy arrays, with the shapes of `Batch`."""
 
     @property
     def frames(self) -> NDArray[np.uint8]: ...
@@ -46,10 +46,10 @@ class ClipSamples(Protocol):
 
 
 class Samples(Protocol):
-    """What training learns from: `oddframe.datasets`'s ClipSet or BagSet, or anything of their shape.
+    """Training samples: the ClipSet or BagSet of `oddframe.datasets`, or an object with the same interface.
 
-    `groups` says which of the samples, numbered from 0, belong together: the windows of each video, or the bags of each
-    class. `batch` is called by several threads at once, and what it returns depends on its arguments alone.
+    Samples are numbered from 0. `groups` has the samples of each group: the windows of each video, or the bags of each
+    class. Several threads call `batch` at the same time, and its result depends only on its arguments.
     """
 
     def __len__(self) -> int: ...
@@ -63,7 +63,7 @@ def as_batch(samples: Bags, pin: bool = False) -> BagBatch: ...
 @overload
 def as_batch(samples: ClipSamples, pin: bool = False) -> Batch: ...
 def as_batch(samples: ClipSamples | Bags, pin: bool = False) -> AnyBatch:
-    """The same samples as torch tensors; `pin` puts them into memory from which they travel to a GPU unattended."""
+    """Convert samples to torch tensors. `pin` puts them into pinned memory, for asynchronous copies to a GPU."""
 
     def tensor(array: NDArray[Any]) -> Tensor:
         made = torch.from_numpy(array)
@@ -78,25 +78,27 @@ def as_batch(samples: ClipSamples | Bags, pin: bool = False) -> AnyBatch:
 
 @lru_cache(maxsize=2)
 def epoch_order(seed: int, stage: int, epoch: int, units: int) -> NDArray[np.int64]:
-    """The permutation of `units` samples, or groups of them, that an epoch goes through."""
+    """The permutation of `units` samples, or groups of samples, for an epoch."""
     order = np.argsort(hash64(ORDER, seed, stage, epoch, np.arange(units)), kind="stable")
-    order.flags.writeable = False  # it is shared through the cache
+    order.flags.writeable = False  # the cache shares the array
     return order
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """The samples of every step of a stage, and this device's share of them.
+    """The samples of every step of a stage, and the share of this device.
 
-    A global batch is what `world` devices see together in one step; the devices take its samples (or groups, see
-    `BatchSampling`) in turn, so that their number does not change what is learnt from. What is left of an epoch after
-    its last whole batch is dropped.
+    A global batch has the samples that `world` devices see together in one step. The devices take its samples (or
+    groups, see `BatchSampling`) in turn, so the number of devices does not change which samples are used. Samples after
+    the last complete batch of an epoch are dropped.
 
     Attributes:
+        seed, stage: seed of the run and number of the stage.
         first_epoch: number of the stage's first epoch, counted over the whole run.
         groups: the samples of each video, or of each class.
-        batch_size: of a global batch, as asked for; a multiple of `multiple`; a smaller set is one batch.
-        rank, world: which device this is, of how many.
+        batch_size: requested size of a global batch, a multiple of `multiple`. A smaller set is one batch.
+        rank, world: number of this device, and number of devices.
+        sampling: the way in which batches are composed.
     """
 
     seed: int
@@ -115,12 +117,12 @@ class Sampler:
 
     @property
     def multiple(self) -> int:
-        """What a device's share of a batch is made of."""
+        """The share of a device is a multiple of this number."""
         return len(self.groups) if self.balanced else self.sampling.group
 
     @cached_property
     def units(self) -> int:
-        """How many samples, or groups, or samples of each group, an epoch may draw from."""
+        """Number of samples in an epoch; for grouped sampling the number of groups, for balanced that of each class."""
         if self.sampling.kind == "shuffle":
             return sum(map(len, self.groups))
         if self.balanced:
@@ -129,7 +131,7 @@ class Sampler:
 
     @cached_property
     def _videos(self) -> list[range]:
-        """Those long enough for a group."""
+        """The videos that are long enough for a group."""
         return [samples for samples in self.groups if len(samples) >= self.sampling.group]
 
     @property
@@ -139,16 +141,16 @@ class Sampler:
 
     @property
     def global_batch(self) -> int:
-        """Samples of a step, over all devices."""
+        """Number of samples of a step over all devices."""
         return self._units_per_batch * self.multiple
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in the set."""
+        """Number of complete batches of an epoch."""
         return self.units // self._units_per_batch
 
     def epoch(self, step: int) -> int:
-        """The epoch that step number `step` of the stage belongs to, counted over the whole run."""
+        """The epoch of step number `step` of the stage, counted over the whole run."""
         return self.first_epoch + step // self.steps_per_epoch
 
     def at(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
@@ -165,7 +167,7 @@ class Sampler:
         return samples, hash64(KEY, self.seed, self.stage, epoch, samples), epoch
 
     def _of_group(self, number: int, places: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
-        """Those of a group at these places of an epoch, in which a short group is gone through again and again."""
+        """The samples of a group at these places of an epoch. A short group is repeated, each time in another order."""
         group = self.groups[number]
         rounds, places = np.divmod(places, len(group))
         orders = {
@@ -191,7 +193,7 @@ class Sampler:
 def heldout_samples(
     groups: Sequence[range], sampling: BatchSampling, batch_size: int, seed: int
 ) -> list[NDArray[np.int64]]:
-    """The same at most 256 held-out samples every time, in batches like those of training; the last may be smaller."""
+    """Choose at most 256 held-out samples, always the same ones, in batches of the training size or smaller."""
     if sampling.kind == "shuffle":
         last = sum(map(len, groups)) - 1
         chosen = np.unique(np.linspace(0, last, HELDOUT_SAMPLES).round().astype(np.int64))
@@ -205,9 +207,9 @@ def heldout_samples(
 def fetched_ahead(
     fetch: Callable[[int], AnyBatch], first_step: int, devices: int
 ) -> Generator[tuple[AnyBatch, float], None, None]:
-    """Yield fetch(first_step), fetch(first_step + 1), ... without end, each with the seconds it took in background.
+    """Yield fetch(first_step), fetch(first_step + 1), ... without end, each with the seconds it took in the background.
 
-    Two batches lie ready or are being prepared; more where there are processors to spare, one for each thread.
+    At least two batches are ready or in preparation. With enough processors there are more, one for each thread.
     """
     threads = max(1, min(4, (os.cpu_count() or 1) // (4 * devices)))
     ahead = max(2, threads)

@@ -1,4 +1,4 @@
-"""A training session while the loop runs: losses, time, log, checkpoints, and agreement among processes."""
+"""State of a training session while the loop runs: losses, time, log, checkpoints, and agreement of processes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from oddframe.training.log import ProgressView, TrainingLog
 from oddframe.training.sampling import Sampler
 from oddframe.training.stages import StageSpan, fraction_done, span_of_stage
 
-AGREE_SECONDS = 0.1  # reading a loss waits for the device, so it is done about this often, not at every step
+AGREE_SECONDS = 0.1  # reading a loss waits for the device, so it happens at about this interval, not at every step
 MOST_PENDING = 50
-SAVING_SHARE = 0.05  # of the time, at most, goes into checkpoints
+SAVING_SHARE = 0.05  # maximum share of the time for writing checkpoints
 EPOCH_LINE_SECONDS = 10.0  # shorter epochs share a line
-SIGNED = ("batch_size", "precision", "seed", "schedule", "warmup", "grad_clip")  # what a checkpoint is held against
+# Settings that must equal those of the checkpoint.
+SIGNED = ("batch_size", "precision", "seed", "schedule", "warmup", "grad_clip")
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """Where a stage stood when something was said of it: steps, the run's clock, and seconds as in the history."""
+    """The state of a stage at the last report: steps, the clock of the run, and seconds as in `TrainingHistory`."""
 
     step: int
     elapsed: float
@@ -42,12 +43,12 @@ class _Mark:
 
 
 class TrainingSession:
-    """The session of one process; only the first process writes and shows anything.
+    """The session of one process. Only the first process writes files and shows progress.
 
     Attributes:
-        state: where the run stands, from the checkpoint in `out` if there is one.
-        optimiser_states: from that checkpoint, for the stage under way.
-        sampler, span: samples and length of the stage under way; set by `begin_stage`.
+        state: state of the run, from the checkpoint in `out` if there is one.
+        optimiser_states: from that checkpoint, for the current stage.
+        sampler, span: samples and length of the current stage; set by `begin_stage`.
     """
 
     sampler: Sampler
@@ -75,9 +76,9 @@ class TrainingSession:
             "stages": [[stage.name, stage.length] for stage in self.stages],
         }
         self.state, self.optimiser_states = self._load()
-        fabric.barrier()  # nobody writes a checkpoint before all have read this one
+        fabric.barrier()  # all processes must have read the checkpoint before a new one is written
         self._clock_start = time.monotonic() - self.state.elapsed
-        self._last_save = (self.state.elapsed, 0.0)  # when, and seconds it took
+        self._last_save = (self.state.elapsed, 0.0)  # time of the last save, and seconds that it took
         self._names: list[str] = []
         self._pending: list[Tensor] = []
         self._pace = 1
@@ -85,33 +86,33 @@ class TrainingSession:
         self._view = ProgressView(options.progress and fabric.is_global_zero)
 
     def close(self) -> None:
-        """Close the log and leave the terminal as it was."""
+        """Close the log and the progress display."""
         self._view.close()
         if self._log is not None:
             self._log.close()
 
     @property
     def finished(self) -> bool:
-        """Whether no stage is left."""
+        """Whether all stages are finished."""
         return self.state.stage == len(self.stages)
 
     @property
     def stage(self) -> Stage:
-        """The stage under way."""
+        """The current stage."""
         return self.stages[self.state.stage]
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Spent on each part of the stage under way."""
+        """Seconds spent on each part of the current stage."""
         return self.state.history.seconds.setdefault(self.stage.name, {})
 
     @property
     def progress(self) -> float:
-        """Of the stage under way, in [0, 1]; where a clock decides, as it was at the last `agree`."""
+        """Progress of the current stage, in [0, 1]. With a budget in seconds it is the progress at the last `agree`."""
         return self.span.progress(self.state.step, self.state.elapsed)
 
     def begin_stage(self) -> None:
-        """Prepare for the stage under way, which may have been begun before the run was resumed."""
+        """Prepare for the current stage, which may have begun before the run was resumed."""
         state, plan, fabric, stage = self.state, self.plan, self.fabric, self.stage
         device = fabric.global_rank, fabric.world_size
         place = plan.seed, state.stage, state.first_epoch
@@ -122,7 +123,7 @@ class TrainingSession:
         self._line_start = self._epochs_start = self._mark(state.elapsed)
 
     def finish_stage(self) -> None:
-        """Go to the next stage, and leave a checkpoint there."""
+        """Go to the next stage, and write a checkpoint."""
         state = self.state
         if state.step:
             self.show_epochs(last=True)
@@ -136,13 +137,18 @@ class TrainingSession:
 
     @contextmanager
     def spent(self, part: str) -> Iterator[None]:
-        """Count the time in here as spent on `part` of the stage under way."""
+        """Count the time inside this block as spent on `part` of the current stage."""
         seconds, begin = self.seconds, time.monotonic()
         yield
         seconds[part] = seconds.get(part, 0.0) + time.monotonic() - begin
 
     def count_step(self, losses: Mapping[str, Tensor], loading: float) -> None:
-        """A step was made, of a batch that was loaded beside; its losses stay on the device until the next `agree`."""
+        """Count a finished step. Its losses stay on the device until the next `agree`.
+
+        Args:
+            losses: losses of the step by name.
+            loading: seconds that loading of the batch took in the background.
+        """
         of_stage = self.state.history.loading
         of_stage[self.stage.name] = of_stage.get(self.stage.name, 0.0) + loading
         self._names = list(losses)
@@ -155,17 +161,17 @@ class TrainingSession:
         return len(self._pending) >= self._pace
 
     def agree(self) -> bool:
-        """Read the pending losses off the device; agree among the processes on the time and on whether to stop.
+        """Read the pending losses from the device, and agree with the other processes on the time and on stopping.
 
         Returns:
-            Whether somebody pressed Ctrl-C.
+            Whether Ctrl-C was pressed in any process.
 
         Raises:
-            TrainingError: a loss is not finite; the message says at which step. All processes raise it.
+            TrainingError: a loss is not finite. The message names the step. All processes raise it.
         """
         state, steps, width = self.state, len(self._pending), len(self._names)
-        own = torch.tensor([time.monotonic() - self._clock_start, float(self._interrupts.asked)])
-        numbers = self.fabric.all_reduce(torch.cat([*self._pending, own.to(self.fabric.device)]), reduce_op="mean")
+        status = torch.tensor([time.monotonic() - self._clock_start, float(self._interrupts.asked)])
+        numbers = self.fabric.all_reduce(torch.cat([*self._pending, status.to(self.fabric.device)]), reduce_op="mean")
         self._pending.clear()
         *losses, elapsed, asked = numbers.tolist()  # type: ignore[union-attr]
         for n in range(steps):
@@ -212,10 +218,10 @@ class TrainingSession:
         self._line_start = now
 
     def show_epochs(self, last: bool = False) -> None:
-        """Say how long the epochs since the line before took, where one is over and the line is due.
+        """Print the time of the epochs since the previous line, if an epoch is complete and the line is due.
 
         Args:
-            last: say it of what is left of the stage, and of the stage as a whole.
+            last: the stage is finished: print the time of its remaining epochs and of the whole stage.
         """
         state, sampler, start, name = self.state, self.sampler, self._epochs_start, self.stage.name
         if not last and (state.step % sampler.steps_per_epoch or state.step == start.step):
@@ -228,11 +234,11 @@ class TrainingSession:
             numbers = f"epoch {final}" if first == final else f"epochs {first}-{final}"
             parts = {part: spent - start.seconds.get(part, 0.0) for part, spent in now.seconds.items()}
             count = (now.step - start.step) / sampler.steps_per_epoch
-            self._view.say(name, numbers, count, parts, now.loading - start.loading)
+            self._view.show_times(name, numbers, count, parts, now.loading - start.loading)
         self._epochs_start = now
         if last:
             whole = state.step / sampler.steps_per_epoch
-            self._view.say(name, f"all {whole:.3g} epochs", whole, now.seconds, now.loading)
+            self._view.show_times(name, f"all {whole:.3g} epochs", whole, now.seconds, now.loading)
 
     def _mark(self, elapsed: float) -> _Mark:
         name = self.stage.name
@@ -245,7 +251,7 @@ class TrainingSession:
         return self.state.elapsed - when >= max(self._options.checkpoint_seconds, took / SAVING_SHARE)
 
     def save(self, optimisers: Sequence[torch.optim.Optimizer]) -> None:
-        """Write a checkpoint within a stage; right after `agree`, so that nothing that is not finite is ever saved."""
+        """Write a checkpoint within a stage. Call it right after `agree`, so that only finite values are saved."""
         begin = time.monotonic()
         with self.spent("checkpoint"):
             self._write([optimiser.state_dict() for optimiser in optimisers])

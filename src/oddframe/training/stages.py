@@ -1,8 +1,8 @@
-"""How long each stage of a run lasts, and how far it has come: plain arithmetic, no torch.
+"""Length and progress of the stages of a run: plain arithmetic without torch.
 
-A stage's length is counted in steps, or in seconds where the budget is a time. Everything that changes in the course of
-a stage (learning rate, held-out measurements, log lines) hangs on its progress in [0, 1], and so scales with the budget
-by itself.
+The length of a stage is a number of steps, or of seconds if the budget is a time. Everything that changes during a
+stage (learning rate, held-out measurements, log lines) depends on its progress in [0, 1], and therefore scales with the
+budget.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ LOG_LINES = 200
 
 @dataclass(frozen=True)
 class StageSpan:
-    """The length of one stage: a number of `steps`, or from `start` to `end` on the run's clock in seconds.
+    """The length of one stage: a number of `steps`, or from `start` to `end` in seconds on the clock of the run.
 
-    `marks` is how many times, evenly spread over the stage, the held-out samples are measured.
+    `marks` is the number of measurements on held-out samples, evenly spread over the stage.
     """
 
     marks: int
@@ -32,11 +32,11 @@ class StageSpan:
     end: float = 0.0
 
     def progress(self, step: int, elapsed: float) -> float:
-        """How much of the stage is done, in [0, 1], after `step` steps of it and `elapsed` seconds of the run."""
+        """Progress of the stage, in [0, 1], after `step` steps of the stage and `elapsed` seconds of the run."""
         if self.steps is not None:
             return min(1.0, step / self.steps) if self.steps else 1.0
         if step == 0:
-            return 0.0  # a stage that begins when its time is over still makes one step
+            return 0.0  # a stage makes at least one step, even if its time is already over
         if elapsed >= self.end:
             return 1.0
         return max(0.0, (elapsed - self.start) / (self.end - self.start))
@@ -50,13 +50,18 @@ def span_of_stage(
     budget: Budget | None,
     elapsed: float,
 ) -> StageSpan:
-    """The length of stage number `stage`, which begins `elapsed` seconds into the run.
+    """The length of stage number `stage`, which begins after `elapsed` seconds of the run.
+
+    A stage of length 0 has no steps. Every other stage has at least one step. If a stage takes more time than planned,
+    the next stage has less.
 
     Args:
-        lengths: of every stage, in `unit`: its length without a budget, its share of the budget otherwise.
-
-    A stage of length 0 has no steps; every other stage has at least one. A stage that overran its time takes it from
-    the next.
+        stage: number of the stage.
+        lengths: length of every stage in `unit`. With a budget, lengths are shares of the budget.
+        unit: unit of `lengths`.
+        steps_per_epoch: steps of an epoch of this stage.
+        budget: length of the whole run; None for the sum of `lengths`.
+        elapsed: seconds of the run before the stage.
     """
     if lengths[stage] == 0:
         return StageSpan(marks=1, steps=0)
@@ -72,21 +77,21 @@ def span_of_stage(
 
 
 def fraction_done(stage: int, lengths: Sequence[int], progress: float) -> float:
-    """How much of the whole run is done when stage number `stage` has come to `progress`."""
+    """Progress of the whole run, in [0, 1], when stage number `stage` is at `progress`."""
     ends = [0, *accumulate(lengths)]
     return (ends[stage] + progress * lengths[stage]) / ends[-1]
 
 
 def rate_factor(schedule: Schedule, warmup: float, progress: float) -> float:
-    """What the learning rate is multiplied with at `progress` in [0, 1] of a stage."""
+    """Factor of the learning rate at `progress` in [0, 1] of a stage."""
     if progress < warmup:
-        return 0.01 + 0.99 * progress / warmup  # from 1 %, so that the first step is not wasted
+        return 0.01 + 0.99 * progress / warmup  # it starts at 1 %, so that the first step has an effect
     if schedule == "constant":
         return 1.0
     return 0.5 * (1 + cos(pi * (progress - warmup) / (1 - warmup)))
 
 
 def crossed(before: float, after: float, *marks: int) -> bool:
-    """Whether (before, after] holds one of the points k/n, k = 1..n, for any n of `marks`."""
+    """Whether (before, after] contains one of the points k/n, k = 1..n, for any n of `marks`."""
     tolerance = 1e-9  # k/n * n is not always k
     return any(floor(before * n + tolerance) < floor(after * n + tolerance) for n in marks)

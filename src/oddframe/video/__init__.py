@@ -1,1 +1,1 @@
-"""Video in, video out: finding, decoding, caching and writing."""
+"""Video input and output: finding, decoding, caching and writing video."""

@@ -1,8 +1,9 @@
-"""Decoded frames on disk for training: each video once per size, colour and interpolation, memory-mapped.
+"""Cache of decoded frames on disk, for training.
 
-An entry is a folder named after the content of its video and the way it was decoded: `frames.u8` (raw frames),
-`time.npy` and `info.json`. It is built under a hidden name and renamed when complete, so that an entry is whole or
-absent, and two processes that build the same one do no harm: the first to finish wins.
+A video is stored once per size, colour and interpolation, and its frames are memory-mapped. An entry is a folder named
+after the content of the video and the way it is decoded. It holds `frames.u8` (raw frames), `time.npy` and `info.json`.
+An entry is built under a hidden name and renamed when it is complete, so it is complete or absent. Two processes may
+build the same entry: the first one to finish wins.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from oddframe.video.decode import VideoReader, probe
 from oddframe.video.pictures import count_packets
 from oddframe.video.sources import VideoSource, frame_files
 
-_FORMAT = 1  # to be raised when the same video no longer decodes to the same frames, or the files change
-_SAMPLE = 1 << 16  # bytes read at each of three places of a file to tell its content
+_FORMAT = 1  # raised when the same video no longer decodes to the same frames, or when the files of an entry change
+_SAMPLE = 1 << 16  # bytes read at each of three places of a file to identify its content
 _SPARE = 64 << 20  # bytes that are left free on the disk
-_STALE_S = 24 * 3600.0  # a build untouched for so long was killed
+_STALE_S = 24 * 3600.0  # a build that is unchanged for this long was killed
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,13 @@ class CachedVideo:
     time: NDArray[np.float64]
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        """Travel to another process by name; a memory map would travel with all its frames."""
+        """Pickle as the path of the entry. A pickled memory map would copy all its frames."""
         return _load, (Path(str(self.frames.filename)).parent, self.source)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A video to decode into `part`, to become `entry`; `frames` is how many are expected."""
+    """A video to decode into the folder `part`, which is renamed to `entry`; `frames` is the expected number."""
 
     source: VideoSource
     window: Window
@@ -63,10 +64,10 @@ class _Job:
 
 
 def default_cache_root() -> Path:
-    """Where caches go: the environment's ODDFRAME_CACHE, else oddframe/frames in the user's cache folder."""
-    chosen = os.environ.get("ODDFRAME_CACHE")
-    if chosen:
-        return Path(chosen)
+    """The cache folder: ODDFRAME_CACHE where it is set, otherwise oddframe/frames in the user's cache folder."""
+    folder = os.environ.get("ODDFRAME_CACHE")
+    if folder:
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "oddframe" / "frames"
 
 
@@ -77,19 +78,22 @@ def build_cache(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[CachedVideo], list[tuple[VideoSource, str]]]:
-    """Decode what is not cached yet, one process per video, and open everything.
+    """Decode the videos that are not cached yet, one process per video, and open all of them.
 
     Args:
+        sources: the videos.
         window: its size, colour and interpolation decide how frames are decoded.
-        workers: processes; with 1 the work is done in this one.
+        root: the cache folder.
+        workers: number of processes; with 1 this process does the work.
         progress: called with (frames decoded, frames expected) a few times a second while decoding.
 
     Returns:
-        The usable videos in the order of `sources`, and those skipped with the reason.
+        The usable videos in the order of `sources`, and the skipped ones with the reason.
 
     Raises:
-        SpaceError: there is not enough disk space; raised before anything is written where it can be foreseen.
+        SpaceError: there is not enough disk space. Where the need can be estimated, nothing is written before.
         InputError: `root` cannot be written.
+        OddframeError: a decoding process was killed.
     """
     skipped: dict[VideoSource, str] = {}
     entries: dict[VideoSource, Path] = {}
@@ -110,7 +114,7 @@ def build_cache(
     for source, entry in entries.items():
         video = _load(entry, source)
         if video is None:
-            skipped[source] = failed.get(entry, f"{source.path}: its frames vanished from the cache {root}")
+            skipped[source] = failed.get(entry, f"{source.path}: its frames vanished from the cache {root}; run again")
         else:
             videos.append(video)
     return videos, [(source, skipped[source]) for source in sources if source in skipped]
@@ -129,11 +133,13 @@ def _build_all(
         _remove_stale(root)
         jobs = []
         for entry, (source, frames) in missing.items():
-            shutil.rmtree(entry, ignore_errors=True)  # there, yet not loadable: damaged
+            shutil.rmtree(entry, ignore_errors=True)  # an entry that exists but cannot be loaded is damaged
             jobs.append(_Job(source, window, root / f".building-{uuid.uuid4().hex}", entry, frames))
             jobs[-1].part.mkdir()
     except OSError as error:
-        raise InputError(f"{root}: the frame cache cannot be written ({error.strerror}); set ODDFRAME_CACHE") from error
+        raise InputError(
+            f"{root}: the frame cache cannot be written ({error.strerror}); set ODDFRAME_CACHE to another folder"
+        ) from error
     failed: dict[Path, str] = {}
     pool = _pool(min(workers, len(jobs)))
     try:
@@ -154,7 +160,7 @@ def _build_all(
             f"a decoding process was killed (out of memory?) while one of these was decoded: {names}; use fewer workers"
         ) from error
     finally:
-        for job in jobs:  # a worker whose folder is gone stops
+        for job in jobs:  # a worker stops when its folder is gone
             shutil.rmtree(job.part, ignore_errors=True)
         pool.shutdown(cancel_futures=True)
     return failed
@@ -167,13 +173,13 @@ def _pool(workers: int) -> Executor:
 
 
 def _submit(pool: Executor, jobs: Iterable[_Job]) -> dict[Future[str | None], _Job]:
-    """Hand out the jobs, the longest first."""
+    """Submit the jobs, the longest video first."""
     with main_hidden():
         return {pool.submit(_build, job): job for job in sorted(jobs, key=lambda job: -job.frames)}
 
 
 def _build(job: _Job) -> str | None:
-    """Decode one video into its entry; returns why it cannot be decoded."""
+    """Decode one video into its entry. Returns the reason if it cannot be decoded, otherwise None."""
     window = job.window
     times = []
     try:
@@ -191,7 +197,7 @@ def _build(job: _Job) -> str | None:
         (job.part / "info.json").write_text(json.dumps({"shape": shape, "info": asdict(reader.info)}), "utf-8")
         try:
             job.part.rename(job.entry)
-        except OSError:  # another process was faster; its frames are as good
+        except OSError:  # another process was faster, and its frames are the same
             if not job.entry.exists():
                 raise
     except VideoError as error:
@@ -209,7 +215,7 @@ def _build(job: _Job) -> str | None:
 
 
 def _load(entry: Path, source: VideoSource) -> CachedVideo | None:
-    """An entry under the name of `source`, or None if it is absent or damaged."""
+    """Open an entry for `source`; None if it is absent or damaged."""
     try:
         stored = json.loads((entry / "info.json").read_text("utf-8"))
         frames = np.memmap(entry / "frames.u8", np.uint8, "r", shape=tuple(stored["shape"]))
@@ -221,14 +227,14 @@ def _load(entry: Path, source: VideoSource) -> CachedVideo | None:
 
 
 def cache_key(source: VideoSource, window: Window) -> str:
-    """Name of an entry: what the video holds and how it is decoded, by this version of FFmpeg.
+    """Name of an entry: a hash of the video's content, the way it is decoded, and the version of FFmpeg.
 
     Raises:
         VideoError: a file cannot be read.
     """
     digest = hashlib.sha256()
-    how = (_FORMAT, av.ffmpeg_version_info, window.size, window.colour, window.resize)
-    digest.update(repr(how).encode())
+    decoding = (_FORMAT, av.ffmpeg_version_info, window.size, window.colour, window.resize)
+    digest.update(repr(decoding).encode())
     try:
         if source.kind == "file":
             _add_samples(digest, source.path)
@@ -244,7 +250,7 @@ def cache_key(source: VideoSource, window: Window) -> str:
 
 
 def _add_samples(digest: hashlib._Hash, path: Path) -> None:
-    """Size, beginning, middle and end of a file."""
+    """Add the size, the beginning, the middle and the end of a file to the hash."""
     size = path.stat().st_size
     digest.update(f"{size}\n".encode())
     with path.open("rb") as file:
@@ -269,18 +275,18 @@ def _require_space(root: Path, videos: int, need: int) -> None:
     free = shutil.disk_usage(place).free
     if need + _SPARE > free:
         raise SpaceError(
-            f"{root}: the decoded frames of {videos} video{'s' * (videos > 1)} need {need / 1e9:.2f} GB, of which "
-            f"{max(0, free - _SPARE) / 1e9:.2f} GB are free; free some, point ODDFRAME_CACHE to another disk, or use "
-            "fewer videos or a smaller size"
+            f"{root}: the decoded frames of {videos} video{'s' * (videos > 1)} need {need / 1e9:.2f} GB, but only "
+            f"{max(0, free - _SPARE) / 1e9:.2f} GB are free; free some space, set ODDFRAME_CACHE to a folder on "
+            "another disk, or use fewer videos or a smaller size"
         )
 
 
 def _remove_stale(root: Path) -> None:
-    """Remove what builds left that were killed."""
+    """Remove the folders of builds that were killed."""
     for part in root.glob(".building-*"):
         try:
             touched = max(path.stat().st_mtime for path in (part, *part.iterdir()))
-        except OSError:  # finished at this moment
+        except OSError:  # the build finished at this moment
             continue
         if time.time() - touched > _STALE_S:
             shutil.rmtree(part, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Decoding: from a video file or a frame folder to uint8 frames of one size, with their true time stamps.
+"""Decoding of a video file or a frame folder to uint8 frames of one size, with their true time stamps.
 
-PyAV (FFmpeg) decodes files, OpenCV decodes single images; both are resized and converted by the same swscale pass, so
-that a video and its frames give the same pixels. Decoding is single-threaded unless asked otherwise: damaged streams
-then give the same frames on every run, and two processes beat two threads.
+PyAV (FFmpeg) decodes files and OpenCV decodes single images. The same swscale pass resizes and converts both, so a
+video and its extracted frames give the same pixels. Decoding uses one thread by default: damaged streams then give the
+same frames on every run, and two processes are faster than two threads.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _INTERPOLATION: dict[Resize, int] = {
     "area": Interpolation.AREA | _QUALITY,
     "bicubic": Interpolation.BICUBIC | _QUALITY,
 }
-# Planar RGB, interleaved afterwards, gives the same pixels as bgr24 in less than half the time: swscale has fast code
-# for it. Its planes are green, blue, red; these are the planes that each colour takes.
+# Planar RGB, interleaved afterwards, gives the same pixels as bgr24 in less than half the time, because swscale has
+# fast code for it. Its planes are green, blue, red; this table lists the planes of each colour order.
 _PLANES: dict[Colour, tuple[int, ...]] = {"bgr": (1, 0, 2), "rgb": (2, 0, 1), "gray": (0,)}
-# Matrix coefficients (ITU-T H.273) that swscale converts from; it refuses frames tagged otherwise.
-_KNOWN_MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
+# Matrix coefficients (ITU-T H.273) that swscale can convert from. It refuses frames with other values.
+_SUPPORTED_MATRICES = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
 _UNSPECIFIED_MATRIX = 2
 
 
@@ -56,27 +56,27 @@ class Frame:
 
 
 def probe(source: VideoSource) -> VideoInfo:
-    """What a video is, from its header and its first frame.
+    """Properties of a video, from its header and its first frame.
 
     Raises:
-        VideoError: it cannot be opened, has no video stream, or no frame of it can be decoded.
+        VideoError: the video cannot be opened, has no video stream, or none of its frames can be decoded.
     """
     with VideoReader(source) as reader:
         return reader.info
 
 
 class VideoReader:
-    """The frames of one video in display order, decoded and resized once, with memory that its length does not change.
+    """Reads the frames of one video in display order. Memory use does not depend on the length of the video.
 
-    Damage does not stop it: packets that cannot be decoded are skipped and counted in `info.damage`. Iterate once;
-    leaving the loop early, closing the iterator or leaving the `with` block releases the file.
+    Damage does not stop the reader: packets that cannot be decoded are skipped and counted in `info.damage`. A reader
+    can be iterated once. Leaving the loop early, closing the iterator or leaving the `with` block releases the file.
 
-    Times are presentation time stamps relative to the first frame's. AVI stores none: there, decoding time stamps are
-    used, which count frame slots. A frame without a stamp, or with one that is not after the frame before, follows that
-    frame by one average frame duration. Images of a frame folder follow each other at 25 frames/s.
+    Times are presentation time stamps relative to the first frame. AVI stores none, so its decoding time stamps are
+    used, which count frame slots. A frame without a time stamp, or with one that is not after the previous frame's,
+    follows the previous frame by one average frame duration. Images of a frame folder play at 25 frames/s.
 
     Attributes:
-        info: known from the start; `frames` and `damage` are final once the last frame has been read.
+        info: available from the start; `frames` and `damage` are final after the last frame.
     """
 
     info: VideoInfo
@@ -93,12 +93,13 @@ class VideoReader:
         """Open `source` and decode its first frame.
 
         Args:
-            size: (height, width) of the frames as displayed; None keeps the first frame's.
-            colour: channels of the frames: 3, or 1 for "gray".
-            resize: interpolation; all three average over what they shrink.
-            threads: of the decoder; 0 lets FFmpeg choose.
-            start: seconds; frames before are left out, and those read are numbered from 0. A file is entered at a key
-                frame, so that hours before `start` cost nothing.
+            source: the video.
+            size: (height, width) of the frames as displayed; None keeps the size of the first frame.
+            colour: order of the channels; frames have 3 channels, or 1 for "gray".
+            resize: interpolation. When frames shrink, all kinds average over the pixels they replace.
+            threads: number of threads of the decoder; 0 lets FFmpeg choose.
+            start: seconds. Frames before are left out, and those that are read are numbered from 0. A file is entered
+                at a key frame, so that hours before `start` cost nothing.
 
         Raises:
             VideoError: see `probe`.
@@ -118,9 +119,9 @@ class VideoReader:
             )
         picture = self._first[0]
         self._start = start
-        self._turn = _Turn.of(picture)
+        self._orientation = _Orientation.of(picture)
         width, height = picture.width, picture.height
-        if self._turn.transpose:
+        if self._orientation.transpose:
             width, height = height, width
         self._size = size or (height, width)
         self.info = VideoInfo(
@@ -166,11 +167,11 @@ class VideoReader:
             self.close()
 
     def _image(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
-        """One pass from the decoder's pixels to the wanted size and format."""
+        """Convert the decoder's pixels to the output size and format in one pass."""
         height, width = self._size
-        if self._turn.transpose:
+        if self._orientation.transpose:
             height, width = width, height
-        if picture.colorspace not in _KNOWN_MATRICES:
+        if picture.colorspace not in _SUPPORTED_MATRICES:
             picture.colorspace = _UNSPECIFIED_MATRIX
         try:
             scaled = self._reformatter.reformat(
@@ -182,29 +183,29 @@ class VideoReader:
             ) from error
         merged = cv2.merge([_pixels(scaled.planes[plane]) for plane in self._planes])
         image = np.asarray(merged, np.uint8).reshape(height, width, -1)
-        return np.ascontiguousarray(self._turn(image))
+        return np.ascontiguousarray(self._orientation(image))
 
 
 def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
     """The (H, W) bytes of a plane, without copying; a negative line size means that rows run upwards."""
     buffer = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # PyAV's stubs leave the buffer out
-    rows = buffer.reshape(plane.height, abs(plane.line_size))[:, : plane.width]
+    rows: NDArray[np.uint8] = buffer.reshape(plane.height, abs(plane.line_size))[:, : plane.width]
     return rows if plane.line_size > 0 else rows[::-1]
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """A quarter turn and/or mirroring that a display matrix asks for: transpose first, then reverse rows, columns."""
+class _Orientation:
+    """The rotation and mirroring of a display matrix: transpose first, then reverse rows and columns."""
 
     transpose: bool = False
     rows: int = 1
     columns: int = 1
 
     @classmethod
-    def of(cls, picture: av.VideoFrame) -> _Turn:
+    def of(cls, picture: av.VideoFrame) -> _Orientation:
         try:
             matrix = picture.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
-        except (KeyError, ValueError):  # none; ValueError: side data of a kind that PyAV does not know
+        except (KeyError, ValueError):  # no matrix, or (ValueError) side data of a kind that PyAV does not support
             return cls()
         # FFmpeg's libavutil/display.h: the pixel (x, y) is shown at (a x + c y, b x + d y), in 16.16 fixed point.
         a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), np.int32)[:5])

@@ -1,4 +1,4 @@
-"""Writing H.264 video that plays everywhere: yuv420p, index first (faststart), true time stamps."""
+"""Writing of H.264 video that plays everywhere: yuv420p, index first (faststart), true time stamps."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from numpy.typing import NDArray
 
 from oddframe.errors import InputError, SpaceError, VideoError
 
-_TICKS = 90_000  # per second; the usual video clock, divisible by the common frame rates
+_TICKS = 90_000  # per second: the usual video clock, a multiple of the common frame rates
 _BT709 = 1  # ITU-T H.273 code point for primaries, transfer and matrix
 _LIMITED_RANGE = 1
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 
 class VideoWriter:
-    """Writes frames to an .mp4 (or .mov, .mkv) file that appears whole when the `with` block ends well, or not at all.
+    """Writes frames to an .mp4 (or .mov, .mkv) file.
 
-    Odd sizes are padded to even ones by repeating the last row or column, because yuv420p has no odd sizes.
+    The file appears under its name when the `with` block ends without an exception. After an exception there is no
+    file. Odd sizes are padded to even ones by repeating the last row or column, because yuv420p has no odd sizes.
     """
 
     def __init__(self, path: str | Path, size: tuple[int, int], fps: float | None, threads: int = 0) -> None:
         """Start a file.
 
         Args:
-            path: of the file; its folder has to exist.
+            path: of the file. Its folder exists.
             size: (height, width) of the frames.
-            fps: rate of frames that are written without a time; None where every frame brings its own.
-            threads: of the encoder, 0 for as many as it likes. What it writes depends on their number, and under load
-                on chance; with one the same frames always make the same file.
+            fps: frame rate of frames that are written without a time; None if every frame is written with a time.
+            threads: number of threads of the encoder; 0 lets the encoder choose. The bytes of the file can depend on
+                the number of threads and on the load of the machine.
 
         Raises:
             InputError: the file cannot be created, or its suffix is not a container for H.264.
@@ -95,7 +96,7 @@ class VideoWriter:
             interpolation=_EXACT,
             threads=1,
         )
-        # Two frames never share a tick, whatever the rounding.
+        # Rounding must never give two frames the same tick.
         picture.pts = self._last = max(round(time * _TICKS), self._last + 1)
         picture.time_base = Fraction(1, _TICKS)
         with self._named_errors():
@@ -103,7 +104,7 @@ class VideoWriter:
         self._count += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name.
+        """Finish the file and rename it to its final name.
 
         Raises:
             VideoError: no frame was written.
@@ -122,14 +123,14 @@ class VideoWriter:
             raise
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        with contextlib.suppress(av.FFmpegError):  # the disk is full: the file goes anyway
+        """Close and remove the unfinished file."""
+        with contextlib.suppress(av.FFmpegError):  # on a full disk closing fails, but the file is removed anyway
             self._container.close()
         self._part.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Turn what FFmpeg or the system says into one line about this file."""
+        """Turn errors of FFmpeg or the system into one line about this file."""
         try:
             yield
         except (av.FFmpegError, OSError) as error:

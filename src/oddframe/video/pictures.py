@@ -1,4 +1,4 @@
-"""Decoded pictures and their times, as they come: of a video file through PyAV, of a frame folder through OpenCV."""
+"""Decoded pictures with their times, before resizing: of a video file by PyAV, of a frame folder by OpenCV."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from oddframe.errors import VideoError
 from oddframe.video.sources import ArrayVideo, VideoSource, frame_files
 
 FRAME_FOLDER_FPS = 25.0
-"""Images carry no time stamps: a frame folder plays at this rate."""
+"""Frame rate of a frame folder, because images have no time stamps."""
 
 Picture = tuple[av.VideoFrame, float]
-"""A decoded picture, not yet resized or turned, and its time in seconds since the first."""
+"""A decoded picture, not yet resized or rotated, and its time in seconds since the first picture."""
 
 
 class FilePictures:
@@ -65,12 +65,12 @@ class FilePictures:
         self.clock.last = -self.clock.step
         self.promised = None
 
-    def _packets(self) -> Iterator[av.Packet | None]:
+    def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
         """The stream's packets; None, which flushes the decoder, stands for the end."""
         try:
             for packet in self.container.demux(self.stream):
                 if packet.size:
-                    # AVI leaves out the packet of a repeated frame; its time stamps count it.
+                    # AVI has no packet for a repeated frame, but its time stamps count that frame.
                     self.slots = packet.dts + 1 if self.by_dts and packet.dts is not None else self.slots + 1
                     yield packet
         except av.FFmpegError as error:
@@ -85,7 +85,7 @@ class FilePictures:
             lines.append(f"{count_of(self.flawed, 'frame')} decoded with errors")
         if self.stopped:
             lines.append(f"reading stopped after {count_of(decoded, 'frame')}: {self.stopped}")
-        # Packets, not frames, are held against the header: some packets of a sound MPEG-4 file hold no frame.
+        # Packets, not frames, are compared with the header: some packets of an intact MPEG-4 file hold no frame.
         if self.promised and self.slots < self.promised:
             lines.append(f"header promises {count_of(self.promised, 'frame')}, {decoded} decoded")
         if self.clock.backwards and not self.by_dts:
@@ -117,7 +117,7 @@ class ArrayPictures:
 
 
 class FolderPictures:
-    """Pictures of a frame folder. Colour images come as BGR, 16-bit ones cut to 8 bits, alpha dropped."""
+    """Pictures of a frame folder. Colour images become BGR, 16-bit images become 8-bit, and alpha is dropped."""
 
     def __init__(self, folder: Path, gray: bool) -> None:
         self.files = frame_files(folder)
@@ -145,7 +145,7 @@ class FolderPictures:
         self.position = max(0, ceil(seconds * self.fps - 1e-6))
 
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
-        # Read by NumPy, because cv2.imread cannot open every path on every system.
+        # NumPy reads the file, because cv2.imread cannot open every path on every system.
         try:
             data = np.fromfile(path, np.uint8)
             return cv2.imdecode(data, self.flags) if data.size else None  # type: ignore[return-value]
@@ -159,9 +159,10 @@ class FolderPictures:
 
 
 class _Clock:
-    """Seconds since the first frame, strictly increasing, of a stream's time stamps.
+    """Converts the time stamps of a stream to seconds since the first frame, strictly increasing.
 
-    A frame without a stamp, or with one that is not after the frame before, follows that frame by `step` seconds.
+    A frame without a time stamp, or with one that is not after the previous frame's, follows the previous frame by
+    `step` seconds.
     """
 
     def __init__(self, stream: VideoStream, step: Fraction) -> None:
@@ -185,20 +186,24 @@ class _Clock:
 
 
 def open_video(path: Path, threads: int) -> tuple[InputContainer, VideoStream]:
-    """A video file and its first stream of moving pictures, ready to decode."""
+    """Open a video file and its first stream of moving pictures for decoding.
+
+    Raises:
+        VideoError: the file cannot be opened, has no video stream, or there is no decoder for it.
+    """
     try:
-        # "file:" keeps names such as cam:1.mp4 from being read as a protocol, the whitelist keeps play lists from
-        # reaching for other machines.
+        # With "file:" a name such as cam:1.mp4 is not read as a protocol. With the whitelist a play list cannot open
+        # addresses on other machines.
         container = av.open(f"file:{path}", "r", options={"protocol_whitelist": "file"})
     except (av.FFmpegError, OSError) as error:
-        raise VideoError(f"{path}: {_why_not(path, error)}") from error
+        raise VideoError(f"{path}: {_open_failure(path, error)}") from error
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         kinds = " and ".join(sorted({s.type for s in container.streams}))
         container.close()
         raise VideoError(f"{path}: has no video stream" + (f", only {kinds}" if kinds else ""))
     stream = streams[0]
-    if not hasattr(stream, "thread_count"):  # PyAV's stream takes its attributes from the decoder
+    if not hasattr(stream, "thread_count"):  # PyAV takes the attributes of a stream from its decoder
         container.close()
         raise VideoError(f"{path}: no decoder for its video codec; re-encode it, for example to H.264")
     stream.thread_count = threads
@@ -208,7 +213,7 @@ def open_video(path: Path, threads: int) -> tuple[InputContainer, VideoStream]:
 
 
 def count_packets(path: Path) -> int:
-    """Number of video packets in a file, about the number of its frames; found by reading it without decoding."""
+    """Number of video packets in a file, which is about the number of its frames. The file is not decoded."""
     container, stream = open_video(path, threads=1)
     count = 0
     with container, contextlib.suppress(av.FFmpegError):
@@ -217,8 +222,8 @@ def count_packets(path: Path) -> int:
     return count
 
 
-def _why_not(path: Path, error: Exception) -> str:
-    """Why a file does not open, as far as its first bytes tell."""
+def _open_failure(path: Path, error: Exception) -> str:
+    """The reason why a file does not open, as far as its first bytes show it."""
     if not path.exists():
         return "no such file"
     if not path.is_file():
@@ -237,19 +242,21 @@ def _why_not(path: Path, error: Exception) -> str:
     return f"not a video that FFmpeg can open ({getattr(error, 'strerror', None) or error})"
 
 
-def count_of(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun in the singular or plural, such as "1 frame" and "2 frames"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def open_pictures(source: VideoSource, gray: bool, threads: int = 1) -> FilePictures | FolderPictures | ArrayPictures:
-    """The pictures of a video, whatever holds them.
+    """Open the pictures of a video file, a frame folder or an array.
 
     Args:
-        gray: images of a folder are read as grey.
-        threads: of the decoder of a file; 0 lets FFmpeg choose.
+        source: the video.
+        gray: read the images of a folder as grey.
+        threads: number of threads of the decoder of a file; 0 lets FFmpeg choose.
 
     Raises:
-        VideoError: it cannot be opened.
+        VideoError: the video cannot be opened.
     """
     if isinstance(source, ArrayVideo):
         return ArrayPictures(source)

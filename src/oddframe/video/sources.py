@@ -1,4 +1,4 @@
-"""What counts as a video, and finding the videos in what people have: files, folders, frame folders, lists."""
+"""Video sources, and the search for videos in files, folders, frame folders and lists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 
 @dataclass(frozen=True)
 class VideoSource:
-    """One video: a file, or a folder whose images are its frames. `name` is unique among the videos found together."""
+    """One video: a file, or a folder whose images are its frames. `name` is unique among videos found together."""
 
     name: str
     path: Path
@@ -34,34 +34,37 @@ class VideoSource:
 
     @property
     def size(self) -> int:
-        """About how much there is of it: bytes of the file or the folder's entry, or values of an array."""
+        """A rough size for sorting: bytes of the file or of the folder's entry, or number of values of an array."""
         return self.path.stat().st_size
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayVideo(VideoSource):
-    """Frames in memory as a video.
+    """A video whose frames are an array in memory.
 
     Attributes:
         frames: (N, H, W, 3) uint8 RGB or (N, H, W) uint8 grey, N at least 1.
         fps: frames per second, above 0.
+        name: of the video; score files and events carry it.
 
     Raises:
-        InputError: frames of another shape or type, or no rate.
+        InputError: the frames have another shape or type, or `fps` is not above 0.
     """
 
     frames: NDArray[np.uint8]
     fps: float
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # two arrays of one name are two videos
 
     @property
     def size(self) -> int:
         return int(self.frames.size)
 
     def __init__(self, frames: NDArray[np.uint8], fps: float, name: str = "frames") -> None:
-        shape = frames.shape
-        if frames.dtype != np.uint8 or not shape or not shape[0] or not (len(shape) == 3 or shape[3:] == (3,)):
+        shape, kind = getattr(frames, "shape", ()), getattr(frames, "dtype", type(frames).__name__)
+        if kind != np.uint8 or 0 in shape or not (len(shape) == 3 or shape[3:] == (3,)):
             raise InputError(
-                f"frames have shape {shape} and type {frames.dtype}; give uint8 of shape (N, H, W, 3) or (N, H, W)"
+                f"frames have shape {shape} and type {kind}; give a uint8 array of shape (N, H, W, 3) or (N, H, W)"
             )
         if not 0 < fps < float("inf"):
             raise InputError(f"fps is {fps}; it must be above 0")
@@ -71,37 +74,66 @@ class ArrayVideo(VideoSource):
 
 
 Videos = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
-"""Videos as people name them: a path, a pattern, an `ArrayVideo`, or a list of them."""
+"""Videos as arguments: a path, a pattern such as "videos/*.mp4", an `ArrayVideo`, or a list of these."""
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that puts "frame2" before "frame10"; digits before letters, case ignored."""
+    """Sort key for natural order: "frame2" comes before "frame10", digits before letters, and case is ignored."""
     parts = re.split(r"(\d+)", text.casefold())
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The images directly in `folder` in natural order: the frames of a frame folder."""
+    """The frames of a frame folder: the images directly in `folder`, in natural order."""
     return [path for path in _entries(folder) if _is_image(path)]
 
 
-def find_videos(path: str | Path) -> list[VideoSource]:
-    """Every video in `path`, in natural order.
+def find_videos(videos: Videos) -> list[VideoSource]:
+    """The videos that a path, a pattern such as "videos/*.mp4", or a list of them names, each once.
 
     Args:
-        path: a video file; a folder, searched recursively for video files and frame folders; a frame folder; or a CSV
-            whose column `video` (or `path`) names any of these, relative to the CSV. A folder with images and without
-            video files is a frame folder and is not searched further; a lone image beside subfolders with videos is
-            taken for a preview and ignored, and so are images beside video files. Hidden files are ignored.
+        videos: of a path: a video file; a folder, searched recursively for video files and frame folders; a frame
+            folder; or a CSV whose column `video` (or `path`) names any of these, relative to the CSV. A folder with
+            images and without video files is a frame folder and is not searched further; a lone image beside subfolders
+            with videos is taken for a preview and ignored, and so are images beside video files. Hidden files are
+            ignored.
 
     Returns:
-        Sources named by their stem or, in nested folders, by their POSIX path below `path` without suffix; where two
-        would share a name they keep their suffixes.
+        The videos of a folder in natural order. Sources are named by their stem or, in nested folders, by their POSIX
+        path below the given one without suffix; where two would share a name they keep their suffixes.
 
     Raises:
-        InputError: `path` or something that the CSV lists does not exist or holds no video.
+        InputError: something does not exist or holds no video, or two videos have the same name.
     """
-    path = Path(path)
+    given = [videos] if isinstance(videos, str | Path | VideoSource) else videos
+    found: dict[str, VideoSource] = {}
+    for source in (source for entry in given for source in _sources_of(entry)):
+        other = found.setdefault(source.name, source)
+        if other != source and "array" in (other.kind, source.kind):
+            raise InputError(f"two videos are called {source.name}; give each `ArrayVideo` a name of its own")
+        if other.path.resolve() != source.path.resolve():
+            raise InputError(
+                f"{other.path} and {source.path} would both be called {source.name}; give the folder that holds both"
+            )
+    if not found:
+        raise InputError("the list of videos is empty; give at least one video")
+    return list(found.values())
+
+
+def _sources_of(video: object) -> list[VideoSource]:
+    if isinstance(video, VideoSource):
+        return [video]
+    if not isinstance(video, str | Path):
+        raise InputError(
+            f"a video cannot be given as a {type(video).__name__}; give a path, a pattern, a list of them, or an "
+            "`oddframe.ArrayVideo` of frames"
+        )
+    path = Path(video)
+    if not path.exists() and has_magic(str(video)):
+        paths = sorted(glob(str(video), recursive=True), key=natural_key)
+        if not paths:
+            raise InputError(f"{video}: no file or folder fits this pattern")
+        return _named([source for match in paths for source in _found(Path(match))])
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.is_file() and path.suffix.lower() == ".csv":
@@ -109,38 +141,8 @@ def find_videos(path: str | Path) -> list[VideoSource]:
     return _named(_found(path), path if path.is_dir() else path.parent)
 
 
-def find_sources(videos: Videos) -> list[VideoSource]:
-    """The videos that a path, a pattern such as "videos/*.mp4", or a list of them names, each once.
-
-    Raises:
-        InputError: something without video, or two videos of the same name.
-    """
-    given = [videos] if isinstance(videos, str | Path | VideoSource) else videos
-    found: dict[str, VideoSource] = {}
-    for source in (source for one in given for source in _sources_of(one)):
-        other = found.setdefault(source.name, source)
-        if other is not source and other.path.resolve() != source.path.resolve():
-            raise InputError(
-                f"{other.path} and {source.path} would both be called {source.name}; give the folder of both"
-            )
-    if not found:
-        raise InputError("there is no video to look at: the list is empty")
-    return list(found.values())
-
-
-def _sources_of(video: str | Path | VideoSource) -> list[VideoSource]:
-    if isinstance(video, VideoSource):
-        return [video]
-    if not Path(video).exists() and has_magic(str(video)):
-        paths = sorted(glob(str(video), recursive=True), key=natural_key)
-        if not paths:
-            raise InputError(f"{video}: no file or folder fits this pattern")
-        return _named([source for path in paths for source in _found(Path(path))])
-    return find_videos(video)
-
-
 def _found(path: Path) -> list[VideoSource]:
-    """The sources of one existing path, not yet named."""
+    """The sources of one existing path, still without names."""
     if path.is_file():
         if _is_image(path):
             raise InputError(f"{path}: a single image is not a video; give the folder that holds the frames")
@@ -155,7 +157,7 @@ def _found(path: Path) -> list[VideoSource]:
 
 
 def _walk(folder: Path, visited: set[str]) -> Iterator[VideoSource]:
-    """Videos and frame folders at and below `folder`; `visited` breaks cycles of links."""
+    """Videos and frame folders at and below `folder`. `visited` stops the search at cycles of links."""
     real = os.path.realpath(folder)
     if real in visited:
         return
@@ -179,7 +181,7 @@ def _walk(folder: Path, visited: set[str]) -> Iterator[VideoSource]:
 
 
 def _listed(table: Path) -> list[VideoSource]:
-    """The sources that a CSV names, in its order."""
+    """The sources that a CSV lists, in its order."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, skipinitialspace=True)
@@ -205,7 +207,7 @@ def _listed(table: Path) -> list[VideoSource]:
 
 
 def _named(sources: Sequence[VideoSource], root: Path | None = None) -> list[VideoSource]:
-    """The same sources with names below `root`, by default the folder that all of them share."""
+    """The same sources with names relative to `root`, by default the folder that all of them share."""
     absolute = [Path(os.path.abspath(source.path)) for source in sources]
     base = Path(os.path.abspath(root) if root else os.path.commonpath([path.parent for path in absolute]))
     full = [path.relative_to(base).as_posix() if path != base else path.name for path in absolute]

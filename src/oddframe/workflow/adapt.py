@@ -10,7 +10,6 @@ import numpy as np
 from oddframe.bundle import Adaptation, save_bundle
 from oddframe.datasets.clips import ClipSet
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.detector import one_class
 from oddframe.models.registry import create
 from oddframe.progress import progress_bars
 from oddframe.runtime.torch import TorchRuntime
@@ -61,13 +60,13 @@ def adapt(
         raise InputError(f"{out}: already exists; choose another --out")
     if steps is not None:
         recipe = recipe.model_copy(update={"options": {**recipe.options, "adapt_steps": steps}})
-    if not one_class(bundle.detector, "adapting to a camera").adapts:
+    if not bundle.detector.one_class("adapting to a camera").adapts:
         raise RecipeError(
             f"{bundle.path}: {recipe.model} as trained here cannot adapt to a new camera; "
             "train one that can: oddframe fit VIDEOS --recipe mpn-meta-small"
         )
-    detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "adapting to a camera")
-    detector.load_state_dict(one_class(bundle.detector, "adapting to a camera").state_dict())
+    detector = create(recipe.model, recipe.preset, **recipe.options).one_class("adapting to a camera")
+    detector.load_state_dict(bundle.detector.one_class("adapting to a camera").state_dict())
 
     sources = find_videos(video)
     if len(sources) > 1:

@@ -36,8 +36,8 @@ def check_recipe(recipe: Recipe, out: Path, resume: bool) -> None:
     """
     if not resume or not (out / RECIPE).is_file():
         return
-    begun, wanted = json.loads((out / RECIPE).read_text(encoding="utf-8")), recipe.model_dump(mode="json")
-    different = [key for key in wanted if begun.get(key) != wanted[key]]
+    begun, expected = json.loads((out / RECIPE).read_text(encoding="utf-8")), recipe.model_dump(mode="json")
+    different = [key for key in expected if begun.get(key) != expected[key]]
     if different:
         raise InputError(
             f"{out}: was begun with another {different[0]}; resume with the same recipe, or choose another --out"

@@ -32,7 +32,7 @@ from oddframe.datasets.readers import open_labelled
 from oddframe.errors import InputError, VideoError
 from oddframe.evaluation.protocol import Protocol, curves, evaluate
 from oddframe.evaluation.protocols import get_protocol
-from oddframe.models.detector import Detector, one_class
+from oddframe.models.detector import Detector
 from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.optical_flow import OpticalFlow
 from oddframe.models.registry import create
@@ -227,8 +227,8 @@ def _protocols(plan: Plan, one: ScoredTestSet, data: str) -> list[Protocol]:
     if not plan.protocols:
         components = set(one.scores[0].components)
         return choose_protocols((), False, one.origin.model, components, one.origin.rule, data)
-    wanted = [get_protocol(name) for name in plan.protocols]
-    return [protocol for protocol in wanted if _fits(protocol, one)]
+    chosen = [get_protocol(name) for name in plan.protocols]
+    return [protocol for protocol in chosen if _fits(protocol, one)]
 
 
 def _fits(protocol: Protocol, one: ScoredTestSet) -> bool:
@@ -272,7 +272,7 @@ def _telling(labels: Any) -> int:
 
 def _key(recipe: Recipe, training: Sequence[VideoSource]) -> str:
     """What a bundle depends on: the recipe, seed included, and the training videos as its window sees them."""
-    detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "a benchmark")
+    detector = create(recipe.model, recipe.preset, **recipe.options).one_class("a benchmark")
     return _hash([recipe.model_dump_json(), *(_video_key(source, detector.window) for source in training)])
 
 

@@ -14,7 +14,7 @@ from oddframe.errors import InputError
 from oddframe.evaluation.bootstrap import ConfidenceInterval, bootstrap_micro_auc
 from oddframe.evaluation.weak import WeakResult, evaluate_weak, reference_rows
 from oddframe.features.collection import Collection
-from oddframe.models.bag_detector import BagDetector, bag_detector
+from oddframe.models.bag_detector import BagDetector
 from oddframe.progress import ProgressCall
 from oddframe.scoring.bags import torch_network
 from oddframe.scoring.features import score_bag
@@ -70,7 +70,7 @@ def evaluate_bags(
     Raises:
         InputError: unusable data, features of another kind, or test videos without features.
     """
-    detector = bag_detector(run.detector)
+    detector = run.detector.weakly_supervised()
     weak = open_weak(data)
     if not weak.test:
         raise InputError(f"{data}: has no test videos to evaluate on")
@@ -103,9 +103,9 @@ def evaluate_bags(
         notes += filter(None, [weak.published.compare_frames(first.frames, first.positives)])
     intervals = {}
     if details and first.positives is not None:
-        known = {video.name: video for video in with_features}
+        labelled = {video.name: video for video in with_features}
         for name, own in curves.items():
-            pairs = [(labels(known[video], len(values), rule), values) for video, values in own.items()]
+            pairs = [(labels(labelled[video], len(values), rule), values) for video, values in own.items()]
             intervals[name] = bootstrap_micro_auc(pairs, block=BLOCK)
     return BagEvaluation(weak.name, run.bundle.id, rows, tuple(notes), intervals)
 

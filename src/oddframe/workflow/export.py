@@ -18,8 +18,6 @@ from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
 from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
-from oddframe.models.bag_detector import bag_detector
-from oddframe.models.detector import one_class
 from oddframe.models.registry import entry
 from oddframe.progress import progress_bars
 from oddframe.runtime.exported import NETWORK, Exported
@@ -33,7 +31,7 @@ from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
 from oddframe.scoring.heldout_store import HELDOUT
 from oddframe.street import render_world
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.sources import Videos, VideoSource, find_videos
 from oddframe.workflow.run import Run
 
 VIDEOS, FRAMES = 4, 24  # compared: so many videos, and of a one-class detector so many frames of each
@@ -46,7 +44,7 @@ def export(
     out: str | Path,
     *,
     precision: Precision = "fp32",
-    videos: str | Path | Sequence[VideoSource] | None = None,
+    videos: Videos | None = None,
     data: str | None = None,
     allow: bool = False,
 ) -> Run:
@@ -56,7 +54,7 @@ def export(
         to: what is to run it.
         out: the new folder.
         precision: "bf16" is for OpenVINO; "int8", for one-class detectors, takes its ranges from `videos`.
-        videos: normal video that the run was not trained on, a path or sources; None compares on the built-in street.
+        videos: normal video that the run was not trained on, as for `Run.score`; None compares on the built-in street.
         data: labelled test set, "NAME:PATH"; with it the AUC under protocol `honest` is compared, too.
         allow: keep it even if it does not agree. A network that gives NaN is never kept.
 
@@ -87,7 +85,7 @@ def export(
         raise InputError(f"{bundle.path}: --data is for one-class detectors")
     with _beside(out) as folder, tempfile.TemporaryDirectory() as scratch:
         sources = _street(Path(scratch)) if videos is None else videos
-        found = find_videos(sources) if isinstance(sources, str | Path) else sources
+        found = find_videos(sources)
         for name in (CALIBRATION, HELDOUT, CARD):
             if (bundle.path / name).is_file():
                 shutil.copy(bundle.path / name, folder / name)
@@ -109,7 +107,7 @@ def _convert_windows(
 ) -> tuple[Exported, Parity]:
     """A one-class detector, compared window by window."""
     bundle = trained.bundle.original()
-    detector = one_class(bundle.detector, "export")
+    detector = bundle.detector.one_class("export")
     reference = TorchRuntime(detector, "cpu")
     takes = _takes(reference, sources, VIDEOS, FRAMES)
     graph = scratch / NETWORK["onnx"]
@@ -131,7 +129,7 @@ def _convert_bags(
 ) -> tuple[Exported, Parity]:
     """A weakly supervised detector with its extractors, compared on whole videos."""
     bundle = trained.bundle.original()
-    detector = bag_detector(bundle.detector)
+    detector = bundle.detector.weakly_supervised()
     for name in detector.required:
         if bundle.data.features[name].sampling is None:
             raise BundleError(
@@ -143,15 +141,16 @@ def _convert_bags(
     _keep(scratch / NETWORK["onnx"], to, folder)
     identity, signature = _identity(bundle, to, precision), detector.signature
     made = Exported(folder, identity, bundle.recipe, signature, to, precision, {}, bundle.data)
-    said = []
+    outcomes = []
     for one in (trained, Run(made)):
         scores = one.with_rule(trained.rule).score(
             sources[:VIDEOS], options=RuntimeOptions(device="cpu"), progress=False
         )
         components = {n: np.concatenate([s.components[n] for s in scores]) for n in signature.components}
-        said.append((components, np.concatenate([s.score for s in scores]), ", ".join(s.name for s in scores.sources)))
-    (wanted, first, where), (got, second, _) = said
-    return made, compare(wanted, got, (first, second), None, where)
+        score = np.concatenate([s.score for s in scores])
+        outcomes.append((components, score, ", ".join(s.name for s in scores.sources)))
+    (original, first, where), (got, second, _) = outcomes
+    return made, compare(original, got, (first, second), None, where)
 
 
 def _keep(graph: Path, to: Target, folder: Path) -> None:

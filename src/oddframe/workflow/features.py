@@ -16,7 +16,7 @@ from oddframe.features.snippets import SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_store
 from oddframe.features.workers import Made, extract_beside, extract_here
 from oddframe.progress import progress_bars
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.sources import Videos, VideoSource, find_videos
 from oddframe.workflow.scores import Skipped
 
 GPU_BATCH = 64
@@ -82,7 +82,7 @@ class ExtractOptions:
 
 def extract_features(
     opening: Opening,
-    videos: str | Path | Sequence[VideoSource],
+    videos: Videos,
     out: str | Path,
     options: ExtractOptions = ExtractOptions(),
 ) -> Extraction:
@@ -90,7 +90,7 @@ def extract_features(
 
     Args:
         opening: the extractor.
-        videos: a video, a folder of videos or frame folders, a CSV of paths, or sources already found.
+        videos: a path, a pattern, or a list of paths, as `Run.score` takes them.
         out: the store; made if missing, else it has to be of the same extractor and sampling.
         options: crops, frames of a snippet, device, processes and batch.
 
@@ -98,27 +98,27 @@ def extract_features(
         InputError: the extractor cannot be opened or used, `out` is something else, or not one video can be used.
         SpaceError: the disk is full.
     """
-    sources = find_videos(videos) if isinstance(videos, str | Path) else videos
+    sources = find_videos(videos)
     extractor = opening.open()
     sampling = SnippetSampling.of(extractor, options.frames_per_snippet, options.crops)
     device = _place(extractor, options.device)
     store = create_store(out, opening, extractor, sampling)
-    wanted, kept, skipped = _sort_out(store, sources)
+    missing, kept, skipped = _sort_out(store, sources)
     workers = options.workers
     if workers is None:
         workers = min(MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
-    workers = max(1, min(workers, len(wanted)))
+    workers = max(1, min(workers, len(missing)))
     batch = options.batch or (BATCH if device == "cpu" else GPU_BATCH)
     began = time.perf_counter()
     made: dict[str, Made] = {}
     seconds = Seconds()
     with progress_bars() as tell:
         if workers == 1:
-            answers = extract_here(store, extractor, batch, wanted, tell)
+            answers = extract_here(store, extractor, batch, missing, tell)
         else:
             del extractor  # each process opens its own
             threads = max(1, torch.get_num_threads() // workers)
-            answers = extract_beside(store, device, batch, wanted, workers, threads, tell)
+            answers = extract_beside(store, device, batch, missing, workers, threads, tell)
         tell("videos", len(kept), len(sources))
         for source, answer in answers:
             if isinstance(answer, str):
@@ -152,7 +152,7 @@ def _sort_out(
     store: FeatureStore, sources: Sequence[VideoSource]
 ) -> tuple[list[VideoSource], list[str], list[Skipped]]:
     """Videos to extract, names of those that the store has, and those that cannot even be looked at."""
-    wanted: list[VideoSource] = []
+    missing: list[VideoSource] = []
     kept: list[str] = []
     skipped: list[Skipped] = []
     for source in sources:
@@ -160,10 +160,10 @@ def _sort_out(
             if store.holds(source):
                 kept.append(source.name)
             else:
-                wanted.append(source)
+                missing.append(source)
         except VideoError as error:
             skipped.append((source, str(error)))
-    return wanted, kept, skipped
+    return missing, kept, skipped
 
 
 def _place(extractor: Extractor, device: str) -> str:

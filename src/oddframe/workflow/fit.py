@@ -20,7 +20,6 @@ from oddframe.datasets.sequences import (
     sequences_from_world,
 )
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.detector import one_class
 from oddframe.models.reference import read_checkpoint
 from oddframe.models.registry import create, entry
 from oddframe.progress import shown
@@ -90,7 +89,7 @@ def fit(
         )
     check_recipe(recipe, out, training.resume)
     torch.manual_seed(plan.seed)
-    detector = one_class(create(recipe.model, recipe.preset, **recipe.options), "learning from frames")
+    detector = create(recipe.model, recipe.preset, **recipe.options).one_class("learning from frames")
     window = detector.window
 
     sources = find_videos(videos)

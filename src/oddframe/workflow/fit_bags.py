@@ -19,7 +19,7 @@ from oddframe.errors import InputError
 from oddframe.features.collection import Collection
 from oddframe.features.snippets import FeatureSource
 from oddframe.features.store import FeatureStore
-from oddframe.models.bag_detector import BagDetector, bag_detector
+from oddframe.models.bag_detector import BagDetector
 from oddframe.models.registry import create
 from oddframe.recipes import Recipe
 from oddframe.scoring.bags import torch_network
@@ -51,7 +51,7 @@ def fit_bags(
     recipe = fill_in(recipe, collection)
     check_recipe(recipe, out, training.resume)
     torch.manual_seed(plan.seed)
-    detector = bag_detector(create(recipe.model, recipe.preset, **recipe.options))
+    detector = create(recipe.model, recipe.preset, **recipe.options).weakly_supervised()
     check_features(detector, collection, videos, labels)
 
     truth = np.array([video.label for video in videos])
@@ -102,13 +102,13 @@ def fill_in(recipe: Recipe, collection: Collection) -> Recipe:
         InputError: it names a backbone without features, or features of another length.
     """
     options, dims = dict(recipe.options), collection.dims
-    wanted = options.get("backbones")
-    if wanted is None:
+    named = options.get("backbones")
+    if named is None:
         options["backbones"] = dims
         if "student" in options and options["student"] is None:
             options["student"] = next(iter(dims))
         return recipe.model_copy(update={"options": options})
-    for name, dim in wanted.items():
+    for name, dim in named.items():
         if name not in dims:
             raise InputError(
                 f"recipe {recipe.name} asks for {name} features; there are features of {', '.join(dims)}. "

@@ -26,7 +26,7 @@ from oddframe.runtime.backbone import open_backbone, write_backbone
 from oddframe.scoring.heldout_store import HeldOutScores
 from oddframe.settings import ThresholdOptions
 from oddframe.types import VideoInfo
-from oddframe.video.sources import Videos, find_sources
+from oddframe.video.sources import Videos, find_videos
 from oddframe.workflow.passes import Measured, Pass, Passed, begin, new_detector, run_pass, set_levels
 from oddframe.workflow.run import Run
 from oddframe.workflow.self_check import SelfCheck
@@ -58,7 +58,7 @@ def fit_fitted(
         InputError: no usable video, or too little of it.
         CalibrationError: the video cannot support the threshold that is asked for.
     """
-    usable, skipped = measure_videos(find_sources(videos))
+    usable, skipped = measure_videos(find_videos(videos))
     if not usable:
         raise InputError(f"{videos}: not one video can be used; the first: {skipped[0][1]}")
     info = usable[0].info

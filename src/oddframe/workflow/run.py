@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,9 @@ from oddframe.scoring.combine import Levels, ScoreRule, measure_levels
 from oddframe.scoring.heldout_store import HeldOutScores, load_heldout, save_heldout
 from oddframe.scoring.open_scorer import open_scorer, score_identity, window_signature
 from oddframe.scoring.origin import Origin
-from oddframe.scoring.parallel import Outcome, ScoringJob, score_in_processes
-from oddframe.scoring.scorer import VideoScorer
+from oddframe.scoring.parallel import ScoringJob, score_in_processes
 from oddframe.types import FrameScores, Signature
-from oddframe.video.sources import Videos, VideoSource, find_sources
+from oddframe.video.sources import Videos, VideoSource, find_videos
 from oddframe.workflow.card import write_card
 from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.scores import Scores, Skipped
@@ -222,7 +221,7 @@ class Run:
 
         Args:
             videos: what to score: a path, a pattern such as "videos/*.mp4", a list of paths, or an `ArrayVideo`.
-                A path is a video, a folder of videos or of frame folders, or a CSV of paths.
+                A path is a video file, a folder of videos or of frame folders, or a CSV of paths.
             out: folder for score files, events, overlays and report; None keeps everything in memory and writes
                 nothing. Videos that this detector has scored are taken from there.
             calibration: thresholds; None takes the bundle's own, where it has them.
@@ -236,7 +235,7 @@ class Run:
             InputError: nothing to score, or not one of the videos can be scored.
             CalibrationError: pages are to be written and the bundle has no calibration.
         """
-        sources, rule = find_sources(videos), self.rule
+        sources, rule = find_videos(videos), self.rule
         if calibration is None and (self.bundle.calibration.is_file() or (out is not None and outputs.pages)):
             calibration = self.calibration()
         if options.runtime == AUTO:
@@ -245,34 +244,28 @@ class Run:
         if folder is not None:
             Origin(self.bundle.recipe.model, score_identity(self.bundle, options, rule), rule).save(folder)
         with shown(progress) as show:
+            done: dict[VideoSource, FrameScores | str] = {}
             if workers > 1:
                 job = ScoringJob(self.path, options, rule, folder, outputs.force)
-                done = dict(score_in_processes(job, sources, workers, show))
+                done.update(score_in_processes(job, sources, workers, show))
             else:
                 scorer = open_scorer(self.bundle, options, rule, folder, outputs.force)
-                done = dict(_score_here(scorer, sources, show))
-        kept = [source for source in sources if isinstance(done[source], FrameScores)]
+                for source in sources:
+                    try:
+                        done[source] = scorer.score(source, None if show is None else partial(show, source.name))
+                    except VideoError as error:
+                        done[source] = str(error)
+        scored = {source: own for source in sources if not isinstance(own := done[source], str)}
         skipped = tuple((source, reason) for source in sources if isinstance(reason := done[source], str))
-        if not kept:
+        if not scored:
             first = skipped[0][1]
             raise InputError(
                 first if len(skipped) == 1 else f"not one of {len(skipped)} videos can be scored; first: {first}"
             )
-        scored = tuple(own for source in kept if isinstance(own := done[source], FrameScores))
-        found = Scores(scored, calibration, rule.combination, tuple(kept), skipped)
+        found = Scores(tuple(scored.values()), calibration, rule.combination, tuple(scored), skipped)
         if out is not None and outputs.pages:
             write_outputs(Path(out), self.bundle, found, outputs)
         return found
-
-
-def _score_here(scorer: VideoScorer, sources: Sequence[VideoSource], show: ProgressCall | None) -> Iterator[Outcome]:
-    """Score videos in this process and in their order."""
-    for source in sources:
-        count = None if show is None else partial(show, source.name)
-        try:
-            yield source, scorer.score(source, count)
-        except VideoError as error:
-            yield source, str(error)
 
 
 def load_run(path: str | Path) -> Run:

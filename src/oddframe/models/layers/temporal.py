@@ -124,7 +124,8 @@ def by_distance(x: Tensor) -> Tensor:
     if segments == 1:
         return x
     flat = x.flatten(-2)[..., segments - 1 : -1]
-    return flat.unflatten(-1, (segments, 2 * segments - 2))[..., :segments]
+    rows: Tensor = flat.unflatten(-1, (segments, 2 * segments - 2))
+    return rows[..., :segments]
 
 
 class TAMBlock(nn.Module):
@@ -145,7 +146,8 @@ class TAMBlock(nn.Module):
 
     def forward(self, z_NSP: Tensor, h_NSd: Tensor) -> Tensor:
         x = self.norm(self.lift(z_NSP) + self.dropout(self.out(h_NSd)))
-        return self.mlp_norm(x + self.dropout(self.mlp(x)))
+        out_NSP: Tensor = self.mlp_norm(x + self.dropout(self.mlp(x)))
+        return out_NSP
 
 
 class TAM(nn.Module):
@@ -232,7 +234,8 @@ class TAM(nn.Module):
         if projection is None or self.table is None:
             return None
         rows_R = relative_index(distance_R, self.attention.max_distance, self.attention.buckets)
-        return projection(self.table)[rows_R].unflatten(-1, (self.attention.heads, -1)).transpose(0, 1)
+        projected: Tensor = projection(self.table)[rows_R].unflatten(-1, (self.attention.heads, -1))
+        return projected.transpose(0, 1)
 
 
 def _with_positions(x_hNSc: Tensor, position_hRc: Tensor) -> Tensor:
@@ -267,7 +270,8 @@ class Disentangled(Stream):
         self.width = self.tam.width
 
     def forward(self, x_NSP: Tensor) -> Tensor:
-        return self.tam([x_NSP])
+        out: Tensor = self.tam([x_NSP])
+        return out
 
 
 class MultiHead(Stream):
@@ -282,7 +286,8 @@ class MultiHead(Stream):
 
     def forward(self, x_NSP: Tensor) -> Tensor:
         x = self.lift(x_NSP)
-        return self.attention(x, x, x, need_weights=False)[0]
+        out: Tensor = self.attention(x, x, x, need_weights=False)[0]
+        return out
 
 
 class Recurrent(Stream):
@@ -295,7 +300,8 @@ class Recurrent(Stream):
         self.layer = layer(ins, hidden, batch_first=True, bidirectional=bidirectional)
 
     def forward(self, x_NSP: Tensor) -> Tensor:
-        return self.layer(x_NSP)[0]
+        out: Tensor = self.layer(x_NSP)[0]
+        return out
 
 
 class Convolution(Stream):
@@ -310,7 +316,8 @@ class Convolution(Stream):
         )
 
     def forward(self, x_NSP: Tensor) -> Tensor:
-        return self.layers(x_NSP.transpose(1, 2)).transpose(1, 2)
+        out_NPS: Tensor = self.layers(x_NSP.transpose(1, 2))
+        return out_NPS.transpose(1, 2)
 
 
 class NonLocal(nn.Module):
@@ -325,7 +332,8 @@ class NonLocal(nn.Module):
 
     def forward(self, x_NCS: Tensor) -> Tensor:
         affinity_NSS = self.theta(x_NCS).transpose(1, 2) @ self.phi(x_NCS) / x_NCS.shape[2]
-        return self.norm(self.out(self.g(x_NCS) @ affinity_NSS.transpose(1, 2))) + x_NCS
+        out_NCS: Tensor = self.norm(self.out(self.g(x_NCS) @ affinity_NSS.transpose(1, 2)))
+        return out_NCS + x_NCS
 
 
 class MTN(Stream):
@@ -353,7 +361,8 @@ class MTN(Stream):
         x_NPS = x_NSP.transpose(1, 2)
         scales = [branch(x_NPS) for branch in self.pyramid]
         joined = torch.cat([*scales, self.non_local(F.relu(self.reduce(x_NPS)))], 1)
-        return (self.fuse(joined) + x_NPS).transpose(1, 2)
+        fused_NPS: Tensor = self.fuse(joined)
+        return (fused_NPS + x_NPS).transpose(1, 2)
 
 
 class Fused(nn.Module):
@@ -366,6 +375,7 @@ class Fused(nn.Module):
     def forward(self, z_NSP: Sequence[Tensor]) -> Tensor:
         if self.fusion == "per_backbone":
             return torch.stack([stream(z) for stream, z in zip(self.streams, z_NSP, strict=True)]).mean(0)
-        return self.streams[0](
+        fused: Tensor = self.streams[0](
             torch.cat(list(z_NSP), -1) if self.fusion == "concat" else torch.stack(list(z_NSP)).mean(0)
         )
+        return fused

@@ -1,0 +1,107 @@
+"""Scores in Python: what a user guesses without reading."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from oddframe.errors import CalibrationError, InputError
+from oddframe.scoring.calibrate import Calibration, calibrate
+from oddframe.types import Combination, FrameScores, VideoInfo
+from oddframe.video.sources import VideoSource
+from oddframe.workflow.scores import Scores
+
+COMBINATION = Combination({"prediction": 1.0})
+
+
+def video(name: str, score: list[float]) -> FrameScores:
+    values = np.array(score, np.float64)
+    info = VideoInfo(name, f"{name}.mp4", 128, 72, 1.0)
+    return FrameScores(name, np.arange(len(values)), np.arange(len(values)) * 1.0, {"prediction": values}, values, info)
+
+
+def threshold() -> Calibration:
+    """5, from a minute of normal video that never reaches it."""
+    time = np.arange(60, dtype=np.float64)
+    found = calibrate([(time, np.linspace(0, 1, 60))], quantile=0.9, merge_s=2, min_s=0)
+    return Calibration(**{**vars(found), "threshold": 5.0, "low": 4.0})
+
+
+@pytest.fixture
+def scores() -> Scores:
+    calm, lively = video("01", [0, 1, 0]), video("02", [0, 0, 9, 9, 0, 0])
+    return Scores((calm, lively), threshold(), COMBINATION)
+
+
+def test_videos_are_found_by_name_and_by_number(scores: Scores) -> None:
+    assert scores["02"] is scores[1] is scores[-1] is scores.videos[1]
+    assert len(scores) == 2 and [one.video for one in scores] == ["01", "02"] and next(iter(scores)) is scores["01"]
+    with pytest.raises(KeyError, match=r"no video '03'; there are: 01, 02"):
+        scores["03"]
+    with pytest.raises(IndexError):
+        scores[2]
+
+
+def test_events_are_those_of_all_videos_in_order(scores: Scores) -> None:
+    (event,) = scores.events()
+    assert (event.video, event.start_frame, event.end_frame, event.score) == ("02", 2, 3, 9.0)
+    assert scores.events_of(scores["01"]) == [] and scores.events_of(scores["02"]) == [event]
+
+
+def test_the_repr_says_what_there_is_in_a_line(scores: Scores) -> None:
+    assert repr(scores) == "Scores of 2 videos, 9 frames: 1 event above 5"
+    missing = VideoSource("03", Path("03.mp4"), "file")
+    alone = Scores((scores[0],), None, COMBINATION, skipped=((missing, "not a video"),))
+    assert repr(alone) == "Scores of 1 video, 3 frames, no threshold, 1 skipped"
+    many = Scores((video("long", [0.0] * 12345),), None, COMBINATION)
+    assert repr(many) == "Scores of 1 video, 12,345 frames, no threshold"
+
+
+def test_a_notebook_shows_the_events_and_names_cannot_become_markup() -> None:
+    name = "<script>alert('x')</script> & co"
+    page = Scores((video(name, [0, 9, 9, 0]),), threshold(), COMBINATION)._repr_html_()
+    assert "&lt;script&gt;" in page and "&amp; co" in page and "<script" not in page
+    assert page.count("<tr>") == 2 and "<td>9</td>" in page and "<th>peak s</th>" in page
+    calm = Scores((video("01", [0, 1]),), None, COMBINATION)._repr_html_()
+    assert "no threshold" in calm and calm.count("<tr>") == 1
+
+
+def test_without_a_threshold_there_are_scores_but_no_events(scores: Scores) -> None:
+    bare = Scores(scores.videos, None, COMBINATION)
+    for ask in (bare.events, bare.threshold, lambda: bare.events_of(bare[0])):
+        with pytest.raises(CalibrationError, match="have no threshold; calibrate the run first"):
+            ask()
+
+
+class Table(ModuleType):
+    """Stands for pandas: keeps what a data frame would be made of."""
+
+    def DataFrame(self, columns: Mapping[str, list[object]]) -> Mapping[str, list[object]]:
+        return columns
+
+
+def test_a_data_frame_has_a_row_for_every_scored_frame(scores: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", Table("pandas"))
+    table = scores.to_dataframe()
+    assert list(table) == ["video", "frame", "time", "score", "prediction"]
+    assert table["video"] == ["01"] * 3 + ["02"] * 6
+    assert table["frame"] == [0, 1, 2, 0, 1, 2, 3, 4, 5] and table["score"] == table["prediction"]
+    assert table["score"][5] == 9.0 and table["time"][-1] == 5.0
+
+
+def test_the_same_with_pandas(scores: Scores) -> None:
+    pandas = pytest.importorskip("pandas")
+    table = scores.to_dataframe()
+    assert isinstance(table, pandas.DataFrame) and len(table) == 9
+    assert table.groupby("video").score.max().to_dict() == {"01": 1.0, "02": 9.0}
+
+
+def test_without_pandas_the_extra_is_named(scores: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match=r'needs the library pandas: pip install "oddframe\[dataframe\]"'):
+        scores.to_dataframe()
