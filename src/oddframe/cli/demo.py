@@ -16,8 +16,7 @@ def demo(
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed. Another seed gives another street and other anomalies.")
     ] = 0,
-    model: Annotated[str, typer.Option(help="System to fit or train; see `oddframe models`.")] = "camera",
-    budget: Annotated[str | None, typer.Option(help="Training time.", show_default="from the recipe")] = None,
+    budget: Annotated[str, typer.Option(help="Training time.")] = "130s",
     as_json: JsonOption = False,
 ) -> None:
     """Show everything on a synthetic street: render it, train a detector, score test videos, write a report."""
@@ -25,7 +24,7 @@ def demo(
     from oddframe.workflow.demo import demo as run_demo
 
     with progress_bars() as bars:
-        result = run_demo(out, seed=seed, model=model, budget=budget, progress=bars, train_progress=not as_json)
+        result = run_demo(out, seed=seed, budget=budget, progress=bars, train_progress=not as_json)
     if as_json:
         print_json(result.to_dict())
         return
