@@ -140,7 +140,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("videos", "message"),
     [
-        ([], "there is no video to look at"),
+        ([], "the list of videos is empty"),
         ("nothing*.mp4", r"nothing\*\.mp4: no file or folder fits this pattern"),
         (["gone.mp4"], r"gone\.mp4: no such file or folder"),
         (np.zeros((4, 8, 8), np.uint8), r"cannot be given as a ndarray; .* `oddframe\.ArrayVideo` of frames"),

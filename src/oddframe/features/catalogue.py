@@ -62,7 +62,7 @@ def open_extractor(
         if weights is not None:
             raise InputError(f"{spec} has its weights in its file; leave out weights {weights}")
         if precision != "fp32":
-            raise InputError(f"{spec} computes as its file says; precision {precision} is of no use")
+            raise InputError(f"{spec} computes in the precision of its file; leave out precision {precision}")
         described: Extractor = family(word).open(Path(file), preprocessing, name)
         return described
     if spec not in NETWORKS:
