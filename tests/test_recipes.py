@@ -9,7 +9,7 @@ import pytest
 
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagDetector
-from oddframe.models.registry import create, system
+from oddframe.models.registry import create, create_for, entry, system
 from oddframe.recipes import load_recipe, parse_recipe, recipe_names
 from oddframe.settings import PseudoAnomalies, Smoothing, TrainingPlan
 
@@ -24,6 +24,9 @@ def test_the_recipes_of_the_issue_are_there() -> None:
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_builds(name: str) -> None:
     recipe = load_recipe(name)
+    if entry(recipe.model).kind == "fitted":
+        assert create_for(recipe.model, recipe.preset, recipe.options, (240, 360)).window.size[0] >= 240
+        return
     options = dict(recipe.options)
     if issubclass(system(recipe.model), BagDetector) and options["backbones"] is None:
         options["backbones"] = {"any": 8}  # as `fit` does with the features it is given
@@ -114,7 +117,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_unknown_models_and_presets() -> None:
-    with pytest.raises(RecipeError, match="there are: sdmae"):
+    with pytest.raises(RecipeError, match="there are: camera, sdmae"):
         create("sdma")
     with pytest.raises(RecipeError, match="paper, code"):
         create("sdmae", "papper")

@@ -16,7 +16,18 @@ from oddframe import OutputOptions
 from oddframe.scoring.files import load_scores
 
 TINY = "options={size: [32, 64], patch: 8, encoder_width: 16, decoder_width: 16, heads: 2, learning_rate: 0.003}"
-FIT = ("--set", TINY, "--set", "training.batch_size=8", "--set", "pseudo.sequences=9", "--budget", "12steps")
+FIT = (
+    "--model",
+    "sdmae",
+    "--set",
+    TINY,
+    "--set",
+    "training.batch_size=8",
+    "--set",
+    "pseudo.sequences=9",
+    "--budget",
+    "12steps",
+)
 
 
 Ask = Callable[..., Any]
@@ -27,9 +38,10 @@ def trained(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ODDFRAME_CACHE", str(tmp_path_factory.mktemp("cache")))
         out = tmp_path_factory.mktemp("runs") / "run"
-        changes = [FIT[1], FIT[3], FIT[5]]
+        changes = [FIT[3], FIT[5], FIT[7]]
         run = oddframe.fit(
             street / "training" / "videos",
+            model="sdmae",
             out=out,
             changes=changes,
             training=oddframe.TrainingOptions(budget="12steps"),
