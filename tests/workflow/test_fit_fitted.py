@@ -192,6 +192,15 @@ def test_all_parts_with_the_frozen_network(camera_street: Path, tmp_path: Path) 
     assert np.abs(scores["onnx"] - scores["openvino"]).max() < 0.01 * spread
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"budget": "30m"}, "--budget"), ({"devices": 2}, "--devices"), ({"tensorboard": True}, "--tensorboard")],
+)
+def test_options_of_training_are_refused(options: dict[str, Any], name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"camera is fitted in one pass, and {name} means nothing to it"):
+        oddframe.fit(tmp_path, out=tmp_path / "run", training=oddframe.TrainingOptions(**options))
+
+
 def moving(seconds: float, fps: float = 10.0) -> list[Frame]:
     """A bright block that crosses a grey picture."""
     frames = []

@@ -105,3 +105,29 @@ def test_without_pandas_the_extra_is_named(scores: Scores, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(InputError, match=r'needs the library pandas: pip install "oddframe\[dataframe\]"'):
         scores.to_dataframe()
+
+
+def spiky(name: str, seconds: int, every: int) -> FrameScores:
+    """One alarm every so many seconds."""
+    return video(name, [9.0 if second % every == every - 1 else 0.0 for second in range(seconds)])
+
+
+def promised() -> Calibration:
+    """One alarm per hour, from ten hours with ten alarms."""
+    time = np.arange(36_000, dtype=np.float64)
+    return calibrate([(time, spiky("n", 36_000, 3600).score)], alarms_per_hour=1.0)
+
+
+@pytest.mark.parametrize(("every", "verdict"), [(60, "more"), (3000, "fits")])
+def test_alarms_are_held_against_the_promise(every: int, verdict: str) -> None:
+    calibration = promised()
+    high = Calibration(**{**vars(calibration), "threshold": 5.0, "low": 4.0})
+    found = Scores((spiky("a", 3600, every),), high, COMBINATION).against_promise()
+    assert found is not None and found.verdict == verdict
+    if verdict == "more":
+        assert "60 alarms" in found.sentence
+
+
+def test_a_threshold_that_promises_nothing_is_not_compared(scores: Scores) -> None:
+    assert scores.against_promise() is None
+    assert Scores(scores.videos, None, COMBINATION).against_promise() is None

@@ -80,6 +80,7 @@ def fit(
     if kind == "bags":
         return fit_bags(str(videos), recipe, plan, out, threshold, training)
     if kind == "fitted" and not training.features:
+        refuse_training_options(recipe.model, training)
         with shown(training.progress) as show:
             return fit_fitted(videos, recipe, out, threshold, training.workers, show)
     if training.features:
@@ -128,6 +129,26 @@ def fit(
     pieces = list(heldout_pieces(runtime, cached, heldout))
     run.calibrate(pieces, alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
     return run
+
+
+def refuse_training_options(model: str, training: TrainingOptions) -> None:
+    """See to it that no option is given that means nothing where there is no training loop.
+
+    Raises:
+        InputError: a budget, several devices, an accelerator or TensorBoard.
+    """
+    given = {
+        "--budget": training.budget is not None,
+        "--devices": training.devices != 1,
+        "--accelerator": training.accelerator not in ("auto", "cpu"),
+        "--tensorboard": training.tensorboard,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise InputError(
+                f"{model} is fitted in one pass, and {option} means nothing to it: leave it out, or choose a system that "
+                "is trained, such as --model sdmae"
+            )
 
 
 def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int) -> Paster | None:
