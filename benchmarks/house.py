@@ -73,7 +73,18 @@ def hops(street: Path) -> dict[str, list[str]]:
 
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        words = ("--set", f"options={TINY}", "--set", "training.batch_size=4", "--budget", "4steps", "--workers", 1)
+        words = (
+            "--model",
+            "sdmae",
+            "--set",
+            f"options={TINY}",
+            "--set",
+            "training.batch_size=4",
+            "--budget",
+            "4steps",
+            "--workers",
+            1,
+        )
         command("fit", street / "training/videos", "--recipe", "sdmae-small", *words, "--quantile", 0.9, "--out", run)
         SDMAE.forward = traced  # type: ignore[method-assign]
         try:

@@ -146,8 +146,8 @@ def refuse_training_options(model: str, training: TrainingOptions) -> None:
     for option, is_given in given.items():
         if is_given:
             raise InputError(
-                f"{model} is fitted in one pass, and {option} means nothing to it: leave it out, or choose a system that "
-                "is trained, such as --model sdmae"
+                f"{model} is fitted in one pass, and {option} means nothing to it: leave it out, or choose a system "
+                "that is trained, such as --model sdmae"
             )
 
 
