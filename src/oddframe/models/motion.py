@@ -72,7 +72,7 @@ def describe(flow: Array) -> Motion:
     """Descriptors of the cells and objects of a flow field (H, W, 2), H and W multiples of 4."""
     shape = flow.shape[1] // CELL, flow.shape[0] // CELL
     u, v = cv2.split(flow)
-    length = cv2.magnitude(u, v)
+    length = np.sqrt(u * u + v * v)  # the last bit of cv2.magnitude differs with the place of an array in memory
     active = (length > ACTIVE).astype(np.float32)
     sums = cv2.resize(cv2.merge([active, length * active, u * active, v * active]), shape, interpolation=cv2.INTER_AREA)
     peak = np.ascontiguousarray(
