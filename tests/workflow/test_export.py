@@ -80,7 +80,7 @@ def test_it_scores_without_torch_what_the_bundle_scores(
 def test_what_needs_torch_says_so_in_a_line(run: Path, street: Path, tmp_path: Path) -> None:
     done = torchless("score", run, street / "testing" / "videos" / "01.mp4", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert done.stderr.strip() == 'oddframe: model sdmae needs the library torch: pip install "oddframe[torch]"'
+    assert done.stderr.strip() == 'oddframe: model mnad needs the library torch: pip install "oddframe[torch]"'
 
 
 def test_bench_and_evaluate_take_what_was_exported(exported: Path, street: Path, ask: Ask) -> None:
