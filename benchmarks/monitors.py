@@ -26,7 +26,7 @@ from oddframe.models.fitted import FittedDetector
 from oddframe.models.monitors import Monitors
 from oddframe.models.scene import SceneDetector
 from oddframe.scoring.smooth import Smoothing, smooth
-from oddframe.street import TEST_KINDS, render_world
+from oddframe.street import TEST_KINDS, World, render_world
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource, find_videos
 
@@ -91,7 +91,7 @@ def ped2(root: Path) -> None:
 def street(root: Path, seed: int) -> None:
     folder = root / f"street{seed}"
     if not (folder / "testing" / "events.csv").exists():
-        render_world(folder, videos=8, test_videos=12, seconds=24, seed=seed)
+        render_world(folder, World(seed), videos=8, test_videos=12, seconds=24)
     sources = find_videos(folder / "training" / "videos")
     testing = read_folder(folder / "testing").videos
     labels = {video.source.name: video.labels for video in testing}

@@ -25,7 +25,8 @@ from oddframe.datasets.windows import Chunk
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.patches import Patches
 from oddframe.runtime.backbone import open_backbone
-from oddframe.street import render_world
+from oddframe.settings import PseudoAnomalies
+from oddframe.street import World, render_world
 from oddframe.types import VideoInfo
 from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource, find_videos
@@ -35,8 +36,8 @@ HELD_OUT = ("04", "08", "12", "16")
 # Networks, each with the options that are compared on it; the first of all is the default.
 COMPARED: dict[tuple[tuple[int, ...], float], list[dict[str, object]]] = {
     ((4, 10), 1.0): [
-        {}, {"local": False}, {"place": 0.0}, {"place": 2.0}, {"memory": 500}, {"memory": 12_000}, {"whiten": False},
-        {"local": False, "whiten": False}, {"neighbours": 3}, {"rate": 1.0}, {"learning_rate": 0.5},
+        {}, {"local": True}, {"place": 0.0}, {"place": 2.0}, {"memory": 500}, {"memory": 12_000}, {"whiten": False},
+        {"local": True, "whiten": False}, {"rate": 1.0}, {"learning_rate": 0.5},
     ],
     ((2, 4), 1.0): [{}], ((4, 7), 1.0): [{}], ((10,), 1.0): [{}], ((4, 10), 1.5): [{}],
 }  # fmt: skip
@@ -60,7 +61,7 @@ def read(source: VideoSource) -> Clip:
 
 def street(folder: Path, seed: int) -> tuple[list[Clip], dict[str, list[Clip]]]:
     """Normal clips, and the test clips for all kinds and for vehicles."""
-    render_world(folder, videos=8, test_videos=8, seconds=24, seed=seed)
+    render_world(folder, World(seed), videos=8, test_videos=8, seconds=24)
     sets: dict[str, list[Clip]] = {"all kinds": [], "vehicles": []}
     with (folder / "testing" / "events.csv").open(newline="", encoding="utf-8") as file:
         events = list(csv.DictReader(file))
@@ -83,7 +84,10 @@ def ped2(root: Path) -> tuple[list[Clip], dict[str, list[Clip]]]:
     sets: dict[str, list[Clip]] = {}
     for name, largest in (("pasted", 0.02), ("small", 0.002)):
         objects = sequences_from_world(0, size, 90)
-        paster = Paster(objects, size, 1.0, 0.0005, largest, "grey", "random", (0.3, 1.4), seed=1)
+        how = PseudoAnomalies(
+            probability=1.0, min_area=0.0005, max_area=largest, blend="grey", place="random", scale=(0.3, 1.4)
+        )  # fmt: skip
+        paster = Paster(objects, size, how, seed=1)
         sets[name] = list(held)
         for number, clip in enumerate(held):
             frames, labels = clip.frames.copy(), np.full(len(clip.time), -1, np.int8)
