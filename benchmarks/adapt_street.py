@@ -63,7 +63,7 @@ def main() -> None:
             normal = next((street / "training" / "videos").iterdir())
             shutil.copytree(run.path, folder / f"calibrated{number}")
             calibrated = load_run(folder / f"calibrated{number}")
-            calibrated.calibrate_on(normal)
+            calibrated.calibrate_on(normal, in_place=True)
             row, seconds = [auc(run, street), auc(calibrated, street)], []
             for shots in SHOTS:
                 start = time.perf_counter()

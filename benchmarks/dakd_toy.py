@@ -87,7 +87,7 @@ def learn(toy: Toy, seed: int, epochs: int, preset: str = "paper", **options: An
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         plan = TrainingPlan(batch_size=60, seed=seed)
-        train(detector, data, None, plan, Path(folder), TrainingOptions(accelerator="cpu", progress=False))
+        train(detector, data, None, plan, Path(folder), TrainingOptions(device="cpu", progress=False))
     return detector, any("deviate" in str(one.message) for one in caught)
 
 

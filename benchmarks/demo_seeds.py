@@ -18,17 +18,18 @@ from oddframe.workflow.demo import demo
 def main() -> None:
     seeds = [int(seed) for seed in sys.argv[1:]] or [0, 1, 2, 3, 4]
     print(f"{time.strftime('%Y-%m-%d')}  {platform.machine()}, protocol honest, unseen videos")
-    print("seed  micro AUC  baseline  found  planted  false events  seconds")
+    print("seed  micro AUC  difference  flow    found  planted  false events  seconds")
     figures = []
     for seed in seeds:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             result = demo(Path(folder) / "demo", seed=seed)
-        baseline = result.evaluation.rows[1].result.micro_auc
+        beside = {row.system: row.result.micro_auc for row in result.evaluation.rows if row.baseline}
         found = sum(planted.found for planted in result.planted)
         figures.append(result.micro_auc)
         print(
-            f"{seed:>4}  {result.micro_auc:>9.4f}  {baseline:>8.4f}  {found:>5}  {len(result.planted):>7}  "
+            f"{seed:>4}  {result.micro_auc:>9.4f}  {beside['frame_difference']:>10.4f}  {beside['optical_flow']:.4f}  "
+            f"{found:>5}  {len(result.planted):>7}  "
             f"{result.false_events:>12}  {time.perf_counter() - start:>7.0f}",
             flush=True,
         )

@@ -19,7 +19,8 @@ from oddframe.features.extract import BATCH, Seconds, extract, resized
 from oddframe.features.extractor import Extractor
 from oddframe.features.snippets import SnippetSampling
 from oddframe.video.decode import VideoReader, probe
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 
 def take(arguments: list[str], option: str, default: int) -> int:

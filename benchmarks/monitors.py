@@ -28,7 +28,8 @@ from oddframe.models.scene import SceneDetector
 from oddframe.scoring.smooth import Smoothing, smooth
 from oddframe.street import TEST_KINDS, World, render_world
 from oddframe.video.decode import VideoReader, probe
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 HONEST = Smoothing("causal", 19, 6.0)
 HELD = {"04", "08", "12", "16"}

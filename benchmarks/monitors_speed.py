@@ -23,7 +23,8 @@ from oddframe.models.fitted import FittedDetector
 from oddframe.models.monitors import Monitors
 from oddframe.models.scene import SceneDetector
 from oddframe.video.decode import VideoReader, probe
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 
 def chunks(source: VideoSource, detector: FittedDetector) -> list[Chunk]:

@@ -29,8 +29,9 @@ from oddframe.settings import PseudoAnomalies
 from oddframe.street import World, render_world
 from oddframe.types import VideoInfo
 from oddframe.video.decode import VideoReader
-from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.demo import KINDS
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
+from oddframe.workflow.demo import VEHICLES as KINDS
 
 HELD_OUT = ("04", "08", "12", "16")
 # Networks, each with the options that are compared on it; the first of all is the default.

@@ -15,9 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
+from camera import halved
 
 from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import InputError
@@ -27,7 +26,8 @@ from oddframe.processes import cores
 from oddframe.runtime.backbone import open_backbone
 from oddframe.scoring.smooth import Smoothing, smooth
 from oddframe.video.decode import VideoReader, probe
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 HELD_OUT = ("04", "08", "12", "16")
 ENGINES = (("openvino", "bf16"), ("openvino", "fp32"), ("onnx", "fp32"), ("torch", "fp32"))
@@ -37,19 +37,6 @@ def chunks(source: VideoSource, detector: Patches) -> Iterator[Chunk]:
     window = detector.window
     with VideoReader(source, window.size, window.colour, window.resize) as reader:
         yield from stream_chunks(reader, window, 8)
-
-
-def halved(source: VideoSource, folder: Path) -> VideoSource:
-    """The video at half its size, encoded by x264 at crf 35."""
-    target = folder / source.path.name
-    with VideoReader(source) as reader, av.open(str(target), "w") as out:
-        stream = out.add_stream("libx264", rate=10, options={"crf": "35", "preset": "medium"})
-        stream.width, stream.height, stream.pix_fmt = reader.info.width // 2, reader.info.height // 2, "yuv420p"
-        for frame in reader:
-            small = cv2.resize(frame.image, (stream.width, stream.height), interpolation=cv2.INTER_AREA)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="bgr24")))
-        out.mux(stream.encode(None))
-    return VideoSource(source.name, target, "file")
 
 
 def learned(sources: list[VideoSource]) -> Patches:

@@ -2,8 +2,8 @@
 
     python benchmarks/ped2_systems.py PED2 OUT --budget 10m [--seed 0] RECIPE ...
 
-PED2 holds `training/videos` and `testing` (videos and labels, see docs/evaluation.md); OUT takes a bundle and the
-scores of each recipe, and finished ones are not trained again. Printed as Markdown: micro and macro AUC.
+PED2 holds `training/videos` and `testing` (videos and labels, see docs/reference/evaluation.md); OUT takes a
+bundle and the scores of each recipe, and finished ones are not trained again. Printed as Markdown: micro and macro AUC.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from oddframe.scoring.origin import score_folder
-from oddframe.workflow.evaluate import BASELINE, EvaluateOptions, evaluate_stored
+from oddframe.workflow.evaluate import EvaluateOptions, evaluate_stored
+
+BASELINE = "frame_difference"
 
 
 def main() -> None:
@@ -28,7 +30,9 @@ def main() -> None:
     evaluation = evaluate_stored(folder, arguments.data, EvaluateOptions(every=True))
     by_protocol: dict[str, dict[str, float]] = {}
     for row in evaluation.rows:
-        kind = BASELINE if row.system == BASELINE else "own"
+        if row.baseline and row.system != BASELINE:
+            continue
+        kind = BASELINE if row.baseline else "own"
         by_protocol.setdefault(row.result.protocol, {})[kind] = row.result.micro_auc
     order = sorted(by_protocol, key=lambda name: by_protocol[name]["own"])
 

@@ -39,7 +39,7 @@ from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.bags import torch_network
 from oddframe.street import render_world
 from oddframe.video.decode import VideoReader
-from oddframe.video.sources import find_videos
+from oddframe.video.search import find_videos
 
 SYSTEMS = ("sdmae", "std", "memae", "mnad", "mpn", "dakd")
 BAGS = 30

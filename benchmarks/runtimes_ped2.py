@@ -33,7 +33,8 @@ from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.scorer import WindowScorer
 from oddframe.settings import Smoothing
 from oddframe.types import FrameScores
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 from oddframe.workflow.run import load_run
 
 CALIBRATED = 16

@@ -20,7 +20,7 @@ from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.street import World, render_world
-from oddframe.video.sources import find_videos
+from oddframe.video.search import find_videos
 from oddframe.workflow.run import Run
 
 

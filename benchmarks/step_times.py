@@ -43,7 +43,7 @@ def main() -> None:
     data = ClipSet(videos, detector.window, None, make_paster(recipe.pseudo, size, 0))
     plan = replace(recipe.training, budget=f"{arguments.steps}steps")
     with tempfile.TemporaryDirectory() as folder:
-        history = train(detector, data, None, plan, Path(folder), TrainingOptions(accelerator="cpu", progress=False))
+        history = train(detector, data, None, plan, Path(folder), TrainingOptions(device="cpu", progress=False))
     for stage in history.seconds:
         lines = [line for line in history.records if line["stage"] == stage]
         took = 1000 * np.diff([line["time"] for line in lines]) / np.diff([line["step"] for line in lines])

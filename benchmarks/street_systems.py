@@ -14,22 +14,23 @@ import argparse
 import csv
 import statistics
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from oddframe.datasets.folder import read_folder
 from oddframe.evaluation.auc import roc_auc
+from oddframe.evaluation.baselines import combination_of
 from oddframe.models.detector import Detector
-from oddframe.models.frame_difference import FrameDifference
 from oddframe.models.registry import system
 from oddframe.recipes import load_recipe, recipe_names
 from oddframe.scoring.combine import ScoreRule
 from oddframe.settings import TrainingOptions
 from oddframe.street import TEST_KINDS, World, render_world
 from oddframe.types import FrameScores
-from oddframe.workflow.demo import KINDS
-from oddframe.workflow.evaluate import baseline_scores
+from oddframe.workflow.baselines import BASELINE_SMOOTHING, measure_baselines
+from oddframe.workflow.demo import VEHICLES as KINDS
 from oddframe.workflow.fit import fit
 
 
@@ -82,9 +83,8 @@ def main() -> None:
                 training=TrainingOptions(budget=arguments.budget, resume=True),
             )
             own = run.score([video.source for video in labelled.videos]).videos
-            plain = baseline_scores(
-                run.signature.window.size, labelled, ScoreRule(FrameDifference.combination, run.rule.smoothing)
-            )
+            baseline = ScoreRule(combination_of("frame_difference"), BASELINE_SMOOTHING)
+            plain = [replace(one, score=baseline(one.components)) for one in measure_baselines(labelled)]
             row = [auc(scores, street / "testing", kinds) for kinds in (None, KINDS) for scores in (own, plain)]
             rows[recipe].append(row)
             seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())

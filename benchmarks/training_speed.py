@@ -38,7 +38,7 @@ from oddframe.street import World, render_world
 from oddframe.training.loop import train
 from oddframe.types import Window
 from oddframe.video.cache import build_cache
-from oddframe.video.sources import find_videos
+from oddframe.video.search import find_videos
 from oddframe.workflow.fit import make_paster
 
 FPS = 12.5
@@ -127,7 +127,7 @@ def our_seconds(model: SDMAE, stage: str, data: ClipSet, plan: TrainingPlan, out
     """Seconds of the loop of oddframe by part, waiting for the first batch and writing the last checkpoint included."""
     epochs = {f"{name}_epochs": int(name == stage) for name in STAGES}
     model.config = replace(model.config, **epochs)
-    history = train(model, data, None, plan, out, TrainingOptions(accelerator="cpu", progress=False))
+    history = train(model, data, None, plan, out, TrainingOptions(device="cpu", progress=False))
     return history.seconds[stage]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from colour_network import write_colour_network
+from postgres_server import NoServer, emptied, postgres
 
 from oddframe.cli import main
 from oddframe.street import World, render_world
@@ -22,6 +25,14 @@ class Answer(NamedTuple):
 
 
 Ask = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """A test does not outlive the machine: fsync only sees to it that there is such a file, and does not wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture
@@ -58,16 +69,31 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def colour_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX network with its YAML: the mean red, green and blue of a 16 x 16 picture, 0..1."""
-    onnx = pytest.importorskip("onnx")
-    path = tmp_path_factory.mktemp("colour network") / "colours.onnx"
-    node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [node("GlobalAveragePool", ["picture"], ["mean"]), node("Flatten", ["mean"], ["colour"])],
-        "colours",
-        [info("picture", onnx.TensorProto.FLOAT, ["n", 3, 16, 16])],
-        [info("colour", onnx.TensorProto.FLOAT, ["n", 3])],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7)
-    onnx.save(model, path)
-    path.with_suffix(".yaml").write_text("{resize: 16, crop: [16, 16], mean: 0, std: 255}\n")
-    return path
+    pytest.importorskip("onnx")
+    return write_colour_network(tmp_path_factory.mktemp("colour network") / "colours.onnx")
+
+
+@pytest.fixture
+def short_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-check of a fit sees eight seconds of video instead of thirty, which take half of the time of a fit."""
+    monkeypatch.setattr("oddframe.workflow.passes.CHECKED_SECONDS", 8.0)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of a server of PostgreSQL; tests that ask for it are skipped where there is none."""
+    started = postgres()
+    try:
+        url = started.__enter__()
+    except NoServer as error:
+        pytest.skip(str(error))
+    yield url
+    started.__exit__(None, None, None)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an event store may be made: once in each database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "events.db")
+    return emptied(request.getfixturevalue("server"))

@@ -35,6 +35,6 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
 
 
 def test_the_public_names_are_those_of_the_documentation() -> None:
-    page = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[1] / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
     missing = [name for name in oddframe.__all__ if name != "__version__" and f"`{name}" not in page]
-    assert not missing, "docs/python.md says what each is for"
+    assert not missing, "docs/reference/python.md says what each is for"

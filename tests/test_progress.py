@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import time
 from functools import partial
 
@@ -73,3 +75,14 @@ def test_on_a_terminal_every_kind_of_work_has_one_bar(monkeypatch: pytest.Monkey
         bars("training", 2, None)
     tasks = {task.description: (task.completed, task.total) for task in bars.bars.tasks}
     assert tasks == {"decoding": (5, 8), "training": (2, None)}
+
+
+def test_work_goes_on_where_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    progress.say("anything", True)
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", -1.0)
+    progress.Bars()("frames", 1, 2)

@@ -1,7 +1,7 @@
 """The errors oddframe raises on purpose. Every message says what is wrong, where, and what to do about it.
 
-The command line prints the message of an `OddframeError` as one line and exits with its `exit_status`. Any other
-exception is a fault of oddframe itself and exits with 1.
+The command line prints the message of an `OddframeError` as one line and exits with its `exit_status`. What becomes of
+any other exception is decided in `oddframe.cli.faults`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,18 @@ class RecipeError(InputError):
 
 class BundleError(InputError):
     """A trained bundle or checkpoint that is missing, incomplete, or made for another purpose."""
+
+
+class StoreError(InputError):
+    """An event store that cannot be opened, read or written. What was reported as written stays written."""
+
+
+class StoreRefusal(StoreError):
+    """The event store is well, and refuses what it is asked to write: trying again does not help."""
+
+
+class StoreMissing(StoreError):
+    """The event store is well, and does not have the event, the camera or the zone that is asked for."""
 
 
 class TrainingError(OddframeError):

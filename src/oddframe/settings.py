@@ -7,19 +7,28 @@ here, and the code that obeys them takes the same objects. They decide on result
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from oddframe.errors import InputError, RecipeError
+from oddframe.suggest import one_of
+from oddframe.types import IgnoredPlace
 
 BudgetUnit = Literal["seconds", "steps", "epochs"]
 Schedule = Literal["constant", "cosine"]
 Blend = Literal["code", "alpha", "grey"]
 Placement = Literal["source", "random"]
+BLENDS: tuple[Blend, ...] = get_args(Blend)
+PLACES: tuple[Placement, ...] = get_args(Placement)
 
-_STRICT: dict[str, Any] = {"extra": "forbid"}  # pydantic refuses keys that a part does not have
+MOST_BUDGET = 1e12  # of seconds, steps or epochs
+STEPS = 20  # of the ratio of two frame rates
+# What pydantic refuses besides values of other types: keys that a part does not have, NaN and infinity.
+_STRICT: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
+DEVICES = ("auto", "cpu", "cuda", "mps")
 _UNITS: dict[str, tuple[float, BudgetUnit]] = {
     "s": (1.0, "seconds"),
     "m": (60.0, "seconds"),
@@ -40,6 +49,8 @@ class Smoothing:
         kind: "none", "code", "held", "centred" or "causal".
         taps: weights of the filter, counted in frames; at least 1, and odd where the filter has a centre.
         sigma: standard deviation of the Gaussian in frames, above 0.
+        rate: frames/s at which `taps` and `sigma` are counted, so that both stand for seconds and follow the rate of a
+            video; None counts frames whatever they last, as publications do.
 
     Raises:
         InputError: a value out of its range.
@@ -48,14 +59,28 @@ class Smoothing:
     kind: Literal["none", "code", "held", "centred", "causal"] = "causal"
     taps: int = 37
     sigma: float = 11.0
+    rate: float | None = None
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     def __post_init__(self) -> None:
-        if self.taps < 1 or not self.sigma > 0:
+        if self.taps < 1 or not 0 < self.sigma < math.inf:
             raise InputError(f"smoothing needs taps >= 1 and sigma > 0, not taps {self.taps} and sigma {self.sigma}")
         if self.kind in ("code", "held", "centred") and self.taps % 2 == 0:
             raise InputError(f"{self.kind} smoothing needs an odd number of taps, not {self.taps}")
+        if self.rate is not None and not 0 < self.rate < math.inf:
+            raise InputError(f"smoothing for videos of {self.rate} frames/s: the rate must be above 0")
+
+    def at(self, rate: float | None) -> Smoothing:
+        """The same filter in frames of a video of `rate` frames/s; None where that is not known.
+
+        The ratio of both rates is rounded to a twentieth: small differences between measured rates change no score.
+        """
+        ratio = 1.0 if self.rate is None or rate is None else max(1, round(STEPS * rate / self.rate)) / STEPS
+        taps = max(1, round(self.taps * ratio))
+        if self.kind in ("code", "held", "centred"):
+            taps += taps % 2 == 0
+        return Smoothing(self.kind, taps, self.sigma * ratio)
 
     @property
     def causal(self) -> bool:
@@ -114,11 +139,11 @@ class PseudoAnomalies:
             raise RecipeError(f"pseudo.min_area is {self.min_area}; it is a share of the frame, from 0 to below 1")
         if not 0 < self.max_area <= 1:
             raise RecipeError(f"pseudo.max_area is {self.max_area}; it is a share of the frame, above 0 and at most 1")
-        if self.blend not in ("code", "alpha", "grey"):
-            raise RecipeError(f"pseudo.blend is {self.blend!r}; choose code, alpha or grey")
-        if self.place not in ("source", "random"):
-            raise RecipeError(f"pseudo.place is {self.place!r}; choose source or random")
-        if not min(self.scale) > 0:
+        if self.blend not in BLENDS:
+            raise RecipeError(f"pseudo.blend is {self.blend!r}{one_of(self.blend, BLENDS)}")
+        if self.place not in PLACES:
+            raise RecipeError(f"pseudo.place is {self.place!r}{one_of(self.place, PLACES)}")
+        if not 0 < min(self.scale) <= max(self.scale) < math.inf:
             raise RecipeError(f"pseudo.scale is {list(self.scale)}; both factors must be above 0")
 
 
@@ -134,15 +159,22 @@ def parse_budget(text: str) -> Budget:
     """Read "30m", "90s", "2h", "2000steps" or "5epochs" (a space before the unit is welcome).
 
     Raises:
-        InputError: the text is anything else, or the amount is 0.
+        InputError: the text is anything else, or the amount is 0, less than one step, or beyond all bounds.
+
+    Examples:
+        >>> parse_budget("30m")
+        Budget(amount=1800.0, unit='seconds')
+        >>> parse_budget("2000 steps")
+        Budget(amount=2000.0, unit='steps')
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
-    if match is None or match[2] not in _UNITS or float(match[1]) == 0:
+    factor, unit = _UNITS.get(match[2], (0.0, "steps")) if match else (0.0, "steps")
+    amount = float(match[1]) * factor if match else 0.0
+    if not 0 < amount < MOST_BUDGET or (unit == "steps" and amount < 1):
         raise InputError(
             f"budget {text!r}: write a time (90s, 30m, 2h), a number of steps (2000steps) or of epochs (5epochs)"
         )
-    factor, unit = _UNITS[match[2]]
-    return Budget(float(match[1]) * factor, unit)
+    return Budget(amount, unit)
 
 
 @dataclass(frozen=True)
@@ -179,12 +211,12 @@ class TrainingPlan:
         if self.batch_size < 1:
             raise RecipeError(f"training.batch_size is {self.batch_size}; it must be at least 1")
         if self.precision not in ("fp32", "bf16"):
-            raise RecipeError(f"training.precision is {self.precision!r}; choose fp32 or bf16")
+            raise RecipeError(f"training.precision is {self.precision!r}{one_of(self.precision, ('fp32', 'bf16'))}")
         if self.schedule not in ("constant", "cosine"):
-            raise RecipeError(f"training.schedule is {self.schedule!r}; choose constant or cosine")
+            raise RecipeError(f"training.schedule is {self.schedule!r}{one_of(self.schedule, ('constant', 'cosine'))}")
         if not 0 <= self.warmup < 1:
             raise RecipeError(f"training.warmup is {self.warmup}; it is a fraction of a stage, from 0 to below 1")
-        if self.grad_clip is not None and not self.grad_clip > 0:
+        if self.grad_clip is not None and not 0 < self.grad_clip < math.inf:
             raise RecipeError(f"training.grad_clip is {self.grad_clip}; it must be above 0, or null")
         if self.seed < 0:
             raise RecipeError(f"training.seed is {self.seed}; it must be 0 or more")
@@ -206,18 +238,30 @@ class ThresholdOptions:
     Attributes:
         alarms_per_hour: accepted false alarms per hour of normal video, above 0.
         quantile: instead, the quantile (0..1) of the held-out scores at which the threshold lies.
+
+    Raises:
+        InputError: both are given, or one is out of its range.
     """
 
     alarms_per_hour: float | None = None
     quantile: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.alarms_per_hour is not None and self.quantile is not None:
+            raise InputError("give either alarms per hour or a quantile, not both: each sets the threshold alone")
+        if self.alarms_per_hour is not None and not 0 < self.alarms_per_hour < math.inf:
+            raise InputError(f"alarms per hour must be a number above 0, not {self.alarms_per_hour:g}")
+        if self.quantile is not None and not 0 < self.quantile < 1:
+            raise InputError(f"a quantile lies between 0 and 1, not at {self.quantile:g}")
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """On what a run is trained and what is seen of it. Apart from `budget` and `features`, nothing here decides on what
-    is learnt.
+    """On what a run is trained and what is seen of it. Apart from `budget`, `features` and `ignore`, nothing here
+    decides on what is learnt.
 
     Attributes:
+        ignore: places of the picture that are not learned from, and of which scores say nothing. Read by `fit`.
         budget: takes the place of the recipe's: "30m", "2000steps", "5epochs"; the stages and the schedule scale with
             it. Read by `fit`.
         features: for systems that learn from labelled videos, features of the videos: stores that `oddframe features`
@@ -225,19 +269,37 @@ class TrainingOptions:
         workers: processes that decode the training videos. Read by `fit`.
         devices: processes to train with, one device each; on the CPU they share its cores. The batch is divided among
             them, and they learn what one would, BatchNorm's statistics included.
-        accelerator: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda" or "mps". CUDA_VISIBLE_DEVICES chooses among several GPUs.
         resume: go on from the checkpoint in the run's folder, if there is one; a finished run returns at once.
         checkpoint_seconds: a checkpoint is written this often; it is what a kill can cost.
         tensorboard: also write TensorBoard events beside the log.
         progress: show the progress on standard error.
+
+    Raises:
+        InputError: a value out of its range, or an unknown device.
     """
 
     budget: str | None = None
     features: Sequence[str] = ()
+    ignore: Sequence[IgnoredPlace] = ()
     workers: int = 2
     devices: int = 1
-    accelerator: str = "auto"
+    device: str = "auto"
     resume: bool = False
     checkpoint_seconds: float = 30.0
     tensorboard: bool = False
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "devices"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if re.fullmatch(r"cuda:\d+", self.device):
+            number = self.device.removeprefix("cuda:")
+            raise InputError(f"training uses cuda; set CUDA_VISIBLE_DEVICES={number} for the GPU {self.device}")
+        if self.device not in DEVICES:
+            raise InputError(f"device is {self.device!r}{one_of(self.device, DEVICES)}")
+        if not 0 <= self.checkpoint_seconds < math.inf:
+            raise InputError(f"checkpoint_seconds is {self.checkpoint_seconds:g}; it must be 0 or more")
+        if self.budget:
+            parse_budget(self.budget)

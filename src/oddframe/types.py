@@ -12,18 +12,48 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oddframe.account import Account
 from oddframe.errors import InputError
+
+LONGEST_SIDE = 8192  # pixels of a frame that a detector looks at
 
 Colour = Literal["bgr", "rgb", "gray"]
 Resize = Literal["bilinear", "area", "bicubic"]
 Missing = Literal["current", "nearest", "drop"]
 Transform = Literal["decibel", "reciprocal"]
+RateOrigin = Literal["container", "given", "assumed"]
+FaultKind = Literal["moved", "covered", "blurred", "dark", "bright", "frozen", "drift"]
 Scale = Literal["none", "normal", "per_video_minmax", "dataset_minmax"]
+
+
+@dataclass(frozen=True)
+class IgnoredPlace:
+    """A part of the picture in which nobody wants to be told of anything.
+
+    Attributes:
+        name: for people.
+        corners: at least three, as (x, y) in shares of width and height, 0 to 1.
+    """
+
+    name: str
+    corners: tuple[tuple[float, float], ...]
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies inside: a line from it to the right crosses the outline an odd number of times."""
+        return bool(self.covers(np.array([x]), np.array([y]))[0])
+
+    def covers(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(N,) whether each of N points lies inside."""
+        inside = np.zeros(len(x), bool)
+        for (x1, y1), (x2, y2) in zip(self.corners, (*self.corners[1:], self.corners[0]), strict=True):
+            if y1 != y2:
+                inside ^= ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) / (y2 - y1) * (x2 - x1))
+        return inside
 
 
 @dataclass(frozen=True)
@@ -39,6 +69,18 @@ class Window:
         resize: interpolation.
         missing: what stands in for a frame beyond the ends of the video: the scored frame itself ("current"), the
             nearest existing frame ("nearest"), or nothing: frames whose window is incomplete get no score ("drop").
+        ignored: places of the picture that are painted over before the detector sees a frame, in training as in
+            scoring (see `oddframe.datasets.windows.paint_over`).
+
+    Raises:
+        InputError: `size` is not two whole numbers of pixels.
+
+    Examples:
+        Four frames predict the fifth, in grey:
+
+        >>> window = Window(offsets=(-4, -3, -2, -1), size=(64, 128), colour="gray", missing="drop")
+        >>> window.channels, window.look_ahead
+        (1, 0)
     """
 
     offsets: tuple[int, ...]
@@ -48,6 +90,13 @@ class Window:
     colour: Colour = "bgr"
     resize: Resize = "bilinear"
     missing: Missing = "current"
+    ignored: tuple[IgnoredPlace, ...] = ()
+
+    def __post_init__(self) -> None:
+        whole = len(self.size) == 2 and all(isinstance(side, int | np.integer) for side in self.size)
+        if not whole or not all(1 <= side <= LONGEST_SIDE for side in self.size):
+            sides = ", ".join(map(str, self.size))[:60]
+            raise InputError(f"frames of the size [{sides}]: give height and width in pixels, 1 to {LONGEST_SIDE}")
 
     @property
     def channels(self) -> int:
@@ -186,6 +235,16 @@ class Signature:
     carries_over: bool = False
 
     @property
+    def paced(self) -> bool:
+        """Whether it looks at several frames at once, so that its scores depend on the frame rate.
+
+        A detector that looks at single frames, and takes what it needs of time from time stamps, is not: all fitted
+        detectors.
+        """
+        several = {*self.window.offsets, *self.window.target} != {0}
+        return several or (self.map_filter is not None and self.map_filter[0] > 1)
+
+    @property
     def look_ahead(self) -> int:
         """Frames of latency: the window's, plus half the temporal extent of the map filter."""
         return self.window.look_ahead + (self.map_filter[0] // 2 if self.map_filter else 0)
@@ -245,8 +304,12 @@ class ChunkErrors:
 class VideoInfo:
     """What is known of a video before or after decoding it.
 
-    `width` and `height` are as displayed (rotation applied); `frames` is None while unknown; `fps` is the average
-    rate and only descriptive: times always come from the container. `damage` lists what was wrong in the stream.
+    `width` and `height` are as displayed: rotation and the shape of pixels are applied. `frames` is None while unknown,
+    and an estimate from the header until the video is decoded. `fps` is the average rate and only descriptive: times
+    always come from the container. `rate` says where `fps` comes from: the container states it, the user has given it
+    for frames without time stamps, or it is assumed for them. `damage` lists what was wrong in the stream, `account`
+    counts it, and `notes` tell what had to be decided, each in a whole sentence. `depth` is in bits per value. `key` is
+    the key of its content (see `oddframe.video.identity`), empty where it is not known.
     """
 
     name: str
@@ -257,6 +320,59 @@ class VideoInfo:
     frames: int | None = None
     codec: str = ""
     damage: tuple[str, ...] = ()
+    rate: RateOrigin = "container"
+    depth: int = 8
+    notes: tuple[str, ...] = ()
+    key: str = ""
+    account: Account | None = field(default=None, compare=False)
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> VideoInfo:
+        """The info that a file holds as plain values; files from before a field existed leave it out.
+
+        Raises:
+            TypeError: there is a field that does not exist.
+        """
+        lists = {name: tuple(content.get(name, ())) for name in ("damage", "notes")}
+        account = content.get("account")
+        if account is not None:
+            account = Account(**{**account, "others": tuple(account["others"])})
+        return cls(**{**content, **lists, "account": account})
+
+
+@dataclass(frozen=True)
+class CameraFault:
+    """A stretch of video in which the camera itself is at fault (see `oddframe.scoring.sentinel`).
+
+    Attributes:
+        video: name of the video or camera.
+        kind: what is wrong.
+        start_frame, end_frame: 0-based frame indices; the end is part of it.
+        start_s, end_s: time stamps of those frames in seconds.
+        strength: the largest so far; 1 at the limit, more beyond it.
+        words: what is wrong, in a sentence.
+        bundle: id of the bundle.
+        id: 16 hexadecimal digits that stay while it lasts, and when the video is scored again. An empty one is filled
+            in. The video counts by its `key` where that is known.
+        key: of the content of the video (see `oddframe.video.identity`), empty where it is not known.
+    """
+
+    video: str
+    kind: FaultKind
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+    strength: float
+    words: str
+    bundle: str = ""
+    id: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            name = json.dumps([self.bundle, self.key or self.video, self.kind, self.start_frame])
+            object.__setattr__(self, "id", hashlib.sha256(name.encode()).hexdigest()[:16])
 
 
 @dataclass(frozen=True)
@@ -272,6 +388,7 @@ class FrameScores:
         info: the video.
         bundle: id of the bundle that made them.
         map: optional (N, h, w) float16 anomaly map at the detector's own grid. Its values are not checked.
+        faults: of the camera, in order of time; None where nobody looked for them.
 
     Raises:
         InputError: a value is not as described here; the message names it and the video.
@@ -285,6 +402,7 @@ class FrameScores:
     info: VideoInfo
     bundle: str = ""
     map: NDArray[np.float16] | None = field(default=None, compare=False)
+    faults: tuple[CameraFault, ...] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         curves = {"time": self.time, "score": self.score}
@@ -325,7 +443,11 @@ class Event:
         why: how far each component at the peak lies above its mean on held-out normal video, in standard deviations.
         bundle: id of the bundle that made the scores, or empty where it is not known.
         id: 16 hexadecimal digits that name the event: a hash of bundle, video and start frame, none of which changes
-            while the event grows. An empty one is filled in.
+            while the event grows. An empty one is filled in. The video counts by its `key` where that is known.
+        key: of the content of the video (see `oddframe.video.identity`), empty for a stream or where it is not known.
+        reasons: why, in whole phrases with the place, the most unusual first; only of detectors that can tell.
+        held: why nobody is told: kinds of the camera's own faults that last while it does, or what marks of people have
+            taught ("zone 3"); empty where people are told.
 
     Raises:
         InputError: a value is not as described here; the message names it and the video.
@@ -343,6 +465,9 @@ class Event:
     why: Mapping[str, float] = field(default_factory=dict)
     bundle: str = ""
     id: str = ""
+    key: str = ""
+    reasons: tuple[str, ...] = ()
+    held: str = ""
 
     def __post_init__(self) -> None:
         for unit, start, peak, end in (
@@ -358,7 +483,7 @@ class Event:
             if left > right or top > bottom:
                 raise self._wrong(f"its box must be (left, top, right, bottom), not {self.box}")
         if not self.id:
-            name = json.dumps([self.bundle, self.video, self.start_frame])
+            name = json.dumps([self.bundle, self.key or self.video, self.start_frame])
             object.__setattr__(self, "id", hashlib.sha256(name.encode()).hexdigest()[:16])
 
     def _wrong(self, fault: str) -> InputError:

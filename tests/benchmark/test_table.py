@@ -55,6 +55,13 @@ def test_means_and_deviations_over_the_seeds() -> None:
     assert (fourth.frames, fourth.causal, fourth.chosen_on_test) == (4, True, False)
 
 
+def test_where_a_baseline_is_ahead_it_is_said_first() -> None:
+    wanted = "A baseline is ahead on street under p: line has micro AUC 50.00 and b 25.00."
+    assert TABLE.ahead == [wanted], "not of a, and not under q, which has no baseline"
+    assert TABLE.to_markdown().splitlines()[0] == f"- {wanted}"
+    assert TABLE.to_dict()["ahead"] == [wanted]
+
+
 def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
     TABLE.write(tmp_path)
     text = (tmp_path / "table.md").read_text(encoding="utf-8")

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from oddframe.cli.console import SKIPPED_STATUS, exit_with, print_json, print_table
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.account import Account
+from oddframe.cli.console import SKIPPED_STATUS, exit_with, print_json, print_losses, print_table
+from oddframe.types import VideoInfo
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 
 @pytest.fixture
@@ -43,3 +46,25 @@ def test_skipped_videos_are_named_on_standard_error_with_status_3(
     assert left.value.exit_code == SKIPPED_STATUS == 3
     text = capsys.readouterr()
     assert text.err.splitlines() == ["skipped gate: empty", "skipped yard: no video in it"] and text.out == ""
+
+
+def test_videos_of_which_too_much_is_lost_are_named_with_status_3(capsys: pytest.CaptureFixture[str]) -> None:
+    whole, lossy = Account(seen=500, decoded=500, corrupt=2), Account(seen=99, decoded=98, corrupt=1, missing=1)
+    infos = [VideoInfo(name, name, 8, 8, 25.0, 9, "h264", account=one) for name, one in (("a", whole), ("b", lossy))]
+    exit_with([], infos[:1])
+    with pytest.raises(typer.Exit) as left:
+        exit_with([], infos)
+    assert left.value.exit_code == SKIPPED_STATUS
+    assert capsys.readouterr().err == "incomplete b: 2.0% of its frames are lost or not sound\n"
+
+
+def test_losses_and_remarks_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    account = Account(seen=9, decoded=8, corrupt=1, pauses=2, paused_s=70.0, others=("video stream 1, 8x8 mjpeg",))
+    lossy = VideoInfo("a", "a", 8, 8, 25.0, 8, "h264", account.losses(), account=account)
+    print_losses([lossy, VideoInfo("b", "b", 8, 8, 25.0)])
+    assert capsys.readouterr().out.splitlines() == [
+        "damaged a: 1 damaged packet gave no frame",
+        "damaged a: 11.1% of its frames are lost or not sound",
+        "note a: not read: video stream 1, 8x8 mjpeg",
+        "note a: 2 pauses of 70.0 s in all, which are not watched",
+    ]

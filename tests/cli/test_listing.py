@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from oddframe.recipes import recipe_names
 
@@ -33,3 +37,22 @@ def test_protocols_are_found_by_words_of_their_name(ask: Ask) -> None:
     assert ask("protocols", "honest").out.startswith("honest: ")
     nothing = ask("protocols", "paper", "nobody")
     assert nothing.status == 2 and "no protocol has a name with paper and nobody" in nothing.err
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize(
+    "words", [("models",), ("recipes",), ("protocols",), ("cache", "info"), ("data", "info")], ids=" ".join
+)
+def test_every_list_fits_the_terminal_and_breaks_no_word(
+    words: tuple[str, ...], width: int, ask: Ask, street: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*words, str(street / "training" / "videos")) if words[0] == "data" else words
+    whole = ask(*words).out.split()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    told = ask(*words).out
+    assert set(told.split()) <= set(whole), "a word is broken"
+    title = words[0].removesuffix("s")  # the name of the first column; blocks do without it
+    assert set(whole) - set(told.split()) <= {title}, "a word is missing"
+    for line in told.splitlines():
+        assert len(line) <= width or max(map(len, line.split())) > width // 2, line

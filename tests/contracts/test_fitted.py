@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from oddframe.datasets.windows import Chunk
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.models.catalogue import ModelEntry
 from oddframe.models.fitted import FittedDetector, State
+from oddframe.models.reasons import Reason
 from oddframe.testing import check_detector, checks
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
 
@@ -68,7 +69,7 @@ ENTRY = ModelEntry("brightness", Brightness, "Brightness", "none", "-", kind="fi
 
 
 def test_a_plain_fitted_detector_holds() -> None:
-    assert len(check_detector(ENTRY)) == len(checks(Brightness)) == 12
+    assert len(check_detector(ENTRY)) == len(checks(Brightness)) == 13
 
 
 class Drawn(Brightness):
@@ -108,6 +109,22 @@ class Hoarding(Brightness):
         self.learned = {}
 
 
+class Disturbed(Brightness):
+    def explain(self, component: str, chunks: Iterable[Chunk]) -> Reason | None:
+        self.learned["mean"] = self.learned["mean"] + 1
+        return None
+
+
+class Mute(Brightness):
+    def explain(self, component: str, chunks: Iterable[Chunk]) -> Reason | None:
+        return Reason(" ")
+
+
+class Astray(Brightness):
+    def explain(self, component: str, chunks: Iterable[Chunk]) -> Reason | None:
+        return Reason("it is bright", (0.0, 0.0, 16.0, 16.0))
+
+
 class Forgiving(Brightness):
     def finish_learning(self) -> None:
         self.learned = {"mean": np.mean(self.seen or [0.0], keepdims=True)}
@@ -123,6 +140,9 @@ class Forgiving(Brightness):
         (Divided, "a constant video gives finite scores"),
         (Trusting, "a broken state is refused"),
         (Hoarding, "a new pass forgets the last"),
+        (Disturbed, "to explain does not disturb scoring"),
+        (Mute, "to explain does not disturb scoring"),
+        (Astray, "to explain does not disturb scoring"),
         (Forgiving, "a video shorter than the window is scored or refused"),
     ],
 )

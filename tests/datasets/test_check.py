@@ -112,7 +112,7 @@ def uneven(root: Path) -> None:
     ("fault", "says"),
     [
         (gap, "02: 3 of the frames numbered 0 to 5 are missing, first 1; extract them again"),
-        (twice, "02: 1 frames have the number of another frame; keep one image per frame"),
+        (twice, "02: one frame number stands in more than one name, first in 002 and 2; keep one image per frame"),
         (deeper, "02: images in more/ below a folder of frames are not read; give each video one folder"),
         (broken_image, "02: 1 unreadable image skipped, first 001.png; get the file again"),
         (broken_image, "02: 3 labels for 2 frames decoded; make one label per frame"),
@@ -198,7 +198,8 @@ def test_files_that_do_not_open_are_all_named(root: Path) -> None:
 
 def test_the_command_says_what_it_found_and_how_it_ended(root: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(root)])
-    assert (result.exit_code, result.stdout.strip()) == (0, f"{root.name}: no findings")
+    note, found = result.stdout.strip().splitlines()
+    assert (result.exit_code, found) == (0, f"{root.name}: no findings") and "25 frames/s were assumed" in note
     few_masks(root)
     result = CliRunner().invoke(app, ["check", f"folder:{root}", "--headers"])
     assert result.exit_code == 3 and result.stdout.endswith(f"{root.name}: 1 finding\n")

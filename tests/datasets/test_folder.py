@@ -14,7 +14,7 @@ from oddframe.datasets.labelled import LabelledSet
 from oddframe.errors import InputError, VideoError
 from oddframe.video.decode import probe
 from oddframe.video.encode import VideoWriter
-from oddframe.video.sources import find_videos
+from oddframe.video.search import find_videos
 
 LABELS = np.array([0, 0, 1, 1, 1, 0], dtype=np.int8)
 
@@ -134,9 +134,9 @@ def test_labels_without_a_video_and_doubtful_lengths_are_noted(tmp_path: Path) -
     write_video(tmp_path / "videos" / "01.mp4")
     write_labels(tmp_path, "01.npy", LABELS[:5])
     write_labels(tmp_path, "02.npy", LABELS)
-    stray, length = read_folder(tmp_path).notes
+    length, stray = read_folder(tmp_path).notes
     assert stray.endswith("02.npy: labels without a video of that name")
-    assert "01.npy: 5 labels for 6 frames of 01, says the file's header" in length
+    assert "01.npy: 5 labels for 6 frames of 01 that decode; make one label per frame" in length
 
 
 @pytest.mark.parametrize(
@@ -146,17 +146,21 @@ def test_labels_without_a_video_and_doubtful_lengths_are_noted(tmp_path: Path) -
         ("01.npy", np.array([0, 1, 2, 0, 0, 0]), r"01\.npy: labels must be 0 \(normal\) or 1 \(anomalous\), found 2"),
         ("01.npy", np.zeros((2, 3)), r"01\.npy: labels have the shape \(2, 3\)"),
         ("01.npy", np.array([{}], dtype=object), r"01\.npy: cannot be read as one 0 or 1 per frame"),
-        ("01.txt", "0 1 x", r"01\.txt: cannot be read as one 0 or 1 per frame"),
-        ("01.txt", "", r"01\.txt: cannot be read as one 0 or 1 per frame"),
-        ("01.csv", "frame,label\n1,0\n2,1\n", r"01\.csv: column frame must hold every frame from 0 to 1 once"),
-        ("01.csv", "frame,label\n0,0\n0,1\n", r"01\.csv: column frame must hold every frame from 0 to 1 once"),
-        ("01.csv", "frame,label\n0,yes\n", r"01\.csv, line 2: label is 'yes', not a whole number"),
-        ("01.csv", "from,to\n0,1\n", r"01\.csv: columns must be start,end or .* they are: from, to"),
-        ("01.csv", "", r"01\.csv: columns must be start,end or .* they are: none"),
+        ("01.txt", "0 1 x", r"01\.txt, label 3: 'x' is not a whole number"),
+        ("01.txt", "", r"01\.txt: labels have the shape \(0,\)"),
+        ("01.csv", "frame,label\n1,0\n2,1\n", r"01\.csv: column frame holds no frame 0, .*counted from 1\?"),
+        ("01.csv", "frame,label\n0,0\n0,1\n", r"01\.csv, line 3: frame 0 stands on a line before, too"),
+        ("01.csv", "frame,label\n0,yes\n", r"01\.csv, line 2, column label: 'yes' is not a whole number"),
+        (
+            "01.csv",
+            "from,to\n0,1\n",
+            r"01\.csv: the first line must name the columns start_frame.*; it names: from, to",
+        ),
+        ("01.csv", "", r"01\.csv: the first line must name the columns start_frame.*; it names: none"),
         ("01.csv", "frame,label\n", r"01\.csv: labels have the shape \(0,\)"),
         ("01.csv", "start,end\n0,1\n4,3\n", r"01\.csv, line 3: frames 4 to 3 are not an interval"),
         ("01.csv", "start,end\n-1,3\n", r"01\.csv, line 2: frames -1 to 3 are not an interval"),
-        ("01.csv", "start,end\n3\n", r"01\.csv, line 2: end is None, not a whole number"),
+        ("01.csv", "start,end\n3\n", r"01\.csv, line 2, column end: empty; write a whole number"),
         ("01.csv", "start,end\n3,6\n", r"01\.csv: frame 6 is beyond the end of 01, which has 6 frames"),
     ],
 )
@@ -173,17 +177,17 @@ def test_missing_and_double_labels_are_named(tmp_path: Path) -> None:
         read_folder(tmp_path)
     write_labels(tmp_path, "01.npy", LABELS)
     write_labels(tmp_path, "01.txt", "0")
-    with pytest.raises(InputError, match=r"01\.npy: 01\.txt beside it labels the same video"):
+    with pytest.raises(InputError, match=r"01\.npy: labels/01\.txt labels the same video, 01; keep one"):
         read_folder(tmp_path)
 
 
 def test_a_table_that_names_no_video_of_the_folder_is_refused(tmp_path: Path) -> None:
     write_frames(tmp_path / "frames" / "01")
     (tmp_path / "intervals.csv").write_text("video,start,end\n01,0,1\n1,2,3\n")
-    with pytest.raises(InputError, match=r"intervals\.csv, line 3: no video '1' in this folder"):
+    with pytest.raises(InputError, match=r"intervals\.csv, line 3: no video '1' in this folder; is it '01'\?"):
         read_folder(tmp_path)
     (tmp_path / "intervals.csv").write_bytes(b"video,start,end\n\xff\xfe,0,1\n")
-    with pytest.raises(InputError, match=r"intervals\.csv: not a CSV in UTF-8"):
+    with pytest.raises(InputError, match=r"intervals\.csv, line 2: not UTF-8 .* save the file as UTF-8"):
         read_folder(tmp_path)
 
 

@@ -94,10 +94,10 @@ def test_colours_are_one_mask_and_alpha_is_none(tmp_path: Path) -> None:
 
 
 def test_tracks_in_every_way_of_writing_them(tmp_path: Path) -> None:
-    (tmp_path / "x.txt").write_text("1,0,5\n2 3.0 4\n\nid start\n")
+    (tmp_path / "x.txt").write_text("\nid start end\n1,0,5\n2 3.0 4\n\n")
     assert read_tracks(tmp_path / "x.txt") == [(1, 0, 5), (2, 3, 4)]
     (tmp_path / "x.txt").write_bytes(b"\xff\xfe1")
-    with pytest.raises(InputError, match=r"x\.txt: cannot be read as text"):
+    with pytest.raises(InputError, match=r"x\.txt, line 1: not UTF-16-LE"):
         read_tracks(tmp_path / "x.txt")
 
 
@@ -105,3 +105,11 @@ def test_an_annotation_without_a_number_is_named(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "scene_gt.png"), MASKS[0])
     with pytest.raises(InputError, match=r"scene_gt\.png: no frame number in the name"):
         anomalous_frames(tmp_path, 3)
+
+
+@pytest.mark.parametrize("names", [("arr_0",), ("gt", "boxes"), ()])
+def test_an_archive_without_masks_says_what_it_holds(tmp_path: Path, names: tuple[str, ...]) -> None:
+    np.savez(tmp_path / "v.npz", **{name: np.zeros((2, 6, 8)) for name in names})
+    held = ", ".join(names) or "nothing"
+    with pytest.raises(InputError, match=rf"v\.npz: .*there is no array masks in it; it holds {held}\); save it again"):
+        anomalous_frames(tmp_path / "v.npz")

@@ -63,5 +63,7 @@ def test_what_does_not_fit_is_named(root: Path) -> None:
     with pytest.raises(InputError, match=r"12_0175\.npy: missing; 1 of 2"):
         labels(root)
     masks.rename(root / "put away")
-    with pytest.raises(InputError, match=r"no labels; looked for test_frame_mask and frame_labels_shanghai\.npy"):
+    with pytest.raises(
+        InputError, match=r"no labels; looked for test_frame_mask, frame_masks, frame_labels_shanghai\.npy"
+    ):
         labels(root)

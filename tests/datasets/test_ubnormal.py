@@ -75,9 +75,10 @@ def test_folders_of_frames_and_tracks_beside_them(tmp_path: Path) -> None:
     (tmp_path / "Scene1" / f"{ABNORMAL}_tracks.txt").write_text("1 0 2\n2 1 9\n")
     (video,) = read(tmp_path).videos
     assert (video.labels.tolist(), video.masks, video.source.kind) == ([1, 1, 1, 1], None, "frames")
-    past, everything = sorted(read(tmp_path).notes, key=lambda note: "names.txt" in note)
+    past, one_class, everything = sorted(read(tmp_path).notes, key=lambda note: "names.txt" in note)
     assert "tracks reach to frame 8 (from 0), but abnormal_scene_1_scenario_2 has 4 frames" in past
     assert "all 1 videos were taken for test videos" in everything
+    assert one_class == "all 4 frames are labelled anomalous, so no AUC can be computed; label both classes"
 
 
 def test_what_is_missing_is_named(root: Path) -> None:

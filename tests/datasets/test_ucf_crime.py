@@ -140,13 +140,13 @@ def test_an_annotation_may_hold_more_than_the_list_but_not_less(root: Path) -> N
         ("Normal_Videos_003_x264.mp4  Normal  1  5  -1  -1", "1 events in Normal_Videos_003_x264"),
         ("Abuse028_x264.mp4  Abuse  240  165  -1  -1", "frames 240 to 165 are not an interval"),
         ("Abuse028_x264.mp4  Abuse  165  -1  -1  -1", "frames 165 to -1 are not an interval"),
-        ("Abuse028_x264.mp4  Abuse  165  2f0  -1  -1", "'2f0' is not a frame number"),
+        ("Abuse028_x264.mp4  Abuse  165  2f0  -1  -1", "'2f0' is not a whole number"),
         ("Abuse028_x264.mp4", "the class and the frame numbers are missing"),
     ],
 )
 def test_bad_lines_are_named(root: Path, line: str, says: str) -> None:
     (root / "Temporal_Anomaly_Annotation.txt").write_text(f"{OFFICIAL}\n{line}\n")
-    with pytest.raises(InputError, match=rf"Temporal_Anomaly_Annotation\.txt, line 5: {says}"):
+    with pytest.raises(InputError, match=rf"Temporal_Anomaly_Annotation\.txt, line 5.*: {says}"):
         open_weak(f"ucf-crime:{root}")
 
 
@@ -155,7 +155,7 @@ def test_unreadable_lists(root: Path) -> None:
     with pytest.raises(InputError, match=r"Anomaly_Train\.txt: this list is empty"):
         open_weak(f"ucf-crime:{root}")
     (root / "Anomaly_Train.txt").write_bytes(b"Abuse/\xff_x264.mp4")
-    with pytest.raises(InputError, match=r"Anomaly_Train\.txt: not UTF-8"):
+    with pytest.raises(InputError, match=r"Anomaly_Train\.txt, line 1: not UTF-8"):
         open_weak(f"ucf-crime:{root}")
     (root / "Anomaly_Train.txt").write_text(TEST)
     with pytest.raises(InputError, match="Abuse028_x264 is listed twice"):

@@ -188,8 +188,9 @@ def test_the_real_sample(shared_data: Path) -> None:
     found = read_ucsd(shared_data / "ucsd_ped2_original_sample")
     (video,) = found.videos
     assert (video.source.name, video.labels.tolist()) == ("Test003", [1] * 40)
-    (note,) = found.notes
+    note, one_class = found.notes
     assert "40 frames, but UCSDped2.m labels frames up to 146" in note
+    assert one_class == "all 40 frames are labelled anomalous, so no AUC can be computed; label both classes"
 
 
 @pytest.mark.realdata

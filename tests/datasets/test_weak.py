@@ -53,7 +53,9 @@ def test_labels_are_as_long_as_asked_and_normal_videos_have_none() -> None:
 def test_what_cannot_be_labelled_frame_by_frame() -> None:
     with pytest.raises(InputError, match="a: only the label of the video is known"):
         labels(WeakVideo("a", 1, "Abuse"), 5)
-    with pytest.raises(InputError, match="no label rule 'inclusive'; there are: exclusive, rtfm"):
+    with pytest.raises(
+        InputError, match=r"no label rule 'inclusive'; did you mean exclusive\? \(there are: exclusive, rtfm"
+    ):
         labels(WeakVideo("n", 0, "Normal"), 5, "inclusive")  # type: ignore[arg-type]
 
 
@@ -147,7 +149,7 @@ def test_a_folder_of_train_and_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        (["video,lable", "a,1"], r"no column label; it needs video,label and has: video, lable"),
+        (["video,lable", "a,1"], r"the first line must name the columns video,label; it names: video, lable"),
         (["video,label"], "lists no video"),
         (["video,label", "a,1", "b,maybe"], r"line 3: label 'maybe' is neither 0"),
         (["video,label", " ,1"], r"line 2: no video named"),
@@ -155,9 +157,9 @@ def test_a_folder_of_train_and_test(tmp_path: Path) -> None:
         (["video,label,start,end", "a,1,3,9", "a,1,,"], r"line 3: a is listed 2 times, and this row has no first"),
         (["video,label,start,end", "a,0,3,9"], r"line 2: a is labelled normal, but has anomalous frames 3 to 9"),
         (["video,label,start,end", "a,1,9,3"], r"line 2: frames 9 to 3 are not an interval"),
-        (["video,label,start,end", "a,1,9,"], r"line 2: end is '', not a whole number"),
+        (["video,label,start,end", "a,1,9,"], r"line 2, column end: empty; write a whole number"),
         (["video,label,frames,start,end", "a,1,10,3,10"], r"line 2: frame 10 is beyond the end of a, which has 10"),
-        (["video,label,frames", "a,1,many"], r"line 2: frames is 'many'"),
+        (["video,label,frames", "a,1,many"], r"line 2, column frames: 'many' is not a whole number"),
         (["video,label,frames", "a,1,0"], r"line 2: frames is 0"),
         (["video,label,class", "a,1,normal"], r"line 2: an anomalous video of class normal"),
     ],

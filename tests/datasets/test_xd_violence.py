@@ -104,7 +104,7 @@ def test_anomalous_test_videos_must_be_annotated(root: Path) -> None:
     [
         (f"{RIOT} 0", "1 frame numbers do not make pairs"),
         (f"{RIOT} 9 4", "frames 9 to 4"),
-        (f"{RIOT} 0 x", "'x' is not a frame number"),
+        (f"{RIOT} 0 x", "frame number 2: 'x' is not a whole number"),
         (RIOT, "no frame numbers"),
         ("v=abc__#1 0 4", "does not hold the name of a video of XD-Violence"),
         ("v=abc__#1_label_B3-0-0 0 4", "'B3-0-0' are not classes of XD-Violence"),

@@ -177,7 +177,7 @@ def test_from_pixels_to_scores(street: Path, colour_network: Path, tmp_path: Pat
         (["video,label", "a00,0", "a01,1", "nobody,1", "a02,0", "a03,1"], "no features of nobody"),
         (["video,label", "a00,0", "a02,0", "a04,0"], "fewer than two anomalous videos"),
         (["video,label", "a00,2"], "line 2"),
-        (["name,label", "a00,0"], "no column video"),
+        (["name,label", "a00,0"], "must name the columns video,label; it names: name, label"),
     ],
 )
 def test_labels_that_cannot_be(lines: list[str], said: str, world: Path, tmp_path: Path, ask: Ask) -> None:

@@ -125,19 +125,20 @@ def test_evaluate_shows_protocols_and_baseline(street: Path, trained: Path, ask:
     rows = json.loads(answer.out)["rows"]
     protocols = {row["protocol"] for row in rows}
     assert {"honest", "paper/sdmae/ped2", "code/sdmae/avenue"} <= protocols
-    assert {row["system"] for row in rows} == {"sdmae", "frame_difference"} and len(rows) == 2 * len(protocols)
+    baselines = {"frame_difference", "optical_flow", "clock", "running_median"}
+    assert {row["system"] for row in rows} == {"sdmae", *baselines} and len(rows) == 5 * len(protocols)
     assert all(row["causal"] for row in rows if row["protocol"] == "honest")
     table = ask("evaluate", trained, "--data", f"folder:{street / 'testing'}", "--protocol", "honest")
-    assert table.status == 0 and "frame_difference" in table.out and "micro AUC" in table.out
+    assert table.status == 0 and "clock (baseline)" in table.out and "micro AUC" in table.out
 
 
 def test_bench_reports_stages_and_floors(street: Path, trained: Path, ask: Ask) -> None:
-    answer = ask("bench", trained, street / "testing" / "videos" / "01.mp4", "--frames", 16, "--rounds", 1, "--json")
+    answer = ask("bench", trained, street / "testing" / "videos" / "01.mp4", "--frames", 16, "--rounds", 3, "--json")
     assert answer.status == 0, answer.err
     result = json.loads(answer.out)
     assert sum(result["shares"].values()) == pytest.approx(1)
     assert result["frames"] == 16 and result["gflop"] > 0
-    assert result["end_to_end"] < 1.5 * min(result["decode"], result["forward"])
+    assert result["end_to_end"] < 2 * min(result["decode"], result["forward"])
     assert (result["runtime"], result["precision"], result["videos"]) == ("torch", "fp32", ["01"])
     assert 0 < result["latency"]["p50"] <= result["latency"]["p95"] <= result["latency"]["p99"]
     assert result["cameras"] == int(result["end_to_end"] // result["fps"]) and result["peak_mib"] > 0
@@ -150,7 +151,7 @@ def test_bench_takes_several_videos_and_says_how_many_cameras(street: Path, trai
     assert "measured 01, 02: 16 frames, torch in fp32 on cpu" in answer.out
     assert "latency" in answer.out and "at 0.001 frames/s." in answer.out
     assert "above 0" in ask("bench", trained, *videos, "--fps", 0).err
-    assert "at least 1" in ask("bench", trained, *videos, "--rounds", 0).err
+    assert "greater than or equal to 1" in ask("bench", trained, *videos, "--rounds", 0).err
 
 
 def test_thresholds_are_refused_that_the_video_cannot_support(trained: Path, street: Path, ask: Ask) -> None:
@@ -175,7 +176,8 @@ def test_import_and_calibrate(street: Path, trained: Path, tmp_path: Path, ask: 
     video = street / "testing" / "videos" / "01.mp4"
     uncalibrated = ask("score", tmp_path / "run", video, "--out", tmp_path / "out")
     assert uncalibrated.status == 2 and "oddframe calibrate" in uncalibrated.err
-    assert ask("calibrate", tmp_path / "run", street / "training" / "videos").status == 0
+    calibrated = ask("calibrate", tmp_path / "run", street / "training" / "videos", "--in-place")
+    assert calibrated.status == 0 and "cannot be checked" in calibrated.out
     scored = oddframe.load_run(tmp_path / "run").score(video)
     assert list(scored.videos[0].components) == ["teacher", "student"] and scored.videos[0].map is None
 
@@ -188,21 +190,31 @@ def test_every_real_video_is_scored_or_refused_with_a_line(
     answer = ask("score", trained, shared_data / "videos", "--out", tmp_path / "out", "--no-overlay", "--json")
     assert answer.status == 3 and "Traceback" not in answer.err
     skipped = {Path(item["video"]).name for item in json.loads(answer.out)["skipped"]}
-    assert skipped == {"truncated_no_moov", "empty", "text", "audio_only"}
+    slower = {"mma_spatiotemporal_6fps"}  # than the video that was learned from: frames between cannot be made up
+    assert skipped == {"truncated_no_moov", "empty", "text", "audio_only"} | slower
     done = {path.stem for path in (tmp_path / "out" / "scores").rglob("*.npz")}
-    assert len(done) == 13 + 8
+    assert len(done) == 13 + 8 - len(slower)
 
 
 @pytest.mark.slow
-def test_the_demo_tells_what_it_planted_and_found(tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("options", "system", "least"),
+    [([], "camera", 0.75), (["--recipe", "sdmae-small", "--budget", "16steps"], "sdmae", 0.0)],
+)
+def test_the_demo_tells_what_it_planted_and_found(
+    options: list[str], system: str, least: float, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ODDFRAME_CACHE", str(tmp_path / "cache"))
-    for name, value in (("TRAINING_VIDEOS", 5), ("TEST_VIDEOS", 2), ("SECONDS", 12.0)):
+    for name, value in (("TRAINING_VIDEOS", 4), ("TEST_VIDEOS", 2), ("SECONDS", 12.0)):
         monkeypatch.setattr(f"oddframe.workflow.demo.{name}", value)
-    answer = ask("demo", "--out", tmp_path / "demo", "--budget", "16steps", "--json")
+    answer = ask("demo", "--out", tmp_path / "demo", *options, "--json")
     assert answer.status == 0, answer.err
     result = json.loads(answer.out)
-    assert 0 <= result["micro_auc"] <= 1 and result["micro_auc"] == result["evaluation"]["rows"][0]["micro_auc"]
-    assert {planted["kind"] for planted in result["planted"]} <= {"cyclist", "cart", "car"} and result["planted"]
+    rows = result["evaluation"]["rows"]
+    assert rows[0]["system"] == system and result["micro_auc"] == rows[0]["micro_auc"] > least
+    assert {"frame_difference", "optical_flow", "clock"} <= {row["system"] for row in rows}
+    kinds = {planted["kind"] for planted in result["planted"]}
+    assert kinds and (system == "camera" or kinds <= {"cyclist", "cart", "car"})
     assert all(Path(path).exists() for path in result["files"].values())
     again = ask("demo", "--out", tmp_path / "demo")
     assert again.status == 2 and "already holds a demo" in again.err

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from oddframe.errors import InputError
 from oddframe.evaluation.auc import average_precision
-from oddframe.evaluation.events import durations, evaluate_events, latency_average_precision
+from oddframe.evaluation.events import evaluate_events, latency_average_precision
 from oddframe.scoring.events import find_events
 from oddframe.types import Event, FrameScores, VideoInfo
+from oddframe.video.pauses import durations
 
 Video = tuple[np.ndarray, np.ndarray, np.ndarray]
 

@@ -175,7 +175,7 @@ def test_a_result_is_plain_json_and_undefined_is_null() -> None:
     result = evaluate([scores], {"a": np.zeros(3, np.int8)}, Protocol("p", ""), rule(x=1))
     row = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert row["micro_auc"] is None and row["macro_auc"] is None and row["eer"] is None
-    assert row["smoothing"] == {"kind": "none", "taps": 37, "sigma": 11.0}
+    assert row["smoothing"] == {"kind": "none", "taps": 37, "sigma": 11.0, "rate": None}
     assert (row["frames"], row["positives"], row["causal"], row["one_class_videos"]) == (3, 0, True, ["a"])
 
 

@@ -28,13 +28,14 @@ from oddframe.evaluation.protocols import (
     protocols_for,
     read_protocols,
 )
+from oddframe.extras import how_to_install
 from oddframe.models.mil import ENTRY
 from oddframe.scoring.combine import ScoreRule, combine, measure_bounds, minmax
 from oddframe.scoring.smooth import smooth
 from oddframe.settings import Smoothing
 from oddframe.types import Combination, FrameScores, VideoInfo
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocols.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "protocols.md"
 NONE = Smoothing("none")
 
 
@@ -242,9 +243,9 @@ def test_an_entry_may_say_a_protocol_in_short() -> None:
     ("change", "message"),
     [
         ({"smoothness": 3}, "model mil: protocol 'paper/mil' has an unknown field 'smoothness'"),
-        ({"name": "paper/mill"}, "protocol 'paper/mill': call it paper/mil"),
+        ({"name": "paper/mill"}, "protocol 'paper/mill': its name must begin with paper/mil"),
         ({"smoothing": ("centred", 8, 2.0)}, "protocol 'paper/mil': centred smoothing needs an odd number"),
-        ({"smoothing": ("centred", 9, 2.0, 1)}, "protocol 'paper/mil': .* takes from"),
+        ({"smoothing": ("centred", 9, 2.0, 25.0, 1)}, "protocol 'paper/mil': .* takes from"),
     ],
 )
 def test_a_wrong_protocol_of_an_entry_is_named(change: dict[str, Any], message: str) -> None:
@@ -271,5 +272,5 @@ except InputError as error:
 
 def test_without_torch_honest_is_left_and_one_line_says_what_is_missing() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
-    line = 'model sdmae needs the library torch: pip install "oddframe[torch]"'
+    line = f"model sdmae needs the library torch: {how_to_install('torch')}"
     assert done.stdout.splitlines() == [f"['honest'] only the protocol honest is used: {line}", line], done.stderr

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 MakeVideo = Callable[..., VideoSource]
 

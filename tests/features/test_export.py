@@ -114,7 +114,7 @@ def test_an_onnx_network_is_its_own_twin(tmp_path: Path) -> None:
 def test_without_onnxscript_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = small_clip(tmp_path)
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(InputError, match=r"onnxscript: pip install .oddframe\[export\]"):
+    with pytest.raises(InputError, match=r"onnxscript: pip install .\.\[export\]"):
         onnx_twin(original, tmp_path / "twin")
     assert not (tmp_path / "twin").exists()
 
@@ -132,7 +132,7 @@ from oddframe.scoring.features import FeatureScorer
 from oddframe.scoring.scorer import ScoreStore
 from oddframe.settings import Smoothing
 from oddframe.types import Combination
-from oddframe.video.sources import find_videos
+from oddframe.video.search import find_videos
 
 video, folder, out = map(Path, sys.argv[1:])
 extractors = {"toy": (load_extractor(folder), SnippetSampling())}

@@ -16,7 +16,8 @@ from oddframe.features.extract import Seconds, cut, extract, resized
 from oddframe.features.extractor import Extractor, Preprocessing
 from oddframe.features.snippets import SnippetSampling
 from oddframe.types import VideoInfo
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 MakeVideo = Callable[..., VideoSource]
 

@@ -123,3 +123,27 @@ def test_real_segments(shared_data: Path) -> None:
     assert len(source.videos) == 709 and source.dim == 4096
     rows = source.load("Fighting003_x264").features
     assert rows.shape == (32, 4096) and np.allclose(np.linalg.norm(rows, axis=1), 1, atol=2e-3)
+
+
+def test_transposed_arrays_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a.npy", np.zeros((1024, 37)))
+    with pytest.raises(InputError, match=r"a\.npy: 1024 rows of length 37, .*looks transposed: store \(n, D\)"):
+        open_layout("rtfm", tmp_path)
+    save(tmp_path / "a.npy", np.zeros((37, 1024)))
+    save(tmp_path / "b.npy", np.zeros((1024, 40)))
+    source = open_layout("rtfm", tmp_path)
+    with pytest.raises(InputError, match=r"b\.npy: vectors of length 40, .* have 1024; transpose the array"):
+        source.load("b")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_other_types_of_numbers_are_read_if_float32_holds_them(tmp_path: Path, dtype: type) -> None:
+    save(tmp_path / "a.npy", np.full((3, 4), 2.5, dtype))
+    assert open_layout("rtfm", tmp_path).load("a").features.tolist() == [[2.5] * 4] * 3
+    save(tmp_path / "a.npy", np.full((3, 4), 1e300))
+    with pytest.raises(InputError, match="NaN or infinity in 3 of 3 rows"):
+        open_layout("rtfm", tmp_path)
+    for odd in (np.ones((3, 4), int), np.full((3, 4), "a"), np.ones((3, 4), complex)):
+        save(tmp_path / "a.npy", odd)
+        with pytest.raises(InputError, match="features have to be rows of floating-point numbers"):
+            open_layout("rtfm", tmp_path)

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from oddframe.errors import InputError
+from oddframe.features.collection import Collection
 from oddframe.features.extract import extract
 from oddframe.features.extractor import fingerprint
 from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_features, open_store
+from oddframe.video.identity import content_key
 from oddframe.video.sources import VideoSource
 
 MakeVideo = Callable[..., VideoSource]
@@ -59,6 +61,16 @@ def test_what_goes_in_comes_out(filled: tuple[FeatureStore, VideoSource, Snippet
         assert set(stored.files) == {"features", "time", "meta"}
 
 
+def test_features_are_mapped_and_not_read_into_memory(
+    filled: tuple[FeatureStore, VideoSource, SnippetFeatures],
+) -> None:
+    store, source, features = filled
+    turned = replace(features, features=np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)))
+    store.save(turned, source)
+    loaded = store.load("v").features
+    assert isinstance(loaded, np.memmap) and np.array_equal(loaded, turned.features)
+
+
 def test_names_with_folders_in_natural_order(
     filled: tuple[FeatureStore, VideoSource, SnippetFeatures],
 ) -> None:
@@ -98,15 +110,57 @@ def test_unchanged_videos_are_held(
     assert not store.holds(source)
 
 
-def test_touched_and_damaged_videos_are_not_held(filled: tuple[FeatureStore, VideoSource, SnippetFeatures]) -> None:
+def test_touched_videos_are_held_and_damaged_files_are_not(
+    filled: tuple[FeatureStore, VideoSource, SnippetFeatures],
+) -> None:
     store, source, _ = filled
     os.utime(source.path / "003.png", (1, 2_000_000_000))
-    assert not store.holds(source)
-    store.save(filled[2], source)
-    assert store.holds(source)
+    assert store.holds(source), "its content is the same"
     file = store.path / "v.npz"
     file.write_bytes(file.read_bytes()[:100])
     assert not store.holds(source)
+
+
+def test_one_image_changed_in_place_is_not_held(filled: tuple[FeatureStore, VideoSource, SnippetFeatures]) -> None:
+    store, source, _ = filled
+    image = source.path / "007.png"
+    before, picture = image.stat(), (source.path / "008.png").read_bytes()
+    assert picture != image.read_bytes()
+    image.write_bytes(picture)
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not store.holds(source)
+
+
+def test_an_equal_video_under_another_name_is_held_there_too(
+    filled: tuple[FeatureStore, VideoSource, SnippetFeatures],
+) -> None:
+    store, source, features = filled
+    moved = VideoSource("night/w", source.path.rename(source.path.with_name("w")), "frames")
+    assert store.holds(moved)
+    kept = open_store(store.path).load("night/w")
+    assert np.array_equal(kept.features, features.features) and kept.info is not None
+    assert (kept.info.name, kept.info.path) == ("night/w", str(moved.path))
+    assert store.key("night/w") == store.key("v") != "" == store.key("nothing")
+
+
+def test_features_without_a_key_are_not_held(filled: tuple[FeatureStore, VideoSource, SnippetFeatures]) -> None:
+    store, source, _ = filled
+    assert store.unkeyed([source]) == []
+    with np.load(store.path / "v.npz") as stored:
+        arrays = dict(stored)
+    meta = json.loads(str(arrays["meta"]))
+    del meta["info"]["key"]
+    np.savez(store.path / "v.npz", **{**arrays, "meta": np.array(json.dumps(meta))})
+    assert open_store(store.path).load("v").frames == 20, "what is asked for by name is still read"
+    assert not store.holds(source) and store.unkeyed([source]) == ["v"]
+    assert Collection([str(store.path)]).content_key("v", ["colours"]) == ""
+
+
+def test_a_collection_knows_the_content_behind_features(
+    filled: tuple[FeatureStore, VideoSource, SnippetFeatures],
+) -> None:
+    store, source, _ = filled
+    assert Collection([str(store.path)]).content_key("v.mp4", ["colours"]) == content_key(source)
 
 
 def test_another_video_of_the_same_name_is_refused(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.camera import FEWEST, FOLLOW, LIGHT, CameraDetector
+from oddframe.models.reasons import Reason
 from oddframe.types import VideoInfo
+from oddframe.video.decode import Frame
 
 INFO = VideoInfo("camera", "camera.mp4", 64, 48, 10.0)
 TINY = {"height": 48, "monitors": {"height": 16}, "scene": {"rows": 4, "columns": 8}}
@@ -77,10 +80,13 @@ def test_a_mode_seldom_seen_takes_the_levels_of_all() -> None:
     modes = np.array([0] * (count - 3) + [1] * 3)
     values = np.random.default_rng(2).normal(5, 1, (count, len(detector.components)))
     values[modes == 1] += 100
-    detector.set_levels(modes, values, np.ones((count, 2)))
+    detector.set_levels(modes, values, values / 2, np.ones((count, 2)))
     assert detector.levels is not None and detector.levels.shape[0] == 2
-    np.testing.assert_allclose(detector.levels[1, 0], [values[:, 0].mean(), values[:, 0].std()])
-    np.testing.assert_allclose(detector.levels[0, 0, 0], values[modes == 0, 0].mean())
+    speed, look = (list(detector.components).index(name) for name in ("speed", "look"))
+    np.testing.assert_allclose(detector.levels[1, speed], [values[:, speed].mean(), values[:, speed].std() / 2])
+    np.testing.assert_allclose(detector.levels[0, speed, 0], values[modes == 0, speed].mean())
+    np.testing.assert_allclose(detector.levels[0, look, 0], np.quantile(values[modes == 0, look], 0.9))
+    assert detector.levels[:, list(detector.components).index(LIGHT)].tolist() == [[1.0, 0.1], [1.0, 0.1]]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +103,61 @@ def test_options_are_checked(options: dict[str, object], fault: str) -> None:
         camera(**options)
 
 
+def test_the_map_tells_of_components_that_are_shown_alone() -> None:
+    detector = camera()
+    rng = np.random.default_rng(0)
+    frames = rng.integers(90, 110, (40, 48, 64, 3)).astype(np.uint8)
+    video = [Frame(n, n / 10, image) for n, image in enumerate(frames)]
+    detector.begin_learning(0)
+    for chunk in stream_chunks(iter(video), detector.window, 8):
+        detector.learn(chunk)
+    detector.finish_learning()
+    found: list[np.ndarray] = []
+    for shown in (list(detector.components), ["speed"], ["look"]):
+        detector.show(shown)
+        other = camera()
+        other.load_state(detector.state())
+        assert other.shown == frozenset(shown)
+        other.begin_video()
+        maps = [other.score(chunk).map for chunk in stream_chunks(iter(video), other.window, 8)]
+        found.append(np.concatenate([one for one in maps if one is not None]))
+    everything, speed, look = found
+    detector.show(["speed"])
+    values = np.zeros((3, len(detector.components)))
+    values[:, list(detector.components).index("dwell")] = 50
+    assert (detector.shown_peaks(values, np.full((3, 2), 7.0)) < [1, 8]).all(), "dwell is not shown"
+    detector.show(["speed", "dwell"])
+    assert (detector.shown_peaks(values, np.full((3, 2), 7.0))[:, 0] == 50).all()
+    assert (everything >= np.maximum(speed, look)).all() and not np.array_equal(speed, look)
+    assert not np.array_equal(everything, speed)
+
+
 def test_a_state_without_levels_is_refused() -> None:
     with pytest.raises(BundleError, match="levels is missing"):
         camera().load_state({})
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "odd"),
+        (10.5, "odd"),  # hardly more than usual
+        (300.0, "odd, 3.0 times as far from it as the oddest place of a usual frame"),
+        (2e6, "odd, more than 10 times as far from it as the oddest place of a usual frame"),
+    ],
+)
+def test_a_reason_without_a_number_is_held_against_a_usual_frame(
+    value: float | None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mode in which the component is highest as a rule is what counts."""
+    detector = levelled(2)
+    monkeypatch.setattr(detector.parts["monitors"], "explain", lambda *_: Reason("odd", None, value))
+    found = detector.explain("speed", [])
+    assert found is not None and (found.words, found.part) == (words, "monitors")
+    assert detector.look_back("dwell") > detector.look_back("speed")
+
+
+def test_pictures_of_normal_moments_are_an_option() -> None:
+    assert camera().moments == 50 and camera(moments=0).moments == 0
+    with pytest.raises(RecipeError, match="moments is -1"):
+        camera(moments=-1)

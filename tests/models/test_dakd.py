@@ -356,7 +356,7 @@ def test_a_run_repeats_to_the_bit_and_resumes_in_the_student(tmp_path: Path) -> 
             return super().batch(*args)
 
     plan = TrainingPlan(batch_size=4)
-    how = TrainingOptions(accelerator="cpu", progress=False, checkpoint_seconds=0)
+    how = TrainingOptions(device="cpu", progress=False, checkpoint_seconds=0)
     options: dict[str, Any] = {"teacher_epochs": 2, "student_epochs": 2, "head_dropout": 0.5}
     whole, resumed = tiny(**options), tiny(**options)
     train(whole, bags(), bags(), plan, tmp_path / "whole", how)

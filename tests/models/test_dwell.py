@@ -9,6 +9,7 @@ from oddframe.models.dwell import DwellLearning, Normal, Stay
 from oddframe.models.timing import TICK
 
 GRID = np.random.default_rng(0).uniform(40, 180, (12, 16)).astype(np.float32)
+NOTHING = np.zeros(GRID.shape, bool)  # moves
 
 
 def learned(seconds: float = 40, seed: int = 0, lights: tuple[float, ...] = (1.0,)) -> Normal:
@@ -17,7 +18,7 @@ def learned(seconds: float = 40, seed: int = 0, lights: tuple[float, ...] = (1.0
     for light in lights:
         learner.begin_video()
         for n in range(round(seconds / TICK)):
-            learner.push(n * TICK, (GRID * light + rng.normal(0, 0.5, GRID.shape)).astype(np.float32))
+            learner.push(n * TICK, (GRID * light + rng.normal(0, 0.5, GRID.shape)).astype(np.float32), NOTHING)
     return learner.finish()
 
 
@@ -29,9 +30,27 @@ def with_object(grid: np.ndarray, value: float = 60) -> np.ndarray:
 
 def test_stay_is_the_share_of_the_last_five_seconds() -> None:
     stay, there = Stay(), np.ones((1, 1), bool)
-    found = [float(stay.push(n * TICK, there if n < 50 else ~there, TICK if n else 0.0)[0, 0]) for n in range(80)]
+    found = [
+        float(stay.push(n * TICK, there if n < 50 else ~there, there, TICK if n else 0.0)[0, 0, 0]) for n in range(80)
+    ]
     assert found[:26:5] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     assert found[40] == pytest.approx(1) and found[61] == pytest.approx(0.52) and found[79] == 0
+
+
+def test_rest_grows_while_something_stands_still_and_falls_four_times_as_fast() -> None:
+    stay, there = Stay(), np.ones((1, 1), bool)
+    found = [
+        float(stay.push(n * TICK, there if n < 40 else ~there, ~there, TICK if n else 0.0)[1, 0, 0]) for n in range(60)
+    ]
+    assert found[:26:5] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert found[39] == pytest.approx(1) and found[41] == pytest.approx(1 - 2 * 0.16) and found[47] == 0
+
+
+def test_a_crowd_that_passes_stays_but_does_not_rest() -> None:
+    stay, there = Stay(), np.ones((1, 1), bool)
+    for n in range(50):
+        share, rest = stay.push(n * TICK, there, there, TICK)[:, 0, 0]
+    assert share == pytest.approx(1) and rest == 0
 
 
 def test_foreground_is_where_something_is() -> None:
@@ -49,9 +68,8 @@ def test_every_light_that_was_learned_has_its_background() -> None:
     for video, grid in enumerate((GRID, 20 * dark)):
         learner.begin_video()
         for n in range(60):
-            learner.push(
-                n * TICK, (grid + np.random.default_rng((video, n)).normal(0, 0.3, GRID.shape)).astype(np.float32)
-            )
+            noise = np.random.default_rng((video, n)).normal(0, 0.3, GRID.shape)
+            learner.push(n * TICK, (grid + noise).astype(np.float32), NOTHING)
     normal = learner.finish()
     assert len(normal.background) == 2
     for grid in (GRID, (20 * dark).astype(np.float32)):
@@ -68,9 +86,11 @@ def test_what_stays_where_nobody_stays_is_many_deviations_and_where_somebody_oft
     rng = np.random.default_rng(2)
     for n in range(600):
         grid = with_object(GRID) if n % 150 < 60 else GRID
-        learner.push(n * TICK, (grid + rng.normal(0, 0.5, GRID.shape)).astype(np.float32))
-    usual = learner.finish().unusual(there.astype(np.float32)).max()
-    assert learned().unusual(there.astype(np.float32)).max() > 15 > 3 * usual
+        learner.push(n * TICK, (grid + rng.normal(0, 0.5, GRID.shape)).astype(np.float32), NOTHING)
+    stay = np.stack([there, there]).astype(np.float32)
+    usual = learner.finish().unusual(stay).max(axis=(1, 2))
+    unusual = learned().unusual(stay).max(axis=(1, 2))
+    assert (unusual > 15).all() and (3 * usual < 15).all()
 
 
 def test_memory_of_learning_is_bounded_and_its_sample_is_the_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +99,7 @@ def test_memory_of_learning_is_bounded_and_its_sample_is_the_seeds(monkeypatch: 
     for seed in (0, 0, 1):
         learner = DwellLearning(seed)
         for n in range(3000):
-            learner.push(n * TICK, GRID)
+            learner.push(n * TICK, GRID, NOTHING)
         assert sum(map(len, learner._blocks.values())) <= 600
         held.append(list(learner._blocks))
     assert held[0] == held[1] != held[2]
@@ -91,7 +111,7 @@ def test_stretches_shorter_than_five_seconds_do_not_make_everything_dwell() -> N
         learner.begin_video()
         for n in range(10):
             grid = with_object(GRID) if video % 3 == 0 else GRID
-            learner.push(n * TICK, (grid + rng.normal(0, 0.5, GRID.shape)).astype(np.float32))
-    there = np.zeros(GRID.shape, np.float32)
-    there[4:6, 5:7] = 1
+            learner.push(n * TICK, (grid + rng.normal(0, 0.5, GRID.shape)).astype(np.float32), NOTHING)
+    there = np.zeros((2, *GRID.shape), np.float32)
+    there[:, 4:6, 5:7] = 1
     assert learner.finish().unusual(there).max() < 6 < learned(2).unusual(there).max()

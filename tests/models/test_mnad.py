@@ -635,7 +635,7 @@ def test_impossible_options_are_refused(options: dict[str, object], message: str
 
 def test_unknown_preset() -> None:
     for variant in VARIANTS:
-        with pytest.raises(RecipeError, match="no preset 'papper'; there are: paper, code"):
+        with pytest.raises(RecipeError, match="no preset 'papper'; did you mean paper"):
             tiny("papper", variant=variant)
 
 

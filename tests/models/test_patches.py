@@ -243,3 +243,15 @@ def test_what_is_missing_is_said(normal: list[NDArray[np.uint8]]) -> None:
     other.network = lambda frames: colours(frames)[:, 1:]
     with pytest.raises(InputError, match="made for other blocks"):
         other.score(chunks(normal[0])[0])
+
+
+def test_the_oddest_patch_is_told_with_its_place(normal: list[NDArray[np.uint8]]) -> None:
+    detector = fitted(normal)
+    frame = normal[0][20:21].copy()
+    frame[:, 64:80, 128:144] = (250, 0, 250)
+    reason = detector.explain("patch", iter(chunks(np.concatenate([normal[0][:3], frame]))))
+    assert reason is not None and reason.place == pytest.approx((8 / 10, 4 / 6, 9 / 10, 5 / 6))
+    assert reason.value == pytest.approx(scores(detector, frame)[0][0])
+    assert "looks like nothing seen at this place" in reason.words
+    detector.network = None
+    assert detector.explain("patch", iter(chunks(frame))) is None

@@ -33,6 +33,9 @@ NAMES = {
     "static_encoder_func.proj.last_layer": "appearance_encoder.last",
     "static_decoder_func.flow.de-layer1.0.conv1.1": "appearance_decoder.stages.0.conv1",
 }
+# In float32 a gradient is a sum over all pixels in the order of the processor's kernels. Between processors its norm
+# differs by up to 2.4e-4 of itself, where rounding the weights moves it by 2e-5 (float64 stays within 1e-9 on all).
+GRADIENT = 5e-4
 
 
 class Case:
@@ -145,7 +148,7 @@ def test_autoencoder_step(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     close(losses["loss"], GOLDEN["AE_loss_train"], case)
     for released, norm in GOLDEN["AE_gradnorm"].items():
         # The appearance decoder's features are about 1e-7: in float32 the sign of some of them is rounding.
-        single = 5e-2 if released.startswith("static") else 1e-4
+        single = 5e-2 if released.startswith("static") else GRADIENT
         close(gradient(case.model, released).norm(), norm, case, single=single)
     assert case.model.centres.grad is None
 
@@ -155,7 +158,7 @@ def test_cluster_step(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     close(losses["cluster"], sum(GOLDEN["cluster_loss_train"]), case)
     close(losses["loss"], 0.1 * sum(GOLDEN["cluster_loss_train"]), case)
     for released, norm in GOLDEN["cluster_gradnorm"].items():
-        close(gradient(case.model, released).norm(), norm, case)
+        close(gradient(case.model, released).norm(), norm, case, single=GRADIENT)
 
 
 def test_cluster_loss_of_each_clip_in_train_mode(case: Case) -> None:

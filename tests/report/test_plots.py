@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.report.plots import demo_picture, plot_rocs, plot_timeline
+from oddframe.report.plots import demo_picture, operating_point, plot_rocs, plot_timeline
 from oddframe.report.style import EVENT, SCORE, TRUTH, bgr
+from oddframe.report.units import ThresholdUnits
 
 if TYPE_CHECKING:
     from tests.report.conftest import Scene
 
-THRESHOLD = 1.0
+UNITS = ThresholdUnits(0.0, 1.0, normal=0.8)
 
 
 def read(path: Path) -> NDArray[np.uint8]:
@@ -30,15 +31,15 @@ def pixels_of(picture: NDArray[np.uint8], colour: str, opacity: float = 1.0) -> 
 
 
 def test_timeline_shows_curve_events_and_truth(scene: Scene, tmp_path: Path) -> None:
-    plot_timeline(tmp_path / "with.png", scene.scores, THRESHOLD, scene.events, scene.labels)
-    plot_timeline(tmp_path / "without.png", scene.scores, THRESHOLD, [])
+    plot_timeline(tmp_path / "with.png", scene.scores, UNITS, scene.events, scene.labels)
+    plot_timeline(tmp_path / "without.png", scene.scores, UNITS, [])
     with_, without = read(tmp_path / "with.png"), read(tmp_path / "without.png")
     assert pixels_of(with_, SCORE) > 500
     assert pixels_of(with_, EVENT) > 500
-    assert pixels_of(with_, TRUTH, 0.18) > 5000
+    assert pixels_of(with_, TRUTH, 0.25) > 5000
     assert pixels_of(without, SCORE) > 500
     assert pixels_of(without, EVENT) == 0
-    assert pixels_of(without, TRUTH, 0.18) == 0
+    assert pixels_of(without, TRUTH, 0.25) == 0
 
 
 def test_roc_depends_on_the_order_alone(tmp_path: Path) -> None:
@@ -65,8 +66,17 @@ def test_several_rocs_in_one_picture_are_told_apart(tmp_path: Path) -> None:
     assert (a != c).any()
 
 
+def test_the_point_of_a_threshold_lies_on_its_curve_and_is_drawn(tmp_path: Path) -> None:
+    labels, scores = np.array([0, 0, 0, 0, 1, 1]), np.array([0.1, 0.9, 0.2, 0.3, 0.8, 0.95])
+    assert operating_point(labels, scores, 0.8) == (0.25, 1.0)
+    assert operating_point(labels, scores, 2.0) == (0.0, 0.0)
+    plot_rocs(tmp_path / "a.png", {"gate": (labels, scores)})
+    plot_rocs(tmp_path / "b.png", {"gate": (labels, scores)}, points={"gate": (0.25, 1.0)})
+    assert pixels_of(read(tmp_path / "b.png"), SCORE) > pixels_of(read(tmp_path / "a.png"), SCORE) + 50
+
+
 def test_demo_picture_shows_calm_and_event_frames_above_the_curve(scene: Scene, tmp_path: Path) -> None:
-    demo_picture(tmp_path / "d.png", scene.source, scene.scores, THRESHOLD, scene.events, scene.labels)
+    demo_picture(tmp_path / "d.png", scene.source, scene.scores, UNITS, scene.events, scene.labels)
     picture = read(tmp_path / "d.png")
     height, width = picture.shape[:2]
     assert width == 1500
@@ -79,7 +89,7 @@ def test_demo_picture_shows_calm_and_event_frames_above_the_curve(scene: Scene, 
 
 def test_demo_picture_of_a_video_without_event_or_map(scene: Scene, tmp_path: Path) -> None:
     calm = replace(scene.scores, map=None, score=np.zeros(len(scene.time)))
-    demo_picture(tmp_path / "d.png", scene.source, calm, THRESHOLD, [])
+    demo_picture(tmp_path / "d.png", scene.source, calm, UNITS, [])
     assert pixels_of(read(tmp_path / "d.png"), EVENT) == 0
 
 
@@ -87,6 +97,6 @@ def test_a_video_of_one_frame(scene: Scene, tmp_path: Path) -> None:
     s = scene.scores
     components = {name: values[:1] for name, values in s.components.items()}
     one = replace(s, frame=s.frame[:1], time=s.time[:1], components=components, score=s.score[:1], map=s.map[:1])
-    demo_picture(tmp_path / "d.png", scene.source, one, THRESHOLD, [])
-    plot_timeline(tmp_path / "t.png", one, THRESHOLD, [], [1])
+    demo_picture(tmp_path / "d.png", scene.source, one, UNITS, [])
+    plot_timeline(tmp_path / "t.png", one, UNITS, [], [1])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["d.png", "t.png"]

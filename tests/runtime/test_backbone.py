@@ -50,7 +50,10 @@ def test_the_file_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("ODDFRAME_CACHE", str(tmp_path))
     made = cached_backbone(BLOCKS)
     assert made.parent == tmp_path / "backbones" and made.is_file()
-    monkeypatch.setattr(backbone, "write_backbone", None)
+    content = made.read_bytes()
+    made.write_bytes(content[:-1] + b"?")
+    assert cached_backbone(BLOCKS) == made and made.read_bytes() == content, "a damaged one is made again"
+    monkeypatch.setattr(backbone, "onnx_graph", None)
     assert cached_backbone(BLOCKS) == made
     assert open_backbone(BLOCKS, "onnx")(FRAMES[:1]).shape == (1, 6, 10, 64)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from onnx_toys import write_network
 
 from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import InputError
@@ -64,22 +69,32 @@ def said(runtime: Runtime, parts: list[Chunk]) -> Mapping[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {}
+def graph_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The graph of a system at its small size, which is made once."""
+    folder = tmp_path_factory.mktemp("graphs")
+
+    @cache
+    def made(name: str) -> Path:
+        (folder / name).mkdir()
+        write_window_graph(make(name), folder / name / "g.onnx")
+        return folder / name / "g.onnx"
+
+    return made
 
 
 @pytest.fixture(params=SMALL)
-def detector(request: pytest.FixtureRequest) -> Detector:
-    return make(request.param)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture
-def graph(detector: Detector, graphs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    name = type(detector).__name__
-    if name not in graphs:
-        graphs[name] = tmp_path_factory.mktemp("graphs") / f"{name}.onnx"
-        write_window_graph(detector, graphs[name])
-    return graphs[name]
+def detector(name: str) -> Detector:
+    return make(name)
+
+
+@pytest.fixture
+def graph(name: str, graph_of: Callable[[str], Path]) -> Path:
+    return graph_of(name)
 
 
 @pytest.mark.parametrize("target", ["onnx", "openvino"])
@@ -104,9 +119,9 @@ def test_bf16_is_asked_for_and_fp32_is_the_default_of_nobody_else(detector: Dete
     assert any(np.abs(half[n] - v).max() > 10 * np.abs(whole[n] - v).max() for n, v in wanted.items())
 
 
-def test_openvino_keeps_the_weights_whole(tmp_path: Path) -> None:
+def test_openvino_keeps_the_weights_whole(graph_of: Callable[[str], Path], tmp_path: Path) -> None:
     detector = make("mnad")
-    write_window_graph(detector, tmp_path / "g.onnx")
+    shutil.copy(graph_of("mnad"), tmp_path / "g.onnx")
     write_openvino(tmp_path / "g.onnx", tmp_path / "g.xml")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.bin", "g.onnx", "g.xml"]
     assert (tmp_path / "g.bin").stat().st_size > 4 * sum(p.numel() for p in detector.encoder.parameters())
@@ -116,20 +131,19 @@ def test_openvino_keeps_the_weights_whole(tmp_path: Path) -> None:
         np.testing.assert_allclose(got[name], values, rtol=1e-4, atol=1e-6 * np.abs(values).max(), err_msg=name)
 
 
-def test_a_file_names_nothing_of_this_machine_and_needs_no_other(tmp_path: Path) -> None:
-    write_window_graph(make("mpn"), tmp_path / "g.onnx")
-    content = (tmp_path / "g.onnx").read_bytes()
+def test_a_file_names_nothing_of_this_machine_and_needs_no_other(graph_of: Callable[[str], Path]) -> None:
+    path = graph_of("mpn")
+    content = path.read_bytes()
     assert str(Path(__file__).parents[2]).encode() not in content and b".py" not in content
-    assert [path.name for path in tmp_path.iterdir()] == ["g.onnx"]
+    assert [found.name for found in path.parent.iterdir()] == ["g.onnx"]
 
 
 @pytest.mark.parametrize("target", ["onnx", "openvino"])
-def test_int8_keeps_the_ends_and_stays_close(tmp_path: Path, target: Target) -> None:
+def test_int8_keeps_the_ends_and_stays_close(graph_of: Callable[[str], Path], tmp_path: Path, target: Target) -> None:
     onnx = pytest.importorskip("onnx")
     detector = make("mnad")
-    write_window_graph(detector, tmp_path / "g.onnx")
     parts = chunks(detector, 8)
-    quantise(tmp_path / "g.onnx", tmp_path / "q.onnx", detector.signature, parts[:2])
+    quantise(graph_of("mnad"), tmp_path / "q.onnx", detector.signature, parts[:2])
     nodes = onnx.load(tmp_path / "q.onnx").graph.node
     made_int8 = {tensor for node in nodes if node.op_type == "DequantizeLinear" for tensor in node.output}
     convolutions = [node for node in nodes if node.op_type in ("Conv", "ConvTranspose")]
@@ -214,7 +228,21 @@ def test_parts_keep_every_core_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int | None, part: int, streams: int
 ) -> None:
     made: list[int] = []
+
+    def opened(*about: Any) -> Any:
+        made.append(about[-1])
+        return SimpleNamespace(accelerated=False)
+
     monkeypatch.setattr("oddframe.runtime.session_runtime.cores", lambda: 3)
-    monkeypatch.setattr("oddframe.runtime.session_runtime.open_session", lambda *about: made.append(about[-1]))
-    runtime = GraphRuntime("openvino", tmp_path, make("mpn").signature, "fp32", batch=batch)
-    assert (runtime.part, made) == (part, [streams])
+    monkeypatch.setattr("oddframe.runtime.session_runtime.open_session", opened)
+    for target in ("onnx", "openvino"):
+        runtime = GraphRuntime(target, tmp_path, make("mpn").signature, "fp32", batch=batch)  # type: ignore[arg-type]
+        assert (runtime.part, made.pop()) == (part, streams)
+
+
+def test_each_core_runs_a_feed_of_its_own_in_onnx_runtime(tmp_path: Path) -> None:
+    network = write_network(tmp_path / "mean.onnx")
+    one, three = (open_session("onnx", network, "fp32", "cpu", streams=streams) for streams in (1, 3))
+    feeds = [{"input": np.full((1, 3, 8, 12), value, np.float32)} for value in range(7)]
+    for alone, beside in zip(one(feeds), three(feeds), strict=True):
+        np.testing.assert_array_equal(alone[0], beside[0])

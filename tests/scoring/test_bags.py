@@ -79,3 +79,20 @@ def test_the_same_bits_in_any_company() -> None:
     network = torch_network(detector.train())  # dropout would show
     first, again = (score_bag(network, 4, own)[1]["classifier"] for _ in range(2))
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("rows", "frames"), [(505, 8096), (506, 8096), (507, 8096), (506, 8081), (1, 1), (1, 20), (1, 32)]
+)
+def test_one_row_more_or_less_is_no_fault(rows: int, frames: int) -> None:
+    bounds, time = frames_of({"x": snippets([0.5] * rows)}, frames)
+    assert len(time) == bounds[-1] == frames
+
+
+@pytest.mark.parametrize(("rows", "frames", "due"), [(506, 16192, 1012), (600, 8096, 506), (103, 1696, 106), (3, 1, 1)])
+def test_rows_that_do_not_fit_the_frames_are_refused(rows: int, frames: int, due: int) -> None:
+    says = f"{rows} rows of x features for {frames} frames, but {due} are due, one for every 16 frames"
+    with pytest.raises(InputError, match=says):
+        frames_of({"x": snippets([0.5] * rows)}, frames)
+    with pytest.raises(InputError, match=says):
+        score_bag(Echo(), 5, {"x": snippets([0.5] * rows)}, frames=frames)

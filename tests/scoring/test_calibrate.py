@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddframe.errors import CalibrationError, InputError
-from oddframe.scoring.calibrate import Calibration, calibrate, supported_rate
+from oddframe.scoring.calibrate import Calibration, NormalAmount, calibrate, plan_promise, supported_rate
 from oddframe.scoring.events import find_events
-from oddframe.scoring.promise import fits, upper_rate
+from oddframe.scoring.promise import bound_text, fits, rate_text, upper_rate
 from oddframe.types import FrameScores, VideoInfo
 
 ScoreCurve = tuple[np.ndarray, np.ndarray]
@@ -158,8 +158,8 @@ def test_no_held_out_video_is_a_clear_error(scores: list[ScoreCurve]) -> None:
 
 
 def test_wrong_values_are_refused() -> None:
-    for wrong in (0.0, -1.0, float("nan")):
-        with pytest.raises(InputError, match="alarms per hour must be more than 0"):
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="alarms per hour must be a number above 0"):
             calibrate([curve(100)], alarms_per_hour=wrong)
     with pytest.raises(InputError, match="between 0 and 1"):
         calibrate([curve(100)], quantile=1.0)
@@ -188,3 +188,63 @@ def test_calibration_survives_json() -> None:
     for broken in ("{", "[]", '{"threshold": 1}'):
         with pytest.raises(InputError, match="not a calibration"):
             Calibration.from_json(broken)
+
+
+@pytest.mark.parametrize(
+    ("rate", "minutes", "share", "most", "text"),
+    [
+        (1, 40, 0.15, None, "1 alarm per hour needs 4.5 h of normal video; there are 40 min, "
+         "of which 6 min are held out: the lowest rate that can be counted is 6.7 per hour"),
+        (2, 6 * 60, 0.15, None, "2 alarms per hour needs 2.3 h of normal video; there are "
+         "6.0 h, of which 54 min are held out: the lowest rate that can be counted is 0.75 per hour"),
+        (1, 20, 1.0, 1800, "1 alarm per hour needs 40 min of normal video, and a fit looks at 30 min at the most "
+         "(`oddframe calibrate` takes more); there are 20 min, all of it held out in turn: the lowest rate that can be "
+         "counted is 2 per hour, and the tail of the scores has to say the rest"),
+        (4, 20, 1.0, 1800, "4 alarms per hour needs 10 min of normal video; there are 20 min, all of it held out in "
+         "turn: the lowest rate that can be counted is 2 per hour"),
+    ],
+)  # fmt: skip
+def test_before_it_starts_it_is_said_what_the_rate_needs(
+    rate: float, minutes: float, share: float, most: float | None, text: str
+) -> None:
+    video = NormalAmount(60 * minutes, 60 * minutes * share, share, most)
+    if (rate, minutes) == (1, 40):  # the wish of nobody, so that another one is taken
+        assert plan_promise(None, video) == f"{text}, and that is taken"
+        with pytest.raises(CalibrationError, match="6 min of normal video cannot support 1 alarm per hour"):
+            plan_promise(1, video)
+    else:
+        assert plan_promise(rate, video) == text
+
+
+@given(rate=st.floats(0.05, 50), share=st.floats(0.05, 1))
+def test_what_is_said_to_be_needed_suffices(rate: float, share: float) -> None:
+    text = plan_promise(rate, NormalAmount(None, 1e7, share))
+    number, unit = text.partition(" needs ")[2].split()[:2]
+    hours = float(number) / {"h": 1, "min": 60, "s": 3600}[unit] * share
+    assert rate * hours >= 2 / 3 * (1 - 1e-6), "so much can be counted"
+    lowest = plan_promise(None, NormalAmount(None, 600, share)).rpartition("counted is ")[2].split()[0]
+    assert float(lowest) / 6 >= 2 / 3
+
+
+@given(st.floats(1e-4, 1e6))
+def test_a_rate_is_rounded_up_and_printed_alike_ever_after(rate: float) -> None:
+    said = float(rate_text(rate))
+    assert rate <= said * (1 + 1e-9) and said <= rate * 1.11
+    assert rate_text(said) == rate_text(rate) and f"up to {rate_text(rate)} per hour" in bound_text(rate)
+
+
+def test_one_rate_has_one_wording_everywhere() -> None:
+    made = calibrate([curve(22)])  # 109.09 per hour: once "109" and "110" stood on one page
+    assert "110 alarms per hour" in made.sentence() and "110 per hour, which was taken" in made.note
+    assert json.loads(made.to_json())["promise"] == made.sentence()
+    assert "109" not in made.sentence() + made.note
+
+
+def test_no_alarm_in_some_hours_promises_three_divided_by_them() -> None:
+    time = np.arange(10 * 3600.0)
+    made = calibrate([(time, np.where(time == 5, 1.0, 0.0))], alarms_per_hour=0.1)
+    assert made.events == 0 and made.upper_rate == pytest.approx(2.9957 / 10, rel=1e-4)
+    assert made.sentence() == (
+        "at most 0.1 alarms per hour of normal video; 0 alarms in 10.0 h of it that were held out: "
+        "up to 0.3 per hour at 95 %"
+    )

@@ -24,6 +24,7 @@ from oddframe.scoring.events import (
     write_events,
 )
 from oddframe.types import Event, FrameScores, VideoInfo
+from oddframe.video.pauses import stretches
 
 INFO = VideoInfo("cam", "cam.mp4", width=640, height=360, fps=10.0)
 
@@ -208,14 +209,16 @@ def at_once(
 ) -> list[list[int]]:
     """The rule of `SpanFinder` on whole arrays, as it reads."""
     found: list[list[int]] = []
-    inside = np.flatnonzero(score >= low)
-    for run in np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1):
-        if not len(run) or score[run].max() < threshold:
-            continue
-        if found and time[run[0]] - time[found[-1][1]] <= merge_s:
-            found[-1][1] = int(run[-1])
-        else:
-            found.append([int(run[0]), int(run[-1])])
+    for part in stretches(time):
+        rows = np.arange(part.start, part.stop)
+        inside, first = rows[score[rows] >= low], len(found)
+        for run in np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1):
+            if not len(run) or score[run].max() < threshold:
+                continue
+            if len(found) > first and time[run[0]] - time[found[-1][1]] <= merge_s:
+                found[-1][1] = int(run[-1])
+            else:
+                found.append([int(run[0]), int(run[-1])])
     return [[first, last] for first, last in found if time[last] - time[first] >= min_s]
 
 

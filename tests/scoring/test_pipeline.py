@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +16,19 @@ from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import InputError
 from oddframe.models.registry import create
 from oddframe.recipes import parse_recipe
+from oddframe.runners.local import LocalRunner
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.agreement import run, take_chunks
 from oddframe.scoring.choose_runtime import Candidate, choose_runtime
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
-from oddframe.scoring.parallel import ScoringJob, score_in_processes
+from oddframe.scoring.parallel import ScoringJob, score_beside
 from oddframe.scoring.stream import PostProcessor, collect, join, score_frames
 from oddframe.street import World, render_world
 from oddframe.types import FrameScores
 from oddframe.video.decode import VideoReader
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
+from oddframe.workflow.outputs import OutputOptions
 from oddframe.workflow.run import Run
 
 pytestmark = pytest.mark.slow  # together; making a graph takes seconds
@@ -75,8 +80,8 @@ def test_the_pipeline_gives_what_one_thread_gives(
     plain, plain_maps, post = [], [], PostProcessor(runtime.signature)
     with frames() as reader:
         for chunk in stream_chunks(reader, window, 8):
-            plain.append(post.push(chunk, runtime.score(chunk)))
-        plain.append(post.flush())
+            plain += post.push(chunk, runtime.score(chunk))
+        plain += post.flush()
     plain_maps = [piece.map for piece in plain]
     for name, values in join(plain).components.items():
         assert np.array_equal(values, piped.components[name]), name
@@ -88,8 +93,8 @@ def test_processes_give_what_one_gives(trained: Run, videos: list[VideoSource], 
     told: list[tuple[str, int, int | None]] = []
     scorer = open_scorer(trained.bundle, RuntimeOptions(), trained.rule, tmp_path / "one")
     here = {source: scorer.score(source) for source in videos}
-    beside = dict(score_in_processes(job, videos, 2, lambda *n: told.append(n)))
-    memory = dict(score_in_processes(replace(job, folder=None), videos, 2))
+    beside = dict(score_beside(job, videos, LocalRunner(2), lambda *n: told.append(n)))
+    memory = dict(score_beside(replace(job, folder=None), videos, LocalRunner(2)))
     for source in videos:
         wanted = here[source]
         for got in (beside[source], memory[source]):
@@ -105,6 +110,20 @@ def test_a_broken_video_is_told_by_processes_too(trained: Run, videos: list[Vide
     broken = VideoSource("broken", tmp_path / "broken.mp4", "file")
     scores = trained.score([broken, *videos[:1]], workers=2, progress=False)
     assert [source.name for source, _ in scores.skipped] == ["broken"] and len(scores) == 1
+
+
+class Deadly(VideoSource):
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return signal.raise_signal, (signal.SIGSEGV,)
+
+
+def test_a_video_that_kills_its_process_is_skipped(trained: Run, videos: list[VideoSource], tmp_path: Path) -> None:
+    deadly = Deadly("deadly", videos[1].path, "file")
+    scores = trained.score([deadly, *videos[:2]], tmp_path, workers=2, outputs=OutputOptions(False), progress=False)
+    [(source, reason)] = scores.skipped
+    assert source.name == "deadly" and reason.endswith("worked on it was killed 2 times (SIGSEGV)") and len(scores) == 2
 
 
 def test_auto_takes_the_fastest_that_agrees(

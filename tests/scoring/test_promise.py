@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from oddframe.errors import CalibrationError, InputError
+from oddframe.scoring.calibrate import calibrate
 from oddframe.scoring.events import spans
-from oddframe.scoring.heldout import HeldOut, above, alarm_count, plausible_seconds
-from oddframe.scoring.promise import Promise, choose_threshold, fits, lower_rate, upper_rate
+from oddframe.scoring.heldout import HeldOut, above, alarm_count
+from oddframe.scoring.promise import Promise, choose_threshold, fits, hours_text, lower_rate, upper_rate
 from oddframe.scoring.tail import fit_tail, tail_upper_rate
 
 ScoreCurve = tuple[np.ndarray, np.ndarray]
@@ -59,16 +60,14 @@ def test_bounds_of_nothing_are_refused(events: float, hours: float, level: float
 
 def test_hours_are_plausible_intervals_and_not_pauses() -> None:
     time = np.r_[np.arange(100) / 10, 5000 + np.arange(100) / 10]
-    assert plausible_seconds(time) == pytest.approx(19.9)
-    assert plausible_seconds(np.arange(50) * 30.0) == 1500  # one frame every half minute is no pause
-    assert plausible_seconds(np.array([7.0])) == plausible_seconds(np.array([])) == 0
+    assert HeldOut([(time, np.zeros(200))], 2.0, 0.0).seconds == pytest.approx(20)
 
 
 def test_an_alarm_ends_at_a_pause() -> None:
     time = np.r_[np.arange(100.0), 5000 + np.arange(100.0)]
     score = np.r_[np.zeros(95), np.ones(10), np.zeros(95)]
     counted = HeldOut([(time, score)], 2.0, 0.0).count(0.5)
-    assert (counted.alarms, counted.share) == (2, pytest.approx(8 / 199))
+    assert (counted.alarms, counted.share) == (2, pytest.approx(8 / 200))
 
 
 @given(st.integers(0, 10_000), st.integers(1, 3), st.floats(0, 5), st.floats(0, 3))
@@ -97,6 +96,19 @@ def test_the_quick_search_counts_as_the_plain_rule_does() -> None:
         assert len(spans(time, score, threshold, held_out.low(threshold))) == index
 
 
+def test_the_quick_search_merges_alarms_as_scoring_does() -> None:
+    time = np.arange(4000) / 25
+    score = np.random.default_rng(0).uniform(0, 0.1, 4000)
+    for place in range(100, 3900, 200):
+        score[[place, place + 38]] = 1 + place / 1e4  # 1.5 s apart: one alarm of two peaks
+    held_out = HeldOut([(time, score)], 2.0, 0.0)
+    levels = held_out.levels(12).scores
+    assert len(levels) == 12
+    for index, level in enumerate(levels):
+        threshold = above(level)
+        assert len(spans(time, score, threshold, held_out.low(threshold))) == held_out.count(threshold).alarms == index
+
+
 def test_an_endless_alarm_is_not_a_few_false_alarms() -> None:
     time = np.arange(5 * 3600.0)
     score = np.where((time > 4000) & (time < 4000 + 1800), 1.0, 0.0)
@@ -105,7 +117,8 @@ def test_an_endless_alarm_is_not_a_few_false_alarms() -> None:
     assert alarm_count([0, 12, 300, 301, 1799]) == 1 + 1 + 1 + 2 + 6
     made = choose_threshold([(time, score)], 10)
     assert made.threshold > 1 and made.bounded and (made.events, made.alarm_share) == (0, 0)
-    assert made.sentence().endswith("a lower threshold would fill more than 5 % of normal time with alarms")
+    assert made.remark() == "a lower threshold would fill more than 5 % of normal time with alarms"
+    assert calibrate([(time, score)], alarms_per_hour=10).note == made.remark(), "every command prints the note"
 
 
 def test_the_threshold_lies_just_above_the_next_alarm() -> None:
@@ -119,12 +132,13 @@ def test_the_threshold_lies_just_above_the_next_alarm() -> None:
 
 
 def test_how_it_reads() -> None:
-    assert promise().sentence() == "1 alarm in 5.0 h of normal video: up to 0.95 per hour at 95 %"
-    made = promise(hours=0.5, events=0, upper_rate=5.99, method="tail")
-    assert made.sentence() == (
-        "0 alarms in 30 min of normal video: up to 6 per hour at 95 %; "
-        "the threshold for 1 per hour follows from the tail of the scores"
+    assert promise().remark() == "" and promise().sentence() == (
+        "at most 1 alarm per hour of normal video; 1 alarm in 5.0 h of it that were held out: "
+        "up to 0.95 per hour at 95 %"
     )
+    made = promise(hours=0.5, events=0, upper_rate=5.99, method="tail")
+    assert made.sentence().endswith("; 0 alarms in 30 min of it that were held out: up to 5.99 per hour at 95 %")
+    assert made.remark() == "the threshold for 1 alarm per hour follows from the tail of the scores"
 
 
 def test_a_rate_beyond_counting_comes_from_the_tail() -> None:
@@ -150,7 +164,7 @@ def test_what_so_much_video_cannot_support_is_refused_with_what_it_can() -> None
 
 def test_bad_input_is_refused() -> None:
     for rate in (0.0, -1.0, math.nan):
-        with pytest.raises(InputError, match="alarms per hour must be more than 0"):
+        with pytest.raises(InputError, match="alarms per hour must be a number above 0"):
             choose_threshold([spikes(1, 0)], rate)
     with pytest.raises(InputError, match="not finite"):
         choose_threshold([(np.arange(3.0), np.array([0.0, np.nan, 1.0]))], 1.0)
@@ -272,3 +286,11 @@ def test_a_camera_that_keeps_its_promise_is_hardly_ever_told_otherwise() -> None
         seen = int((spikes(10, seed + 1000)[1] >= made.threshold).sum())
         told += fits(seen, 10.0, made).verdict != "fits"
     assert told <= 6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(5.04, "5 s"), (98.4, "98 s"), (99.6, "100 s"), (119, "119 s"), (120, "2 min"), (3600, "1.0 h")],
+)
+def test_lengths_are_words_without_exponents(seconds: float, text: str) -> None:
+    assert hours_text(seconds / 3600) == text

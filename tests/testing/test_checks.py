@@ -120,7 +120,7 @@ class Credulous(SDMAE):
         (Relative, "scores are deterministic", "in batches of 1 instead of 8"),
         (Forgetful, "losses fall", "unused gets no gradient in stage"),
         (Fragile, "a constant video", "is not finite for frames of 0"),
-        (Mute, "what it says", "has to complete 'unusual in"),
+        (Mute, "what it says", 'must complete "unusual in"'),
         (Credulous, "its own key names", "without any weights is taken"),
     ],
 )

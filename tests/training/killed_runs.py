@@ -24,7 +24,7 @@ def run(out: Path) -> None:
     with (out.parent / "taken_up.txt").open("a") as file:
         print(*((saved.state.stage, saved.state.step) if saved is not None else (0, 0)), file=file)
     plan = TrainingPlan(batch_size=8, schedule="cosine", warmup=0.1)
-    options = TrainingOptions(resume=True, accelerator="cpu", progress=False, checkpoint_seconds=0.01)
+    options = TrainingOptions(resume=True, device="cpu", progress=False, checkpoint_seconds=0.01)
     train(Toy(), ToySet(64, pause=0.02), ToySet(20), plan, out, options)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import pickle
 import signal
 import subprocess
@@ -23,7 +25,7 @@ from oddframe.training.launch import _pack, make_fabric
 from oddframe.training.loop import train
 
 PLAN = TrainingPlan(batch_size=8, schedule="cosine")
-CPU = TrainingOptions(accelerator="cpu", progress=False)
+CPU = TrainingOptions(device="cpu", progress=False)
 
 
 class MappedSet(ToySet):
@@ -41,6 +43,15 @@ class PoisonedSet(ToySet):
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ToyClips:
         if 17 in samples:
             raise InputError("sample 17 cannot be read")
+        return super().batch(samples, keys, epoch)
+
+
+class DeadlySet(ToySet):
+    """Kills whichever device is given the sample."""
+
+    def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> ToyClips:
+        if 17 in samples:
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().batch(samples, keys, epoch)
 
 
@@ -83,6 +94,16 @@ def test_a_loss_that_is_not_finite_on_one_device_ends_the_run(tmp_path: Path) ->
         train(Diverging(), ToySet(64), None, PLAN, tmp_path, replace(CPU, devices=2))
 
 
+@pytest.mark.slow
+def test_a_killed_device_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(
+        TrainingError, match=r"^a process of the training was killed \(SIGKILL; out of memory\?\); the last"
+    ):
+        train(Toy(norm=False), DeadlySet(64), None, PLAN, tmp_path, replace(CPU, devices=2))
+    assert capfd.readouterr().err == ""
+    assert multiprocessing.active_children() == []
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -93,7 +114,7 @@ from oddframe.settings import TrainingOptions, TrainingPlan
 if __name__ == "__main__":
     try:
         plan, out = TrainingPlan(batch_size=8), Path(sys.argv[1])
-        options = TrainingOptions(devices=2, accelerator="cpu")
+        options = TrainingOptions(devices=2, device="cpu")
         train(Toy(epochs=(200, 1)), ToySet(64, pause=0.02), None, plan, out, options)
     except KeyboardInterrupt:
         sys.exit(42)

@@ -81,10 +81,10 @@ def test_every_epoch_is_timed_and_every_stage(
         return [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines() if "s per epoch" in line]
 
     plan = TrainingPlan(batch_size=8)
-    train(Toy(), ToySet(32), None, plan, tmp_path / "short", TrainingOptions(accelerator="cpu"))
+    train(Toy(), ToySet(32), None, plan, tmp_path / "short", TrainingOptions(device="cpu"))
     assert timed() == ["all  all 3 epochs", "decoder  all 2 epochs"]
     monkeypatch.setattr(session, "EPOCH_LINE_SECONDS", 0.0)
-    train(Toy(), ToySet(32), ToySet(8), plan, tmp_path / "long", TrainingOptions(accelerator="cpu"))
+    train(Toy(), ToySet(32), ToySet(8), plan, tmp_path / "long", TrainingOptions(device="cpu"))
     assert timed() == [
         "all  epoch 0", "all  epoch 1", "all  epoch 2", "all  all 3 epochs",
         "decoder  epoch 3", "decoder  epoch 4", "decoder  all 2 epochs",
@@ -111,7 +111,7 @@ def test_tensorboard_that_is_not_there_is_missed_before_work_starts(
             None,
             plan,
             tmp_path / "out",
-            TrainingOptions(accelerator="cpu", progress=False, tensorboard=True),
+            TrainingOptions(device="cpu", progress=False, tensorboard=True),
         )
     assert not (tmp_path / "out").exists()
 
@@ -127,7 +127,7 @@ def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
         ToySet(8),
         plan,
         tmp_path,
-        TrainingOptions(accelerator="cpu", progress=False, tensorboard=True),
+        TrainingOptions(device="cpu", progress=False, tensorboard=True),
     )
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     losses = [(event.step, pytest.approx(event.value)) for event in events.Scalars("decoder/loss")]

@@ -25,7 +25,7 @@ from oddframe.training.loop import train
 from oddframe.training.sampling import KEY
 
 PLAN = TrainingPlan(batch_size=8)
-CPU = TrainingOptions(accelerator="cpu", progress=False)
+CPU = TrainingOptions(device="cpu", progress=False)
 TIMES = {"time", "samples_per_s", "data_wait", "epoch_s", "seconds", "loading"}
 
 
@@ -349,7 +349,7 @@ def test_impossible_requests_are_refused_before_work_starts(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what the test asks for in vain")
 def test_devices_that_do_not_exist_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot train on 1 x 'cuda'"):
-        train(Toy(), ToySet(32), None, PLAN, tmp_path, TrainingOptions(accelerator="cuda"))
+        train(Toy(), ToySet(32), None, PLAN, tmp_path, TrainingOptions(device="cuda"))
 
 
 def test_a_detector_that_learns_nothing_needs_no_training(tmp_path: Path) -> None:

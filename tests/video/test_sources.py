@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.errors import InputError
-from oddframe.video.sources import ArrayVideo, Videos, find_videos, frame_files, natural_key
+from oddframe.video.order import natural_key
+from oddframe.video.search import Videos, find_videos, search_videos
+from oddframe.video.sources import ArrayVideo, frame_files
 
 
 def touch(*paths: Path) -> None:
@@ -71,7 +73,26 @@ def test_a_lone_image_beside_videos_in_subfolders_is_a_preview_but_alone_it_is_a
 def test_a_cycle_of_links_ends(tmp_path: Path) -> None:
     touch(tmp_path / "in/a.mp4")
     os.symlink(tmp_path, tmp_path / "in/loop")
-    assert found(tmp_path) == [("in/a", "file")]
+    assert found(tmp_path) == [("in/a", "file"), ("in/loop", "frames")]
+    assert "a folder above it; remove the link" in find_videos(tmp_path)[1].fault
+
+
+@pytest.mark.parametrize("links", [{"x": "x"}, {"x.mp4": "x.mp4"}, {"x": "y", "y": "x"}])
+def test_a_link_that_leads_to_itself_is_found_with_its_fault(tmp_path: Path, links: dict[str, str]) -> None:
+    touch(tmp_path / "a.mp4")
+    for link, target in links.items():
+        os.symlink(target, tmp_path / link)
+    faults = [source.fault for source in find_videos(tmp_path)]
+    assert faults[0] == "" and len(faults) == 1 + len(links)
+    assert all("leads back to this link; remove it" in fault for fault in faults[1:])
+
+
+def test_two_links_to_one_folder_are_one_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "a/b.mp4")
+    os.symlink("a", tmp_path / "c")
+    search = search_videos(tmp_path)
+    assert [source.name for source in search.sources] == ["a/b"]
+    assert "which is searched already" in search.notes()[0]
 
 
 def test_a_csv_lists_files_and_folders_relative_to_itself_in_its_order(tmp_path: Path) -> None:
@@ -86,8 +107,8 @@ def test_a_csv_lists_files_and_folders_relative_to_itself_in_its_order(tmp_path:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("file\na.mp4\n", "needs a column `video`.*it has: file"),
-        ("", "needs a column `video`.*it has: none"),
+        ("file\na.mp4\n", "must name the columns video or path; it names: file"),
+        ("", "must name the columns video or path; it names: none"),
         ("video\n", "lists no video"),
         ("video\na.mp4\nmissing.mp4\n", "line 3: no such video: missing.mp4"),
         ("video,label\n,1\n", r"line 2: no such video: \(empty\)"),
@@ -104,7 +125,7 @@ def test_a_bad_csv_is_refused_with_the_line(tmp_path: Path, content: str, messag
 
 def test_a_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes(b"video\n\xff\xfe.mp4\n")
-    with pytest.raises(InputError, match="not a CSV in UTF-8"):
+    with pytest.raises(InputError, match=r"line 2: not UTF-8 .* save the file as UTF-8"):
         find_videos(tmp_path / "list.csv")
 
 

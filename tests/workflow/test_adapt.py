@@ -22,7 +22,8 @@ from oddframe.recipes import load_recipe
 from oddframe.scoring.heldout_store import load_heldout
 from oddframe.types import Window
 from oddframe.video.decode import VideoReader
-from oddframe.video.sources import find_videos
+from oddframe.video.rate import given_rate
+from oddframe.video.search import find_videos
 from oddframe.workflow.adapt import divide
 
 TINY = ("options.size=[32, 64]", "options.width=4", "options.step_size=0.05", "training.batch_size=4")
@@ -137,11 +138,12 @@ def test_steps_and_repeatability(trained: Path, camera: Path, tmp_path: Path) ->
 
 
 def test_the_threshold_asked_for(trained: Path, camera: Path, tmp_path: Path) -> None:
-    run = oddframe.load_run(trained)
+    run, hourly = oddframe.load_run(trained), oddframe.ThresholdOptions(alarms_per_hour=1)
+    timed = given_rate(find_videos(camera), 25)
     with pytest.raises(CalibrationError, match="cannot support 1 alarm per hour"):
-        oddframe.adapt(
-            run, camera, shots=1, threshold=oddframe.ThresholdOptions(alarms_per_hour=1), out=tmp_path / "none"
-        )
+        oddframe.adapt(run, timed, shots=1, threshold=hourly, out=tmp_path / "none")
+    with pytest.raises(InputError, match="alarms per hour need its frame rate"):
+        oddframe.adapt(run, camera, shots=1, threshold=hourly, out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
     assert (
         oddframe.adapt(run, camera, shots=1, threshold=oddframe.ThresholdOptions(quantile=0.9), out=tmp_path / "new")
@@ -179,7 +181,7 @@ def test_what_cannot_be_adapted_or_written_is_refused(
     for arguments, message in (
         ((plain.path, camera, "--out", new), "cannot adapt to a new camera; train one that can"),
         ((trained, camera, "--out", tmp_path / "full"), "already exists; choose another --out"),
-        ((trained, camera, "--out", tmp_path / "broken.mp4"), "already exists; choose another --out"),
+        ((trained, camera, "--out", tmp_path / "broken.mp4"), "is not a folder; choose another place"),
         ((trained, street, "--out", new), "holds 3 videos; give one"),
         ((trained, tmp_path / "broken.mp4", "--out", new), "broken.mp4"),
         ((trained, tmp_path / "nowhere.mp4", "--out", new), "no such file or folder"),

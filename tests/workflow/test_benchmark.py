@@ -78,7 +78,7 @@ def test_killed_twice_and_resumed_it_gives_the_same_table(plan: Path, tmp_path: 
 
     table = figures(whole)
     lines = {(line["protocol"], line["system"]): line for line in table["lines"]}
-    baselines = {"constant", "frame_difference", "optical_flow"}
+    baselines = {"constant", "frame_difference", "optical_flow", "clock", "median_background"}
     assert {system for protocol, system in lines if protocol == "honest"} == {"memae", "plain"} | baselines
     assert {system for protocol, system in lines if protocol == "code/memae"} == {"memae"} | baselines
     assert lines["honest", "memae"]["seeds"] == 2 and lines["honest", "constant"]["means"]["micro_auc"] == 0.5
@@ -106,5 +106,5 @@ def test_a_wrong_plan_is_one_line(tmp_path: Path, ask: Callable[..., Any]) -> No
     assert (answer.status, answer.err) == (2, f"oddframe: {tmp_path / 'plan.yaml'}: there is no such plan\n")
     (tmp_path / "plan.yaml").write_text(PLAN.replace("seeds", "sedes"))
     answer = ask("benchmark", tmp_path / "plan.yaml", "--out", tmp_path / "out")
-    assert answer.status == 2 and answer.err.endswith("sedes: no such key; did you mean seeds?\n")
+    assert answer.status == 2 and "sedes: no such key; did you mean seeds?" in answer.err
     assert not (tmp_path / "out").exists()

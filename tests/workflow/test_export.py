@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oddframe.extras import how_to_install
 from oddframe.scoring.files import load_scores
 from oddframe.workflow.run import load_run
 
@@ -43,6 +44,20 @@ def run(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     fit(street / "training" / "videos", recipe="mnad-small", changes=changes, out=out,
         threshold=ThresholdOptions(quantile=0.9), training=training)  # fmt: skip
     return out
+
+
+@pytest.fixture(scope="module")
+def graph(run: Path) -> bytes:
+    """What `write_window_graph` writes for the run. Each time it takes seconds, and the file is always the same."""
+    from oddframe.runtime.onnx_graph import window_graph
+
+    return window_graph(load_run(run).bundle.detector)
+
+
+@pytest.fixture
+def ready_graph(graph: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export writes the graph without making it again."""
+    monkeypatch.setattr("oddframe.workflow.export.write_window_graph", lambda _, path: path.write_bytes(graph))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +95,7 @@ def test_it_scores_without_torch_what_the_bundle_scores(
 def test_what_needs_torch_says_so_in_a_line(run: Path, street: Path, tmp_path: Path) -> None:
     done = torchless("score", run, street / "testing" / "videos" / "01.mp4", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert done.stderr.strip() == 'oddframe: model mnad needs the library torch: pip install "oddframe[torch]"'
+    assert done.stderr.strip() == f"oddframe: model mnad needs the library torch: {how_to_install('torch')}"
 
 
 def test_bench_and_evaluate_take_what_was_exported(exported: Path, street: Path, ask: Ask) -> None:
@@ -93,6 +108,7 @@ def test_bench_and_evaluate_take_what_was_exported(exported: Path, street: Path,
     assert answer.status == 0 and json.loads(answer.out)["rows"][0]["micro_auc"] is not None
 
 
+@pytest.mark.usefixtures("ready_graph")
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_openvino_is_exported_to_with_its_parity(
     run: Path, street: Path, tmp_path: Path, ask: Ask, precision: str
@@ -110,17 +126,20 @@ def test_openvino_is_exported_to_with_its_parity(
     assert ask("score", out, street / "testing" / "videos" / "01.mp4", "--out", tmp_path / "scores").status == 0
 
 
+@pytest.mark.usefixtures("ready_graph")
 def test_what_does_not_agree_is_not_written(
-    run: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    run: Path, street: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oddframe.runtime.parity.RELATIVE", 0.0)
     out = tmp_path / "out"
-    answer = ask("export", run, "--to", "onnx", "--out", out)
+    command = ("export", run, "--to", "onnx", "--video", street / "training" / "videos", "--out", out)
+    answer = ask(*command)
     assert answer.status == 2 and "does not agree" in answer.err and "--allow" in answer.err
     assert not out.exists() and not list(tmp_path.iterdir())
-    assert ask("export", run, "--to", "onnx", "--out", out, "--allow").status == 0
+    assert ask(*command, "--allow").status == 0
 
 
+@pytest.mark.usefixtures("ready_graph")
 def test_nan_is_never_written(run: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     from oddframe.runtime.sessions import ONNXSession
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oddframe.features.store import open_store
+from oddframe.features.store import Opening, open_store
 from oddframe.video.decode import VideoReader
-from oddframe.video.sources import find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
+from oddframe.workflow.features import ExtractOptions, extract_features
 
 Ask = Callable[..., Any]
 
@@ -102,3 +106,45 @@ def test_processes_make_what_one_makes(videos: Path, colour_network: Path, tmp_p
     assert one.videos == two.videos == ("01", "02") and one.fingerprint == two.fingerprint
     for video in one.videos:
         assert np.array_equal(one.load(video).features, two.load(video).features)
+
+
+class Deadly(VideoSource):
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return signal.raise_signal, (signal.SIGSEGV,)
+
+
+def test_a_video_that_kills_its_process_is_skipped(videos: Path, colour_network: Path, tmp_path: Path) -> None:
+    deadly = Deadly("deadly", videos / "01.mp4", "file")
+    opening = Opening(f"onnx:{colour_network}")
+    done = extract_features(opening, [deadly, videos / "02.mp4"], tmp_path / "store", ExtractOptions(workers=2))
+    [(source, reason)] = done.skipped
+    assert source.name == "deadly" and reason.endswith("worked on it was killed 2 times (SIGSEGV)")
+    assert done.extracted == ("02",)
+
+
+def test_the_store_knows_videos_by_their_content(videos: Path, colour_network: Path, tmp_path: Path, ask: Ask) -> None:
+    (videos / "broken.mp4").unlink()
+    command = ("features", f"onnx:{colour_network}", videos, "--out", tmp_path / "store", "--workers", 1, "--json")
+    assert ask(*command).status == 0
+    first = open_store(tmp_path / "store").load("01").features
+    times, other = (videos / "02.mp4").stat(), (videos / "02.mp4").read_bytes()
+    (videos / "01.mp4").rename(videos / "03.mp4")
+    (videos / "02.mp4").write_bytes(other[:-1] + bytes([other[-1] ^ 1]))
+    os.utime(videos / "02.mp4", ns=(times.st_atime_ns, times.st_mtime_ns))
+    found = json.loads(ask(*command).out)
+    assert (found["kept"], found["extracted"]) == (["03"], ["02"]) and found["notes"] == []
+    assert np.array_equal(open_store(tmp_path / "store").load("03").features, first)
+
+    path = tmp_path / "store" / "02.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    meta = json.loads(str(arrays["meta"]))
+    meta["info"].pop("key")
+    np.savez(path, **{**arrays, "meta": np.array(json.dumps(meta))})
+    found = json.loads(ask(*command).out)
+    assert found["extracted"] == ["02"]
+    assert found["notes"] == [
+        "the stored features of 02 carry no content key, because an older oddframe made them; it was extracted again"
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import pytest
 import oddframe
 from oddframe.errors import CalibrationError, InputError
 from oddframe.settings import Smoothing
+from oddframe.video.rate import given_rate
+from oddframe.video.search import find_videos
 from oddframe.workflow.scores import Scores
 
 Ask = Callable[..., Any]
@@ -35,11 +39,32 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def fitted(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fitted")
+    (folder / "plain.yaml").write_text(RECIPE)
+    training = oddframe.TrainingOptions(workers=1, progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ODDFRAME_CACHE", str(tmp_path_factory.getbasetemp() / "run-cache"))
+        made = oddframe.fit(
+            street / "training" / "videos", recipe=str(folder / "plain.yaml"), out=folder / "run", training=training
+        )
+    return made.path
+
+
 @pytest.fixture
-def run(recipe: Path, street: Path, tmp_path: Path, ask: Ask) -> Path:
-    answer = ask("fit", street / "training" / "videos", "--recipe", recipe, "--out", tmp_path / "run", "--workers", 1)
+def run(fitted: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(fitted, tmp_path / "run"))
+
+
+def test_a_system_that_learns_nothing_draws_nothing_to_paste(
+    recipe: Path, street: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oddframe.workflow.fit.sequences_from_world", None)
+    video = street / "training" / "videos" / "01.mp4"
+    answer = ask("fit", video, "--recipe", recipe, "--out", tmp_path / "run", "--workers", 1)
     assert answer.status == 0, answer.err
-    return tmp_path / "run"
 
 
 def scores_of(run: Path, video: Path) -> np.ndarray:
@@ -69,9 +94,9 @@ def test_the_scores_are_how_much_the_picture_changes(run: Path, street: Path) ->
 
 
 def test_calibrating_on_other_video_moves_the_threshold_to_its_quantile(run: Path, street: Path, ask: Ask) -> None:
-    video = street / "training" / "videos" / "02.mp4"
+    video = street / "testing" / "videos" / "02.mp4"
     before = json.loads((run / "calibration.json").read_text())
-    answer = ask("calibrate", run, video, "--quantile", 0.8)
+    answer = ask("calibrate", run, video, "--quantile", 0.8, "--in-place")
     assert answer.status == 0, answer.err
     after = json.loads((run / "calibration.json").read_text())
     score = scores_of(run, video)
@@ -88,7 +113,7 @@ def test_two_videos_of_one_name_are_refused_and_one_given_twice_is_scored_once(
     refused = ask("score", run, one, other, "--out", tmp_path / "out")
     assert refused.status == 2 and "would both be called 01" in refused.err and not (tmp_path / "out").exists()
     twice = ask("score", run, one, one, "--out", tmp_path / "out", "--no-overlay", "--quantile", 0.9)
-    assert twice.status == 0 and "in 1 videos" in twice.out
+    assert twice.status == 0 and "in 1 video," in twice.out
 
 
 @pytest.mark.slow
@@ -170,19 +195,19 @@ def test_frames_in_memory_score_as_the_same_frames_in_files(run: Path, shape: tu
     for number, frame in enumerate(frames):
         (tmp_path / "frames").mkdir(exist_ok=True)
         assert cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), frame[..., ::-1] if frame.ndim == 3 else frame)
-    lossless(tmp_path / "lossless.mkv", frames, 25)
+    lossless(tmp_path / "lossless.mkv", frames, Fraction(25, 2))  # as fast as what the run learned from
     loaded = oddframe.load_run(run)
-    in_memory = loaded.score(oddframe.ArrayVideo(frames, fps=25))
+    in_memory = loaded.score(oddframe.ArrayVideo(frames, fps=12.5))
     assert np.ptp(in_memory[0].score) > 0 and in_memory["frames"] is in_memory[0]
     assert same(in_memory, loaded.score(tmp_path / "lossless.mkv"))
-    folder = loaded.score(tmp_path / "frames")
+    folder = loaded.score(given_rate(find_videos(tmp_path / "frames"), 12.5))
     if frames.ndim == 4:
         assert same(in_memory, folder)
     else:  # a grey image is read in colour, and shrinking three channels rounds otherwise than shrinking one
         assert in_memory[0].score == pytest.approx(folder[0].score, rel=0.02)
 
 
-def lossless(path: Path, frames: np.ndarray, fps: int) -> None:
+def lossless(path: Path, frames: np.ndarray, fps: Fraction) -> None:
     """Write frames so that decoding gives them back."""
     layout, stored = ("rgb24", "bgr0") if frames.ndim == 4 else ("gray", "gray")
     with av.open(str(path), "w") as container:
@@ -195,12 +220,13 @@ def lossless(path: Path, frames: np.ndarray, fps: int) -> None:
 
 def test_the_rate_of_frames_in_memory_is_that_of_their_times(run: Path, tmp_path: Path) -> None:
     frames, loaded = moving((36, 64)), oddframe.load_run(run)
-    fast, slow = (loaded.score(oddframe.ArrayVideo(frames, fps=fps))[0] for fps in (10, 2))
+    options = oddframe.RuntimeOptions(any_rate=True)
+    fast, slow = (loaded.score(oddframe.ArrayVideo(frames, fps=fps), options=options)[0] for fps in (10, 2))
     assert slow.time[-1] == pytest.approx(5 * fast.time[-1]) == 19 / 2
     assert (slow.score == fast.score).all()
 
 
-def test_frames_in_memory_are_never_taken_from_stored_scores(run: Path, tmp_path: Path) -> None:
+def test_other_frames_in_memory_are_not_taken_from_stored_scores(run: Path, tmp_path: Path) -> None:
     loaded, pages = oddframe.load_run(run), oddframe.OutputOptions(overlay=False)
     frames = moving((36, 64))
     first = loaded.score(oddframe.ArrayVideo(frames, 25), tmp_path / "out", outputs=pages)
@@ -240,7 +266,9 @@ def test_the_repr_of_a_run_says_what_it_is_and_what_its_threshold_promises(run: 
     loaded = oddframe.load_run(run)
     first, second = repr(loaded).splitlines()
     assert first == f"Run of frame_difference (plain), bundle {loaded.bundle.id} in {run}"
-    assert re.fullmatch(r"threshold \S+ for \S+ alarms per hour, from 0\.\d minutes of normal video", second)
+    assert re.fullmatch(
+        r"threshold \S+; it promises at most \S+ alarms per hour of normal video; 0 alarms in .*", second
+    )
     (run / "calibration.json").unlink()
     assert repr(loaded).splitlines() == [first, "no threshold yet"]
 
@@ -269,3 +297,64 @@ def test_progress_is_shown_unasked_and_false_is_silent(
     told: list[tuple[str, int, int | None]] = []
     loaded.score(video, progress=lambda *step: told.append(step))
     assert capsys.readouterr() == ("", "") and told[-1][:2] == ("01", 62)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--threshold", "nan", "--threshold is nan; it must be a finite number"),
+        ("--threshold", "inf", "--threshold is inf; it must be a finite number"),
+        ("--threshold", "-inf", "--threshold is -inf; it must be a finite number"),
+        ("--alarms-per-hour", "nan", "--alarms-per-hour is nan; it must be a finite number above 0"),
+        ("--alarms-per-hour", "inf", "--alarms-per-hour is inf; it must be a finite number above 0"),
+        ("--quantile", "nan", "--quantile is nan; it must lie between 0 and 1"),
+    ],
+)
+def test_a_threshold_that_is_no_number_is_refused(
+    run: Path, street: Path, tmp_path: Path, ask: Ask, option: str, value: str, says: str
+) -> None:
+    answer = ask("score", run, street / "training" / "videos", "--out", tmp_path / "out", option, value)
+    assert answer.status == 2 and says in answer.err
+    assert not (tmp_path / "out" / "scores").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--threshold", 3, "--quantile", 0.5), "give one of a threshold, a quantile and alarms per hour"),
+        (("--threshold", 3, "--alarms-per-hour", 9), "give one of a threshold, a quantile and alarms per hour"),
+        (("--quantile", 0.5, "--alarms-per-hour", 9), "give one of a threshold, a quantile and alarms per hour"),
+        (("--alarms-per-hour", 1e9), "1e+09 alarms per hour is more than one a second"),
+        (("--alarms-per-hour", 3601), "give at most 3600"),
+        (("--out", ""), "the value of --out is empty"),
+        (("--out=",), "the value of --out is empty"),
+        (("--out", "RUN"), "holds a trained detector; choose a folder of its own"),
+    ],
+)
+def test_what_score_refuses(
+    run: Path, street: Path, tmp_path: Path, ask: Ask, options: tuple[object, ...], says: str
+) -> None:
+    words = [run if word == "RUN" else word for word in options]
+    answer = ask("score", run, street / "training" / "videos", "--out", tmp_path / "out", *words)
+    assert answer.status == 2 and says in answer.err and answer.err.count("\n") == 1
+    assert not (tmp_path / "out").exists() and not (run / "scores").exists()
+
+
+def test_fit_and_calibrate_refuse_two_wishes_for_one_threshold(
+    run: Path, recipe: Path, street: Path, tmp_path: Path, ask: Ask
+) -> None:
+    wishes, videos = ("--quantile", 0.5, "--alarms-per-hour", 9), street / "training" / "videos"
+    for command in (("fit", videos, "--recipe", recipe), ("calibrate", run, videos)):
+        answer = ask(*command, "--out", tmp_path / "new", *wishes)
+        assert answer.status == 2 and "give either alarms per hour or a quantile" in answer.err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("count", "noted"), [(1, True), (2, True), (3, False), (9, False)])
+def test_a_video_that_is_shorter_than_what_the_detector_looks_at_is_noted(
+    run: Path, tmp_path: Path, count: int, noted: bool
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (count, 32, 32, 3), np.uint8)
+    notes = oddframe.load_run(run).score(oddframe.ArrayVideo(frames, 12.5, "brief"), progress=False).notes
+    said = f"brief: too short, {count} frame{'s' * (count > 1)} to look at where the detector looks at 3 together"
+    assert any(said in note for note in notes) == noted == any("too short" in note for note in notes)

@@ -12,6 +12,7 @@ import pytest
 
 from oddframe.errors import CalibrationError, InputError
 from oddframe.scoring.calibrate import Calibration, calibrate
+from oddframe.scoring.files import restore_table, save_scores
 from oddframe.types import Combination, FrameScores, VideoInfo
 from oddframe.video.sources import VideoSource
 from oddframe.workflow.scores import Scores
@@ -103,7 +104,7 @@ def test_the_same_with_pandas(scores: Scores) -> None:
 
 def test_without_pandas_the_extra_is_named(scores: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(InputError, match=r'needs the library pandas: pip install "oddframe\[dataframe\]"'):
+    with pytest.raises(InputError, match=r'needs the library pandas: pip install "\.\[dataframe\]"'):
         scores.to_dataframe()
 
 
@@ -131,3 +132,21 @@ def test_alarms_are_held_against_the_promise(every: int, verdict: str) -> None:
 def test_a_threshold_that_promises_nothing_is_not_compared(scores: Scores) -> None:
     assert scores.against_promise() is None
     assert Scores(scores.videos, None, COMBINATION).against_promise() is None
+
+
+def test_the_table_beside_stored_scores_is_made_again(tmp_path: Path) -> None:
+    times = np.arange(4) / 25
+    info = VideoInfo("a", "a.mp4", 64, 48, 25.0)
+    scores = FrameScores("a", np.arange(4), times, {"error": times}, times, info, "b")
+    path = save_scores(scores, tmp_path).with_suffix(".csv")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:20], whole.replace(b"0.04", b"0.05"), None):
+        if damaged is None:
+            path.unlink()
+        else:
+            path.write_bytes(damaged)
+        restore_table(scores, tmp_path)
+        assert path.read_bytes() == whole
+    before = path.stat().st_ino
+    restore_table(scores, tmp_path)
+    assert path.stat().st_ino == before

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import oddframe
+from oddframe.datasets.readers import open_labelled
 from oddframe.errors import RecipeError
 from oddframe.recipes import load_recipe
+from oddframe.scoring.files import load_scores, save_scores
+from oddframe.types import FrameScores
+from oddframe.workflow.baselines import ahead
+from oddframe.workflow.evaluate import evaluate_stored
 
 Ask = Callable[..., Any]
 
@@ -42,8 +49,11 @@ def test_the_same_figures_come_of_stored_scores(run: Path, street: Path, tmp_pat
         assert again.status == 0, again.err
         assert json.loads(again.out)["rows"] == json.loads(made.out)["rows"]
     rows = json.loads(made.out)["rows"]
-    assert {row["system"] for row in rows} == {"frame_difference"}
-    names = [row["protocol"] for row in rows[::2]]
+    assert {row["system"] for row in rows if not row["baseline"]} == {"frame_difference"}
+    assert [row["system"] for row in rows[:5] if row["baseline"]] == [
+        "frame_difference", "optical_flow", "clock", "running_median",
+    ]  # fmt: skip
+    names = [row["protocol"] for row in rows[::5]]
     assert names[0] == "honest" and len(set(names)) == len(names) and "code/mpn (own components)" in names
     micro = {round(row["micro_auc"], 6) for row in rows}
     assert len(micro) > 5, "the protocol makes a difference"
@@ -56,10 +66,15 @@ def test_scoring_leaves_scores_to_evaluate_and_a_table_in_markdown(
     answer = ask("evaluate", tmp_path, "--data", f"folder:{street / 'testing'}", "--markdown", "--protocol", "honest")
     assert answer.status == 0, answer.err
     lines = answer.out.splitlines()
-    assert lines[0].startswith("| protocol | system | micro AUC |") and lines[2].startswith(
-        "| honest | frame_difference |"
-    )
-    assert len([line for line in lines if line.startswith("| honest")]) == 1, "no baseline without its scores"
+    table = [line for line in lines if line.startswith("|")]
+    assert table[0].startswith("| protocol | system | micro AUC |")
+    assert table[2].startswith("| honest | frame_difference |")
+    assert [line.split(" | ")[1] for line in table[3:]] == [
+        f"{name} (baseline)" for name in ("frame_difference", "optical_flow", "clock", "running_median")
+    ]
+    alone = ask("evaluate", tmp_path, "--data", f"folder:{street / 'testing'}", "--protocol", "honest", "--json",
+                "--no-baselines")  # fmt: skip
+    assert [row["system"] for row in json.loads(alone.out)["rows"]] == ["frame_difference"]
 
 
 def test_what_does_not_fit_is_named(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
@@ -69,7 +84,7 @@ def test_what_does_not_fit_is_named(run: Path, street: Path, tmp_path: Path, ask
     assert other.status == 2
     assert other.err == (
         "oddframe: protocol code/std is for the scores of std; these are of frame_difference. "
-        "What it makes of them shows --all-protocols\n"
+        "Use --all-protocols to apply it to these scores\n"
     )
     (out / "scores" / "01.npz").unlink()
     missing = ask("evaluate", out, "--data", data)
@@ -144,3 +159,76 @@ def test_changes_to_a_recipe_that_is_taken_as_it_is_are_refused(street: Path, tm
 def test_one_table_has_one_form(run: Path, street: Path, ask: Ask) -> None:
     answer = ask("evaluate", run, "--data", f"folder:{street / 'testing'}", "--json", "--markdown")
     assert answer.status == 2 and "--json and --markdown are two forms of the same table" in answer.err
+
+
+def copied(street: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(street / "testing", tmp_path / "testing"))
+
+
+def test_the_first_line_says_where_a_baseline_is_ahead(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
+    """Scores that are turned upside down are behind whatever is above chance."""
+    data = f"folder:{street / 'testing'}"
+    assert ask("score", run, street / "testing" / "videos", "--out", tmp_path, "--no-overlay").status == 0
+    for path in (tmp_path / "scores").glob("*.npz"):
+        scores = load_scores(path)
+        components = {name: -values for name, values in scores.components.items()}
+        save_scores(replace(scores, components=components), tmp_path / "scores")
+    answer = ask("evaluate", tmp_path, "--data", data, "--protocol", "honest")
+    first = answer.out.splitlines()[0]
+    assert first.startswith("A baseline is ahead under honest: ") and "and frame_difference 0." in first
+    found = json.loads(ask("evaluate", tmp_path, "--data", data, "--protocol", "honest", "--json").out)
+    assert found["ahead"] == [first]
+    best = max(row["micro_auc"] for row in found["rows"] if row["baseline"])
+    assert f"has micro AUC {best:.4f}" in first
+
+
+def result(micro: float, macro: float) -> Any:
+    return SimpleNamespace(protocol="p", micro_auc=micro, macro_auc=macro)
+
+
+def test_nothing_is_said_where_no_baseline_is_ahead() -> None:
+    tie = result(0.8, float("nan"))
+    assert ahead("x", tie, [("clock", tie)]) == "", "a tie is not ahead, and nan is no figure"
+    assert ahead("x", result(0.75, 0.85), [("clock", result(0.7, 0.9))]) == (
+        "A baseline is ahead under p: clock has macro AUC 0.9000 and x 0.8500."
+    )
+
+
+@pytest.mark.parametrize("fault", ["missing", "another", "short"])
+def test_a_line_says_why_baselines_are_missing(run: Path, street: Path, tmp_path: Path, ask: Ask, fault: str) -> None:
+    testing = copied(street, tmp_path)
+    out = tmp_path / "out"
+    assert ask("score", run, testing / "videos", "--out", out, "--no-overlay").status == 0
+    labelled = open_labelled(f"folder:{testing}")
+    if fault == "missing":
+        (testing / "videos" / "02.mp4").unlink()
+    elif fault == "another":
+        (testing / "videos" / "02.mp4").write_bytes(b"no video")
+    else:
+        shutil.copy(street / "training" / "videos" / "01.mp4", testing / "videos" / "02.mp4")
+        labels = labelled.videos[1].labels
+        labelled = replace(labelled, videos=(labelled.videos[0], replace(labelled.videos[1], labels=labels[:-1])))
+        scores = load_scores(out / "scores" / "02.npz")
+        info = replace(scores.info, frames=len(labels) - 1)
+        cut = {name: values[:-1] for name, values in scores.components.items()}
+        save_scores(FrameScores("02", scores.frame[:-1], scores.time[:-1], cut, scores.score[:-1], info, scores.bundle),
+                    out / "scores")  # fmt: skip
+    found = evaluate_stored(out / "scores", labelled, progress=False)
+    assert not any(row.baseline for row in found.rows) and found.rows
+    (reason,) = (note for note in found.notes if note.startswith("no baselines stand beside these scores: "))
+    replaced = "scored before the file was changed or replaced, score again: 02"
+    assert "02" in reason and (replaced in found.notes) == (fault != "missing")
+
+
+def test_normal_video_gives_the_background(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
+    data, out = f"folder:{street / 'testing'}", tmp_path / "out"
+    normal = street / "training" / "videos"
+    words = ("evaluate", run, "--data", data, "--protocol", "honest", "--json")
+    made = json.loads(ask(*words, "--normal", normal, "--out", out).out)
+    assert [row["system"] for row in made["rows"]][-1] == "median_background"
+    words = ("evaluate", out, "--data", data, "--protocol", "honest", "--json")
+    assert json.loads(ask(*words).out)["rows"] == made["rows"], "what lies beside the scores is taken"
+    nowhere = ask(*words, "--normal", tmp_path / "nowhere")
+    assert nowhere.status == 2 and nowhere.err.count("\n") == 1
+    both = ask(*words, "--normal", normal, "--no-baselines")
+    assert both.status == 2 and "--normal is for a baseline" in both.err

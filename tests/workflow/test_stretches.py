@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import oddframe.workflow.stretches as stretches_module
 from oddframe.types import VideoInfo, Window
 from oddframe.video.decode import VideoReader
 from oddframe.video.encode import VideoWriter
@@ -22,6 +24,7 @@ from oddframe.workflow.stretches import (
     read_chunks,
     sample_stretches,
 )
+from tests.torture.cages import write_video
 
 LENGTHS = st.lists(st.floats(5, 90_000), min_size=1, max_size=6)
 
@@ -89,3 +92,11 @@ def test_frames_in_memory_are_entered_in_the_middle_too() -> None:
     with VideoReader(ArrayVideo(frames, 10.0), (48, 64), "gray", start=2.0) as reader:
         got = list(reader)
     assert [round(frame.time, 6) for frame in got][:2] == [2.0, 2.1] and got[0].image[0, 0, 0] == 20
+
+
+def test_a_header_that_promises_hours_is_held_against_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = VideoSource("v", write_video(tmp_path / "v.avi", 50), "file")
+    assert sum(video.seconds for video in measure_videos([source])[0]) == pytest.approx(5.0, abs=0.2)
+    real = stretches_module.probe
+    monkeypatch.setattr(stretches_module, "probe", lambda s: replace(real(s), frames=10**6))
+    assert sum(video.seconds for video in measure_videos([source])[0]) == pytest.approx(5.0, abs=0.2)

@@ -14,19 +14,22 @@ errors are found before anything is trained.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from oddframe.errors import InputError
+from oddframe.evaluation.baselines import BASELINES
 from oddframe.evaluation.protocols import get_protocol
 from oddframe.models.registry import entry
-from oddframe.recipes import Loader, Part, Recipe, load_recipe
+from oddframe.reading.guard import reading
+from oddframe.reading.tables import read_text
+from oddframe.reading.yaml_values import yaml_value
+from oddframe.recipes import Part, Recipe, load_recipe
+from oddframe.suggest import among
 
-BASELINES = ("constant", "frame_difference", "optical_flow")
+CONSTANT = "constant"
 NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 
 
@@ -65,7 +68,7 @@ class Plan(Part):
         for name in named:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} becomes a file name: use letters, digits, dots, dashes and underscores")
-            if name in BASELINES:
+            if name in (CONSTANT, *BASELINES):
                 raise ValueError(f"{name} is a baseline, in every table already; choose another name")
         return named
 
@@ -98,10 +101,8 @@ def load_plan(path: str | Path) -> Plan:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such plan")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file: {str(error).splitlines()[0]}") from None
+    with reading(path, "not a YAML file", "correct it"):
+        content = yaml_value(read_text(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: a plan is a mapping with the keys {', '.join(Plan.model_fields)}")
     try:
@@ -155,6 +156,4 @@ def _first(error: ValidationError) -> str:
         return f"{key}: {first['msg'].removeprefix('Value error, ')}"
     parts: dict[str, type[Part]] = {"data": DataPart, "systems": SystemPart}
     part = parts[parents[0]] if parents else Plan
-    near = get_close_matches(last, part.model_fields, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(part.model_fields)}"
-    return f"{key}: no such key; {hint}"
+    return f"{key}: no such key{among(last, part.model_fields)}"

@@ -91,14 +91,32 @@ class Table:
             groups.setdefault((figure.data, figure.result.protocol, figure.system), []).append(figure)
         return [_line(*key, figures) for key, figures in groups.items()]
 
+    @property
+    def ahead(self) -> list[str]:
+        """A sentence for every system that the best baseline is ahead of, by data set and protocol."""
+        found = []
+        for line in self.lines:
+            group = [other for other in self.lines if (other.data, other.protocol) == (line.data, line.protocol)]
+            mine = line.means["micro_auc"]
+            better = [
+                (value, other.system) for other in group if not other.seeds
+                and (value := other.means["micro_auc"]) is not None and mine is not None and value > mine
+            ]  # fmt: skip
+            if line.seeds and better and mine is not None:
+                value, name = max(better)
+                figures = f"{name} has micro AUC {100 * value:.2f} and {line.system} {100 * mine:.2f}"
+                found.append(f"A baseline is ahead on {line.data} under {line.protocol}: {figures}.")
+        return found
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: `lines`, every result of every seed, costs and notes."""
+        """Plain values for JSON: `ahead`, `lines`, every result of every seed, costs and notes."""
         results = [{"data": f.data, "system": f.system, "seed": f.seed, **f.result.to_dict()} for f in self.figures]
         lines = [asdict(line) for line in self.lines]
-        return {"lines": lines, "results": results, "costs": [asdict(c) for c in self.costs], "notes": [*self.notes]}
+        costs = [asdict(cost) for cost in self.costs]
+        return {"ahead": self.ahead, "lines": lines, "results": results, "costs": costs, "notes": [*self.notes]}
 
     def to_markdown(self) -> str:
-        """The table, the costs and the notes, metrics in per cent."""
+        """Where a baseline is ahead; then the table, the costs and the notes, metrics in per cent."""
         columns = ["data", "protocol", "system", "seeds", *METRICS.values(), "frames", "causal"]
         rows = [
             [line.data, line.protocol, line.system, str(line.seeds or "-")]
@@ -106,7 +124,8 @@ class Table:
             + [str(line.frames), line.causality]
             for line in self.lines
         ]
-        parts = [markdown_table(columns, rows, ["seeds", *METRICS.values(), "frames"])]
+        parts = ["\n".join(f"- {sentence}" for sentence in self.ahead)] if self.ahead else []
+        parts.append(markdown_table(columns, rows, ["seeds", *METRICS.values(), "frames"]))
         columns = ["data", "system", "seed", "training s", "frames/s", "training MiB", "scoring MiB", "GPU MiB"]
         rows = [[_plain(value) for value in asdict(cost).values()] for cost in self.costs]
         parts.append(markdown_table(columns, rows, columns[2:]))

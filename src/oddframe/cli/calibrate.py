@@ -7,31 +7,69 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import AlarmsOption, DeviceOption, QuantileOption, exit_with
+from oddframe.cli.console import (
+    AlarmsOption,
+    DeviceOption,
+    FpsOption,
+    PlayListsOption,
+    QuantileOption,
+    exit_with,
+    folder_to_write,
+    print_notes,
+    say,
+)
+from oddframe.cli.inputs import bundle_to_read, videos_to_read
 from oddframe.progress import progress_bars
 
 
 def calibrate(
-    run: Annotated[Path, typer.Argument(help="Bundle to calibrate.")],
-    videos: Annotated[Path, typer.Argument(help="Normal video that the run was not trained on.")],
+    run: Annotated[Path, typer.Argument(callback=bundle_to_read, help="Bundle to calibrate.")],
+    videos: Annotated[
+        list[str],
+        typer.Argument(callback=videos_to_read, help="Normal video that the run was not trained on; - reads a list."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            callback=folder_to_write,
+            help="Folder for a new bundle, which is RUN with the new threshold.",
+            show_default=False,
+        ),
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Instead of writing a new bundle, change RUN: all of its files or none.")
+    ] = False,
     alarms_per_hour: AlarmsOption = None,
     quantile: QuantileOption = None,
+    fps: FpsOption = None,
+    play_lists: PlayListsOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Find the threshold again on normal video: for another camera, or for an imported checkpoint."""
+    """Find the threshold again on normal video: for another camera, or for an imported checkpoint.
+
+    Video that RUN learned from is refused, whatever its name is.
+    """
     from oddframe.runtime.runtime import RuntimeOptions
+    from oddframe.settings import ThresholdOptions
+    from oddframe.video.rate import given_rate
+    from oddframe.video.search import search_videos
     from oddframe.workflow.run import load_run
 
     trained = load_run(run)
+    found = search_videos(videos)
+    print_notes(found.notes())
     with progress_bars() as bars:
-        calibration, skipped = trained.calibrate_on(
-            videos,
-            alarms_per_hour=alarms_per_hour,
-            quantile=quantile,
+        calibrated, skipped = trained.calibrate_on(
+            given_rate(found.sources, fps),
+            out,
+            in_place=in_place,
+            threshold=ThresholdOptions(alarms_per_hour, quantile),
             options=RuntimeOptions(device=device),
             progress=bars,
         )
-    print(f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of normal video")
+    calibration = calibrated.calibration()
+    say(f"bundle     {calibrated.path}  ({calibrated.bundle.id})")
+    say(f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of normal video")
     if calibration.note:
-        print(f"note       {calibration.note}")
+        say(f"note       {calibration.note}")
     exit_with(skipped)

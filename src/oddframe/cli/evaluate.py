@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from oddframe.cli.console import JsonOption, print_json, print_table
+from oddframe.account import count_of
+from oddframe.cli.console import SKIPPED_STATUS, JsonOption, figure, folder_to_write, print_json, print_table, say
+from oddframe.cli.inputs import (
+    above_zero,
+    bundle_to_read,
+    device_name,
+    file_to_read,
+    places_of,
+    set_to_read,
+    video_if_given,
+)
+from oddframe.cli.interrupt import interruptible, keeping_files
 from oddframe.errors import InputError
 from oddframe.progress import progress_bars
 
@@ -27,11 +40,16 @@ KINDS: dict[Kind, str] = {
 OPTION_KINDS: dict[str, tuple[Kind, ...]] = {
     "protocol": ("frames", "scores"),
     "all_protocols": ("frames", "scores"),
+    "baselines": ("frames", "scores"),
+    "normal": ("frames", "scores"),
     "out": ("frames",),
     "runtime": ("frames",),
     "precision": ("frames",),
     "device": ("frames",),
     "workers": ("frames",),
+    "fps": ("frames",),
+    "any_rate": ("frames",),
+    "ignore": ("frames",),
     "features": ("bags",),
     "rule": ("bags",),
     "leave_out": ("bags",),
@@ -48,6 +66,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="RUN",
+            callback=bundle_to_read,
             help="Run to evaluate, written by `fit` or `export`; or a folder of stored scores, written by "
             "`score --out` or `evaluate --out`.",
         ),
@@ -55,8 +74,9 @@ def evaluate(
     data: Annotated[
         str,
         typer.Option(
+            callback=set_to_read,
             help="Labelled test set as NAME:PATH. NAME is folder, ucsd-ped1, ucsd-ped2, avenue-3867, avenue-3712, "
-            "shanghaitech or ubnormal; for dakd and mil ucf-crime, xd-violence, shanghaitech-weak, or a CSV."
+            "shanghaitech or ubnormal; for dakd and mil ucf-crime, xd-violence, shanghaitech-weak, or a CSV.",
         ),
     ],
     details: Annotated[
@@ -81,9 +101,27 @@ def evaluate(
             rich_help_panel=PROTOCOLS,
         ),
     ] = False,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            help="Evaluate the baselines too: frame difference, optical flow, clock, and median background. Their "
+            "videos are decoded once for it.",
+            rich_help_panel=PROTOCOLS,
+        ),
+    ] = True,
+    normal: Annotated[
+        str | None,
+        typer.Option(
+            callback=video_if_given,
+            help="Normal video of the same camera, whose median is the background of a baseline.",
+            show_default="the running median of each test video",
+            rich_help_panel=PROTOCOLS,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
+            callback=folder_to_write,
             help="Folder for the scores. Videos whose scores it already holds are not scored again.",
             rich_help_panel=FRAMES,
         ),
@@ -102,11 +140,46 @@ def evaluate(
             help="fp32 or bf16; int8 for a detector exported in int8.", show_default="fp32", rich_help_panel=FRAMES
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=FRAMES)] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE",
+            callback=device_name,
+            help="auto, cpu, cuda, or cuda:1 for the second GPU.",
+            rich_help_panel=FRAMES,
+        ),
+    ] = "auto",
     workers: Annotated[
         int,
         typer.Option(min=1, help="Processes that score videos in parallel.", rich_help_panel=FRAMES),
     ] = 1,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            callback=above_zero,
+            help="Frames per second of frame folders and raw streams, which have no time stamps.",
+            rich_help_panel=FRAMES,
+        ),
+    ] = None,
+    any_rate: Annotated[
+        bool,
+        typer.Option(
+            "--any-rate",
+            help="Score videos of another frame rate as if it were the one that RUN learned at.",
+            rich_help_panel=FRAMES,
+        ),
+    ] = False,
+    ignore: Annotated[
+        Path | None,
+        typer.Option(
+            "--ignore",
+            metavar="FILE",
+            callback=file_to_read,
+            help="Places of the picture to leave out: a YAML file of names and corners, or an image with white places.",
+            show_default="none",
+            rich_help_panel=FRAMES,
+        ),
+    ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,23 +206,28 @@ def evaluate(
     from oddframe.models.registry import entry
     from oddframe.runtime.exported import is_trained
     from oddframe.runtime.runtime import RuntimeOptions
+
+    if markdown and as_json:
+        raise InputError("--json and --markdown are two forms of the same table; give one of them")
+    if normal is not None and not baselines:
+        raise InputError("--normal is for a baseline, and --no-baselines leaves all of them out; give one of them")
+    how, read_as = RuntimeOptions.parse(runtime, precision, device, any_rate=any_rate), parse_rule(rule)
     from oddframe.scoring.origin import score_folder
     from oddframe.workflow.evaluate import EvaluateOptions, evaluate_run, evaluate_stored
     from oddframe.workflow.evaluate_bags import evaluate_bags
     from oddframe.workflow.run import load_run
 
-    if markdown and as_json:
-        raise InputError("--json and --markdown are two forms of the same table; give one of them")
-    options = EvaluateOptions(protocol or (), all_protocols, details)
+    options = EvaluateOptions(protocol or (), all_protocols, details, fps, baselines, normal)
     folder = None if is_trained(run) else score_folder(run)
     if folder is not None:
         refuse_others(context, run, "scores")
-        print_any(evaluate_stored(folder, data, options), as_json, markdown)
+        with progress_bars() as bars:
+            stored = evaluate_stored(folder, data, options, bars)
+        print_any(stored, as_json, markdown)
         return
     trained = load_run(run)
     if entry(trained.bundle.recipe.model).kind == "bags":
         refuse_others(context, run, "bags")
-        read_as = parse_rule(rule)
         with progress_bars() as bars:
             found = evaluate_bags(
                 trained, data, features or (), rule=read_as, leave_out=leave_out, details=details, progress=bars
@@ -157,8 +235,10 @@ def evaluate(
         print_any(found, as_json, markdown)
         return
     refuse_others(context, run, "frames")
-    how = RuntimeOptions.parse(runtime, precision, device)
-    with progress_bars() as bars:
+    unkept = "nothing is kept: with --out FOLDER, videos that are scored are kept for the next time"
+    keeping = interruptible(lambda: unkept) if out is None else keeping_files(out / "scores", "scored")
+    trained = trained.ignoring(places_of(ignore))
+    with keeping, progress_bars() as bars:
         evaluation = evaluate_run(trained, data, options, out=out, runtime=how, workers=workers, progress=bars)
     print_any(evaluation, as_json, markdown)
 
@@ -188,6 +268,9 @@ def print_any(evaluation: Evaluation | BagEvaluation, as_json: bool, markdown: b
         print_evaluation(evaluation, markdown)
     else:
         print_bags(evaluation, markdown)
+    if isinstance(evaluation, Evaluation) and evaluation.incomplete:
+        say(f"incomplete: {', '.join(evaluation.incomplete)}; the notes say what is lost", file=sys.stderr)
+        raise typer.Exit(SKIPPED_STATUS)
 
 
 def print_figures(columns: list[str], rows: list[list[str]], numbers: list[str], markdown: bool) -> None:
@@ -201,40 +284,54 @@ def print_figures(columns: list[str], rows: list[list[str]], numbers: list[str],
 
 
 def print_evaluation(evaluation: Evaluation, markdown: bool = False) -> None:
-    """Print the table of an evaluation, with one row per protocol and system."""
+    """Print the table of an evaluation, with one row per protocol and system; first, where a baseline is ahead."""
+    for sentence in evaluation.ahead:
+        say(sentence)
+    if evaluation.ahead and markdown:
+        say()
     rows = []
     for row in evaluation.rows:
         r = row.result
         rule = f"{r.one_class} {len(r.one_class_videos)}" if r.one_class_videos else "-"
-        figures = [f"{value:.4f}" for value in (r.micro_auc, r.macro_auc, r.average_precision, r.eer)]
-        rows.append([r.protocol, row.system, *figures, rule, r.causality])
+        figures = [figure(value) for value in (r.micro_auc, r.macro_auc, r.average_precision, r.eer)]
+        system = f"{row.system} (baseline)" if row.baseline else row.system
+        rows.append([r.protocol, system, *figures, rule, r.causality])
     columns = ["protocol", "system", "micro AUC", "macro AUC", "AP", "EER", "one-class videos", "causal"]
     print_figures(columns, rows, ["micro AUC", "macro AUC", "AP", "EER"], markdown)
     first = evaluation.rows[0].result
-    print(f"{evaluation.data}: {first.videos} videos, {first.frames} frames, {first.positives} anomalous")
+    say(
+        f"{evaluation.data}: {count_of(first.videos, 'video')}, {count_of(first.frames, 'frame')}, "
+        f"{first.positives} anomalous"
+    )
     for note in evaluation.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     if evaluation.details is not None:
         print_details(evaluation.details)
 
 
 def print_details(details: Details) -> None:
     """Print the metrics beyond the frame-level AUC, one line each."""
-    print(f"\nunder {details.protocol}")
-    print(f"micro AUC        {details.micro_auc}")
-    print(f"latency-aware AP {details.latency_ap:.4f}")
+    say()
+    say(f"under {details.protocol}")
+    say(f"micro AUC        {details.micro_auc}")
+    say(f"latency-aware AP {figure(details.latency_ap)}")
     if details.events is not None:
         e = details.events
-        found = f"{e.recall:.0%} of {e.intervals} anomalies found"
-        print(f"events           {e.events}, {e.precision:.0%} of them correct; {found}")
-        print(f"delay            {e.delay_median:.2f} s (median), {e.delay_mean:.2f} s (mean)")
-        print(f"false alarms     {e.false_alarms_per_hour:.1f} per hour of normal frames")
+        right = f"{e.events}, {e.precision:.0%} of them correct" if e.events else "none reaches the threshold"
+        found = f"{e.recall:.0%} of {e.intervals} anomalies found" if e.intervals else "no anomaly is labelled"
+        say(f"events           {right}; {found}")
+        delay = f"{e.delay_median:.2f} s (median), {e.delay_mean:.2f} s (mean)"
+        say(f"delay            {'- (no anomaly is found)' if math.isnan(e.delay_mean) else delay}")
+        say(f"false alarms     {figure(e.false_alarms_per_hour, '.1f')} per hour of normal frames")
+    if details.promise is not None:
+        say(f"alarms           {details.promise.sentence()}")
     if details.place is not None:
         p = details.place
-        print(
-            f"pixels           AUC {p.pixel_auc:.4f}; at 40 %: AUC {p.pixel_level_auc:.4f}, EER {p.pixel_level_eer:.4f}"
+        say(
+            f"pixels           AUC {figure(p.pixel_auc)}; at 40 %: AUC {figure(p.pixel_level_auc)}, "
+            f"EER {figure(p.pixel_level_eer)}"
         )
-        print(f"regions          RBDC {p.rbdc:.4f}, TBDC {p.tbdc:.4f}")
+        say(f"regions          RBDC {figure(p.rbdc)}, TBDC {figure(p.tbdc)}")
 
 
 def print_bags(evaluation: BagEvaluation, markdown: bool = False) -> None:
@@ -242,18 +339,21 @@ def print_bags(evaluation: BagEvaluation, markdown: bool = False) -> None:
     rows = []
     for name, r in evaluation.rows.items():
         figures = [r.auc, r.average_precision, r.average_precision_trapezoid, r.anomalous_auc, r.video_auc]
-        rows.append([name, *(f"{value:.4f}" for value in (*figures, r.false_alarm_rate))])
+        rows.append([name, *(figure(value) for value in (*figures, r.false_alarm_rate))])
     columns = ["system", "AUC", "AP", "AP (trapezoid)", "AUC anomalous videos", "AUC videos", "false alarms"]
     print_figures(columns, rows, columns[1:], markdown)
     first = next(iter(evaluation.rows.values()))
-    frames = f"{first.frames} frames" + ("" if first.positives is None else f", {first.positives} anomalous")
-    print(f"{evaluation.data}: {first.videos} videos, {first.anomalous_videos} with an anomaly, {frames}")
-    print(f"annotation read as {first.rule}; false alarms: normal frames at {first.threshold:g} or above")
+    frames = count_of(first.frames, "frame") + ("" if first.positives is None else f", {first.positives} anomalous")
+    say(f"{evaluation.data}: {count_of(first.videos, 'video')}, {first.anomalous_videos} with an anomaly, {frames}")
+    say(f"annotation read as {first.rule}; false alarms: normal frames at {first.threshold:g} or above")
     if first.left_out:
-        print(f"left out, without features: {len(first.left_out)} videos, the first is {first.left_out[0]}")
+        say(f"left out, without features: {count_of(len(first.left_out), 'video')}, the first is {first.left_out[0]}")
     for name, of_class in first.classes.items():
-        print(f"class {name}: {of_class.videos} videos, AUC {of_class.auc:.4f}, alone {of_class.auc_alone:.4f}")
+        say(
+            f"class {name}: {count_of(of_class.videos, 'video')}, AUC {figure(of_class.auc)}, "
+            f"alone {figure(of_class.auc_alone)}"
+        )
     for name, interval in evaluation.intervals.items():
-        print(f"AUC of {name}: {interval}")
+        say(f"AUC of {name}: {interval}")
     for note in evaluation.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")

@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from oddframe.cli.console import AlarmsOption, QuantileOption, exit_with
+from oddframe.cli.console import (
+    COMPUTING,
+    AlarmsOption,
+    FpsOption,
+    JsonOption,
+    PlayListsOption,
+    QuantileOption,
+    default_folder,
+    exit_with,
+    folder_to_write,
+    print_json,
+    say,
+)
+from oddframe.cli.inputs import IgnoreOption, places_of, videos_to_read
+from oddframe.cli.interrupt import interruptible
+from oddframe.cli.names import model_names, recipes_like
+from oddframe.progress import silent
+
+TRAINING = "Training"
 
 
 def fit(
     videos: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            help="Normal video: a folder of videos or frame folders, a video, or a CSV. For dakd and mil: labels, as a "
-            "CSV with the columns video,label, or NAME:PATH of a data set."
+            callback=videos_to_read,
+            help="Normal video: folders of videos or frame folders, videos, patterns, a CSV, or - for a list on "
+            "standard input. For dakd and mil: labels, as a CSV with the columns video,label, or NAME:PATH of a data "
+            "set.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the trained bundle.")],
-    model: Annotated[str, typer.Option(help="System to fit or train; see `oddframe models`.")] = "camera",
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=folder_to_write, help="Folder for the bundle.", show_default="MODEL-bundle"),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME", autocompletion=model_names, help="System to fit or train; see `oddframe models`."),
+    ] = "camera",
     recipe: Annotated[
-        str | None, typer.Option(help="Name of a recipe (see `oddframe recipes`), or a YAML file.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=recipes_like,
+            help="Name of a recipe (see `oddframe recipes`), or a YAML file.",
+        ),
     ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(
-            help="For dakd and mil: a feature store written by `oddframe features`, or NAME=LAYOUT:PATH; repeatable."
+            metavar="STORE",
+            help="For dakd and mil: a feature store written by `oddframe features`, or NAME=LAYOUT:PATH; repeatable.",
         ),
     ] = None,
     changes: Annotated[
@@ -40,44 +73,94 @@ def fit(
     budget: Annotated[
         str | None,
         typer.Option(
+            metavar="LENGTH",
+            rich_help_panel=TRAINING,
             help="Length of training: 30m, 2h, 2000steps or 5epochs. Stages and learning rate schedule scale with it.",
             show_default="from the recipe",
         ),
     ] = None,
+    ignore: IgnoreOption = None,
     alarms_per_hour: AlarmsOption = None,
     quantile: QuantileOption = None,
-    devices: Annotated[int, typer.Option(help="Devices to train on, with one process each.")] = 1,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    workers: Annotated[int, typer.Option(help="Processes that decode the training videos.")] = 2,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard logs.")] = False,
+    fps: FpsOption = None,
+    play_lists: PlayListsOption = False,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or mps.", rich_help_panel=COMPUTING)
+    ] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices to train on, with one process each.", rich_help_panel=COMPUTING)
+    ] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that decode the training videos.", rich_help_panel=COMPUTING)
+    ] = 2,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run.", rich_help_panel=TRAINING)
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write TensorBoard logs.", rich_help_panel=TRAINING)
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a detector on normal video, or on videos with one label each, and calibrate its threshold."""
+    from oddframe.recipes import load_recipe, recipe_of
     from oddframe.settings import ThresholdOptions, TrainingOptions
-    from oddframe.workflow.fit import fit as train
 
+    # What is wrong with the options is said before torch is loaded, which takes seconds.
     training = TrainingOptions(
         budget=budget,
         features=features or (),
+        ignore=places_of(ignore),
         workers=workers,
         devices=devices,
-        accelerator=accelerator,
+        device=device,
         resume=resume,
         tensorboard=tensorboard,
+        progress=not silent(),
     )
     threshold = ThresholdOptions(alarms_per_hour, quantile)
-    run = train(
-        videos, model=model, recipe=recipe, changes=changes or (), out=out, threshold=threshold, training=training
-    )
+    chosen = load_recipe(recipe or recipe_of(model), changes or ())
+    out = out or default_folder(f"{chosen.model}-bundle")
+    from oddframe.video.rate import given_rate
+    from oddframe.video.search import find_videos
+
+    given = videos[0] if len(videos) == 1 else videos
+    normal = given if fps is None else given_rate(find_videos(given), fps)
+    from oddframe.workflow.fit import fit as train
+
+    with interruptible(partial(_kept, out)):
+        run = train(normal, recipe=chosen, out=out, threshold=threshold, training=training)
     calibration = run.calibration()
-    print(f"bundle     {run.path}  ({run.bundle.id})")
-    print(
-        f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of held-out normal video"
-    )
+    if as_json:
+        skipped = [{"video": source.name, "reason": reason} for source, reason in run.skipped]
+        told: dict[str, Any] = {
+            "bundle": str(run.path),
+            "id": run.bundle.id,
+            "model": chosen.model,
+            "recipe": chosen.name,
+        }
+        told |= {"threshold": calibration.threshold, "promise": calibration.sentence(), "skipped": skipped}
+        notes = [note for note in (calibration.note, *run.bundle.data.notes) if note]
+        print_json({**told, "notes": notes, "check": run.self_check()})
+        exit_with(run.skipped)
+        return
+    say(f"bundle     {run.path}  ({run.bundle.id})")
+    say(f"threshold  {calibration.threshold:.6g}")
+    say(f"promise    {calibration.sentence()}")
     for note in (calibration.note, *run.bundle.data.notes):
         if note:
-            print(f"note       {note}")
+            say(f"note       {note}")
     for line in run.self_check():
-        print(f"check      {line}")
-    print(f"next       oddframe score {run.path} VIDEO --out scores")
+        say(f"check      {line}")
+    say(f"next       oddframe score {run.path} VIDEO")
     exit_with(run.skipped)
+
+
+def _kept(out: Path) -> str:
+    """What a fit that was stopped leaves, and how to go on."""
+    from oddframe.bundle import CHECKPOINT, META
+
+    if (out / META).is_file():
+        return f"{out} holds the detector, but its threshold was not finished: the same command with --resume goes on"
+    if (out / CHECKPOINT).is_file():
+        return f"{out / CHECKPOINT} keeps what was learned so far: the same command with --resume goes on from there"
+    return "nothing was learned yet; the same command starts anew"

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from oddframe.cli.console import JsonOption, print_json, print_table
-from oddframe.types import VideoInfo
-
-if TYPE_CHECKING:
-    from oddframe.models.catalogue import ModelEntry
-
-CAMERA = VideoInfo("camera", "camera", 1280, 720, 25.0)  # the video that fitted detectors are listed for
+from oddframe.cli.console import JsonOption, print_json, print_table, say
 
 
 def models(as_json: JsonOption = False) -> None:
     """List the systems with paper, window, cost per scored frame and presets, at their published size."""
-    from oddframe.models.registry import entries
+    from oddframe.models.facts import model_facts
 
-    found, broken = entries()
-    rows = [_model_row(about) for about in found]
+    rows, broken = model_facts()
     if as_json:
         print_json([*rows, *({"model": name, "broken": line} for name, line in broken.items())])
         return
@@ -33,45 +26,6 @@ def models(as_json: JsonOption = False) -> None:
     cells += [[name, f"broken: {line}", "", "", "", "", ""] for name, line in broken.items()]
     columns = ["model", "paper", "input", "look-ahead", "parameters", "GFLOP/frame", "presets"]
     print_table(columns, cells, ["parameters", "GFLOP/frame"])
-
-
-def _model_row(about: ModelEntry) -> dict[str, Any]:
-    """A model at its published size, as plain values."""
-    row = {
-        "model": about.name,
-        "kind": about.kind,
-        "title": about.title,
-        "paper": about.paper,
-        "presets": list(about.presets),
-        "gflop": about.gflop,
-        "licence": about.licence,
-        "figures": [asdict(figure) for figure in about.figures],
-    }
-    if about.kind == "fitted":
-        made: Any = about.detector
-        signature = made.for_video(CAMERA).signature
-        window = signature.window
-        return {
-            **row,
-            "window": asdict(window),
-            "look_ahead": signature.look_ahead,
-            "input": f"frames at {window.size[0]}x{window.size[1]}",
-            "latency": signature.latency,
-            "parameters": 0,
-        }
-    import torch
-
-    from oddframe.models.registry import build
-
-    with torch.device("meta"):  # shapes without memory
-        detector = build(about, about.presets[0])
-    return {
-        **row,
-        **detector.describe(),
-        "input": detector.sees,
-        "latency": detector.latency,
-        "parameters": sum(p.numel() for p in detector.parameters()),
-    }
 
 
 def recipes(as_json: JsonOption = False) -> None:
@@ -97,20 +51,24 @@ def protocols(
     from oddframe.errors import InputError
     from oddframe.evaluation.explain import explain
     from oddframe.evaluation.protocols import PROTOCOLS
+    from oddframe.suggest import near
 
     chosen = [p for name, p in PROTOCOLS.items() if all(word in name for word in words or ())]
     if not chosen:
+        close = near(" ".join(words or ()), PROTOCOLS)
+        hint = f"; did you mean {' or '.join(close)}? (`oddframe protocols` lists all)" if close else ""
         raise InputError(
-            f"no protocol has a name with {' and '.join(words or ())}; `oddframe protocols` lists all of them"
+            f"no protocol has a name with {' and '.join(words or ())}"
+            f"{hint or '; `oddframe protocols` lists all of them'}"
         )
     if as_json:
         print_json([{**asdict(protocol), "system": protocol.system, "words": explain(protocol)} for protocol in chosen])
         return
     if words:
         for protocol in chosen:
-            print(f"{protocol.name}: {protocol.description}")
+            say(f"{protocol.name}: {protocol.description}")
             print_table(["", ""], [[f"  {part}", phrase] for part, phrase in explain(protocol).items()])
         return
     cells = [[protocol.name, protocol.description] for protocol in chosen]
     print_table(["protocol", "what it is"], cells)
-    print("`oddframe protocols NAME` explains the protocols whose names contain NAME")
+    say("Use `oddframe protocols WORD` to explain some of them.")

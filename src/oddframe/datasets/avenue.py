@@ -22,6 +22,7 @@ from oddframe.datasets.label_files import check_folder, find
 from oddframe.datasets.labelled import Counts, LabelledSet
 from oddframe.datasets.masks import anomalous_frames
 from oddframe.datasets.repackaged import (
+    FRAME_MASKS,
     Labels,
     check_lengths,
     find_testing,
@@ -42,7 +43,7 @@ FILES: dict[Truth, tuple[str, ...]] = {
     "3712": ("Avenue_gt.npy",),
 }
 """Usual names of the files with each ground truth."""
-EITHER = ("labels.npy", "test_frame_mask")
+EITHER = ("labels.npy", *FRAME_MASKS)
 """Files that may hold either ground truth."""
 MASKS = "testing_label_mask"
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.datasets.labelled import Counts, LabelledSet, LabelledVideo, video_length
-from oddframe.datasets.masks import anomalous_frames
+from oddframe.account import count_of
+from oddframe.datasets.labelled import Counts, LabelledSet, LabelledVideo, header_length
+from oddframe.datasets.masks import anomalous_frames, mask_rule
 from oddframe.datasets.weak import WeakSet
 from oddframe.errors import InputError, VideoError
 from oddframe.types import VideoInfo
 from oddframe.video.decode import VideoReader, probe
-from oddframe.video.sources import find_videos, frame_files
+from oddframe.video.headers import FRAME_FOLDER_FPS
+from oddframe.video.pauses import paused
+from oddframe.video.rate import assumption
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource, frame_files, ordered_frames
 
 UNEVEN = 1.5
 """The frame rate counts as variable if a time step is longer or shorter than usual by more than this factor."""
@@ -50,6 +55,12 @@ def check(
     return _check_weak(data) if isinstance(data, WeakSet) else _check_labelled(data, decode, progress)
 
 
+def rate_unknown(sources: Sequence[VideoSource]) -> str:
+    """A sentence on frame folders whose rate is not known; empty where there are none."""
+    unknown = [source for source in sources if source.kind == "frames" and source.fps is None]
+    return assumption(VideoInfo(s.name, str(s.path), 0, 0, FRAME_FOLDER_FPS, rate="assumed") for s in unknown)
+
+
 def unreadable(path: str | Path) -> list[Finding]:
     """Find the videos at a path that cannot be opened. A reader stops at the first one; this function lists all."""
     found = []
@@ -78,7 +89,7 @@ def _check_labelled(data: LabelledSet, decode: bool, progress: Callable[[int, in
         found += _against_published(data, data.published)
     rates: dict[str, float] = {}
     for done, video in enumerate(data.videos, 1):
-        found += _layout(video)
+        found += layout_faults(video.source)
         if decode:
             findings, info = _decoded(video)
             found += findings
@@ -126,28 +137,20 @@ def _missing_numbers(data: LabelledSet, published: Counts) -> list[str]:
     return [str(number) for number in range(1, len(published.lengths) + 1) if number not in numbers]
 
 
-def _layout(video: LabelledVideo) -> Iterator[Finding]:
-    """Find wrong nesting of folders, and missing or doubled numbers in the names of frames."""
-    source = video.source
+def layout_faults(source: VideoSource) -> Iterator[Finding]:
+    """Find wrong nesting of folders, doubtful names of frames, and missing numbers among them."""
     parts = source.name.split("/")
     if len(parts) > 1 and parts[-1] == parts[-2]:
         yield Finding(str(source.path), "lies in a folder of its own name", "move it one folder up")
     if source.kind != "frames":
         return
+    for note in ordered_frames(source.path)[1]:
+        what, _, remedy = note.partition("; ")
+        yield Finding(str(source.path), what, remedy)
     deeper = [folder for folder in sorted(source.path.iterdir()) if folder.is_dir() and frame_files(folder)]
     if deeper:
         what = f"images in {deeper[0].name}/ below a folder of frames are not read"
         yield Finding(str(source.path), what, "give each video one folder with all its frames")
-    numbers = [int(digits[-1]) for file in frame_files(source.path) if (digits := re.findall(r"\d+", file.stem))]
-    if len(numbers) != len(frame_files(source.path)):
-        return  # the names are not numbered
-    if len(set(numbers)) < len(numbers):
-        what = f"{len(numbers) - len(set(numbers))} frames have the number of another frame"
-        yield Finding(str(source.path), what, "keep one image per frame")
-    gaps = sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))
-    if gaps:
-        what = f"{len(gaps)} of the frames numbered {min(numbers)} to {max(numbers)} are missing, first {gaps[0]}"
-        yield Finding(str(source.path), what, "extract them again; labels after a gap belong to other frames")
 
 
 def _decoded(video: LabelledVideo) -> tuple[list[Finding], VideoInfo | None]:
@@ -162,9 +165,20 @@ def _decoded(video: LabelledVideo) -> tuple[list[Finding], VideoInfo | None]:
     # The notes of the set already name the frames that its reader left out.
     damage = [] if video.left_out else list(info.damage)
     found = [Finding(where, line, "get the file again, or re-encode it with its labels") for line in damage]
+    named = ordered_frames(video.source.path)[1] if video.source.kind == "frames" else ()  # by `layout_faults`
+    found += [_noted(where, note) for note in info.notes if note not in named]
+    if info.account is not None:
+        others = [f"not read: {other}" for other in info.account.others]
+        found += [Finding(where, other, "if it is the one meant, store it in a file of its own") for other in others]
     found += _length(video, len(times), "decoded")
     steps = np.diff(times)
     if video.source.kind == "file" and len(steps) > 1:
+        breaks = paused(np.asarray(times))[1:]
+        if breaks.any():
+            what = f"{count_of(int(breaks.sum()), 'pause')}, the longest of {steps[breaks].max():.1f} s"
+            remedy = "nothing is scored across them, and they count as no hours of video"
+            found.append(Finding(where, what, remedy))
+            steps = steps[~breaks]
         usual = float(np.median(steps))
         if steps.max() > UNEVEN * usual or steps.min() * UNEVEN < usual:
             what = f"variable frame rate: frames follow each other after {steps.min():.3f} to {steps.max():.3f} s"
@@ -175,7 +189,8 @@ def _decoded(video: LabelledVideo) -> tuple[list[Finding], VideoInfo | None]:
 
 def _header(video: LabelledVideo) -> list[Finding]:
     try:
-        return _length(video, video_length(video.source) - len(video.left_out), "promised by its header")
+        promised = header_length(video.source)
+        return [] if promised is None else _length(video, promised - len(video.left_out), "promised by its header")
     except VideoError as error:
         return [Finding(str(video.source.path), f"cannot be read ({error})", REPAIR)]
 
@@ -194,17 +209,19 @@ def _masks(video: LabelledVideo, agree: bool) -> list[Finding]:
     where, labels = str(video.masks), video.labels
     try:
         shown = anomalous_frames(video.masks, len(labels) + len(video.left_out))
+        note = mask_rule(video.masks).note.removeprefix(f"{where}: ")
     except InputError as error:
         return [Finding(where, f"cannot be read ({error})", "get the masks again")]
     shown = np.delete(shown, [frame for frame in video.left_out if frame < len(shown)])
     if len(shown) != len(labels):
         what = f"{len(shown)} masks for {len(labels)} labelled frames"
         return [Finding(where, what, "get the masks again; there must be one per frame")]
+    found = [Finding(where, note.replace("; ", ", and "), "write 0 and 255, as PNG")] if note else []
     odd = np.flatnonzero(shown != labels)
     if not agree or not len(odd):
-        return []
+        return found
     what = f"masks and labels disagree in {len(odd)} frames, first {odd[0]} (from 0)"
-    return [Finding(where, what, _shift(labels, shown) or "find out which of them is right")]
+    return [*found, Finding(where, what, _shift(labels, shown) or "find out which of them is right")]
 
 
 def _shift(labels: NDArray[np.int8], shown: NDArray[np.int8]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.datasets.windows import positions
+from oddframe.datasets.windows import ignored_pixels, paint_over, positions
 from oddframe.errors import InputError
 from oddframe.types import Window
 
@@ -58,6 +58,7 @@ class ClipSet:
         window: Window,
         ranges: Sequence[range] | None = None,
         paster: Paster | None = None,
+        tracks: Sequence[Sequence[NDArray[np.int64]]] | None = None,
     ) -> None:
         """Number the windows.
 
@@ -66,6 +67,9 @@ class ClipSet:
             window: the frames that belong to a scored frame.
             ranges: frames of each video that may be scored; None for all frames.
             paster: pastes pseudo-anomalies into input frames.
+            tracks: of each video its stretches without a pause, each the rising numbers of the frames that follow one
+                another at the rate of the detector. No window reaches from one into another. None: every video is one
+                stretch of all its frames.
 
         Raises:
             InputError: no window is left.
@@ -73,13 +77,21 @@ class ClipSet:
         self._videos = videos
         self._window = window
         self._paster = paster
-        self._lengths = np.array([len(video.frames) for video in videos], np.int64)
-        allowed = [window.scorable(int(length)) for length in self._lengths]
-        if ranges is not None:
-            allowed = [
-                range(max(a.start, r.start), max(a.start, r.start, min(a.stop, r.stop)))
-                for a, r in zip(allowed, ranges, strict=True)
-            ]
+        if tracks is None:
+            tracks = [[np.arange(len(video.frames))] for video in videos]
+        self._tracks, self._of_video = [], list[int]()
+        allowed = []
+        for number, stretches in enumerate(tracks):
+            for track in stretches:
+                first, stop = 0, len(track)
+                if ranges is not None:
+                    first, stop = np.searchsorted(track, [ranges[number].start, ranges[number].stop]).tolist()
+                whole = window.scorable(len(track))
+                first = max(first, whole.start)
+                allowed.append(range(first, max(first, min(stop, whole.stop))))
+                self._tracks.append(track)
+                self._of_video.append(number)
+        self._lengths = np.array([len(track) for track in self._tracks], np.int64)
         self._starts = np.array([r.start for r in allowed], np.int64)
         self._bounds = np.cumsum([0, *map(len, allowed)])
         if not len(self):
@@ -91,12 +103,20 @@ class ClipSet:
     @property
     def groups(self) -> list[range]:
         """The sample numbers of each video that has samples."""
-        return [range(first, stop) for first, stop in pairwise(self._bounds.tolist()) if first < stop]
+        first = np.searchsorted(self._of_video, np.arange(len(self._videos) + 1))  # its first stretch
+        return [range(start, stop) for start, stop in pairwise(self._bounds[first].tolist()) if start < stop]
 
     def locate(self, samples: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(B,) video number and (B,) number of the scored frame in that video, for each sample."""
-        video = np.searchsorted(self._bounds, samples, side="right") - 1
-        return video, samples - self._bounds[video] + self._starts[video]
+        stretch, place = self._place(samples)
+        pairs = [(self._of_video[s], self._tracks[s][p]) for s, p in zip(stretch, place, strict=True)]
+        videos, frames = np.array(pairs, np.int64).reshape(-1, 2).T
+        return videos, frames
+
+    def _place(self, samples: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(B,) number of the stretch and (B,) place of the scored frame in it."""
+        stretch = np.searchsorted(self._bounds, samples, side="right") - 1
+        return stretch, samples - self._bounds[stretch] + self._starts[stretch]
 
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> Clips:
         """Gather windows.
@@ -110,7 +130,9 @@ class ClipSet:
         inputs, targets = len(window.offsets), len(window.target)
         offsets = (*window.offsets, *window.target, *window.context)
         videos, scored = self.locate(samples)
-        numbers = positions(window, scored, offsets, self._lengths[videos])
+        stretch, place = self._place(samples)
+        within = positions(window, place, offsets, self._lengths[stretch])
+        numbers = np.stack([self._tracks[s][row] for s, row in zip(stretch, within, strict=True)])
         gathered = np.empty((*numbers.shape, *window.size, window.channels), np.uint8)
         frames, target, context = np.split(gathered, [inputs, inputs + targets], axis=1)
         pasted = np.zeros((len(samples), *window.size), np.uint8)
@@ -121,7 +143,21 @@ class ClipSet:
                 change = self._paster.apply(int(video), frames[row], numbers[row, :inputs], int(frame), epoch, int(key))
                 if change is not None:
                     frames[row], pasted[row] = change
+        paint_over(gathered, window)
+        ignored = ignored_pixels(window.ignored, window.size)
+        if ignored is not None:
+            pasted[:, ignored] = 0
         return Clips(frames, target, context, pasted, keys)
+
+
+def scored_frames(window: Window, tracks: Sequence[NDArray[np.int64]], block: range) -> int:
+    """How many frames of a block of a video get a score where the block is scored as if it were a video of its own.
+
+    Args:
+        tracks: of the video; see `ClipSet`.
+    """
+    inside = (int(((track >= block.start) & (track < block.stop)).sum()) for track in tracks)
+    return sum(len(window.scorable(length)) for length in inside)
 
 
 def split_holdout(lengths: Sequence[int], fraction: float, gap: int, seed: int) -> tuple[list[range], list[range]]:

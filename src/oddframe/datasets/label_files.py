@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.datasets.labelled import as_labels
+from oddframe.datasets.names import video_name
 from oddframe.datasets.weak import WeakVideo, labels
 from oddframe.errors import InputError
+from oddframe.reading.arrays import load_array
+from oddframe.reading.tables import LARGEST, whole_number
+from oddframe.reading.tables import read_lines as text_lines
 from oddframe.types import Interval
 
 GROUND_TRUTH = ("gt", "single_gt", "xd-gt")
@@ -40,16 +47,13 @@ def check_folder(path: str | Path) -> Path:
 
 
 def read_lines(file: Path) -> list[tuple[str, str]]:
-    """(where, text) of every line that is not empty. `where` names file and line, for messages.
+    """(where, text in NFC) of every line that is not empty. `where` names file and line, for messages.
 
     Raises:
-        InputError: the file is empty or not UTF-8.
+        InputError: the file is empty or no text.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 ({error.reason} at byte {error.start})") from error
-    lines = [(f"{file}, line {n}", line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    texts = [unicodedata.normalize("NFC", line.strip()) for line in text_lines(file)]
+    lines = [(f"{file}, line {n}", text) for n, text in enumerate(texts, 1) if text]
     if not lines:
         raise InputError(f"{file}: this list is empty")
     return lines
@@ -61,26 +65,52 @@ def read_list(file: Path, entry: Callable[[str, str], WeakVideo]) -> dict[str, W
     Args:
         file: the list.
         entry: makes a video from (text, where).
+
+    Raises:
+        InputError: a line cannot be read, or two lines of one video contradict each other.
     """
     found: dict[str, WeakVideo] = {}
     for where, text in read_lines(file):
         if text != "path,label":  # the header of VadCLIP's lists
             video = entry(text, where)
-            found[video.name] = video
+            if found.setdefault(video.name, video) != video:
+                raise InputError(f"{where}: {video.name} has another label or length on a line before; keep one")
     return found
 
 
+def merge_events(videos: Iterable[tuple[str, WeakVideo]]) -> tuple[dict[str, WeakVideo], list[str]]:
+    """Annotated videos by name, with the events of all their lines, and a note for each video with several lines.
+
+    Args:
+        videos: (where, video) of every line.
+
+    Raises:
+        InputError: two lines of one video contradict each other.
+    """
+    found: dict[str, WeakVideo] = {}
+    lines: dict[str, list[str]] = {}
+    for where, video in videos:
+        lines.setdefault(video.name, []).append(where)
+        first = found.setdefault(video.name, video)
+        if (first.label, first.category, first.frames) != (video.label, video.category, video.frames):
+            raise InputError(f"{where}: {video.name} has another class or length on a line before; keep one")
+        events = {*(first.intervals or ()), *(video.intervals or ())}
+        found[video.name] = replace(first, intervals=tuple(sorted(events, key=lambda event: (event.start, event.stop))))
+    notes = [
+        f"{wheres[0]}: {name} has {len(wheres)} lines; all {len(found[name].intervals or ())} events of them count"
+        for name, wheres in lines.items()
+        if len(wheres) > 1
+    ]
+    return found, notes
+
+
 def whole_numbers(words: Iterable[str], where: str) -> list[int]:
-    """Convert words to whole numbers.
+    """Convert words to frame numbers. 165.0 is one, 165.5 is not.
 
     Raises:
         InputError: a word is not a whole number. The message names the word and `where`.
     """
-    words = list(words)
-    for word in words:
-        if not re.fullmatch(r"-?\d+", word):
-            raise InputError(f"{where}: {word!r} is not a frame number")
-    return [int(word) for word in words]
+    return [whole_number(word, f"{where}, frame number {number}") for number, word in enumerate(words, 1)]
 
 
 def pairs(numbers: Sequence[int], where: str) -> tuple[Interval, ...]:
@@ -95,7 +125,41 @@ def pairs(numbers: Sequence[int], where: str) -> tuple[Interval, ...]:
     try:
         return tuple(Interval(*pair) for pair in ends)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {error}; correct the start or the end") from None
+
+
+def stored_pairs(array: NDArray[Any], axis: int, what: str) -> list[tuple[int, int]]:
+    """First and last frame of the K intervals of an array: (2, K) if `axis` is 0, (K, 2) if it is 1.
+
+    Args:
+        array, axis: as above.
+        what: names the array in messages.
+
+    Raises:
+        ValueError: the array has another shape, holds other values than whole numbers, or is transposed. (2, 2) is
+            taken for transposed if its intervals overlap while those of the transposed array do not.
+    """
+    if array.size == 0:
+        return []
+    values = array.reshape(2, 1) if array.shape == (2,) else np.moveaxis(np.atleast_2d(array), axis, 0)
+    if values.ndim != 2 or values.shape[0] != 2:
+        wanted = ("2 x intervals", "intervals x 2")[axis]
+        hint = "; transpose it" if values.ndim == 2 and values.shape[1] == 2 else ""
+        raise ValueError(f"{what} has the shape {array.shape}, not {wanted}{hint}")
+    if not np.isfinite(values).all() or (values != np.round(values)).any() or np.abs(values).max() >= LARGEST:
+        raise ValueError(f"{what} holds other values than whole numbers")
+    found = [(int(first), int(last)) for first, last in values.T]
+    other = [(int(first), int(last)) for first, last in values] if len(found) == 2 else []
+    if other and not _disjoint(found) and _disjoint(other):
+        raise ValueError(f"{what} holds the intervals {other} if it is transposed, and {found} as it is; transpose it")
+    return found
+
+
+def _disjoint(ends: Sequence[tuple[int, int]]) -> bool:
+    """Whether all pairs are intervals that have no frame in common."""
+    ordered = sorted(ends)
+    valid = all(first <= last for first, last in ordered)
+    return valid and all(before[1] < after[0] for before, after in pairwise(ordered))
 
 
 def read_array(file: Path) -> NDArray[np.int8]:
@@ -104,10 +168,12 @@ def read_array(file: Path) -> NDArray[np.int8]:
     Raises:
         InputError: the file does not hold one 0 or 1 per frame.
     """
-    try:
-        return as_labels(np.load(file, allow_pickle=False), file)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{file}: not an array of one 0 or 1 per frame ({error})") from error
+    return as_labels(load_array(file, "cannot be read as one 0 or 1 per frame"), file)
+
+
+def arrays_by_name(folder: Path, suffix: str = ".npy") -> dict[str, Path]:
+    """The arrays directly in a folder by the names of their videos; see `oddframe.datasets.names`."""
+    return {video_name(file.name[: -len(suffix)]): file for file in sorted(folder.glob(f"*{suffix}"))}
 
 
 def compare_arrays(root: Path, videos: Iterable[WeakVideo]) -> tuple[dict[str, int], list[str]]:
@@ -117,11 +183,12 @@ def compare_arrays(root: Path, videos: Iterable[WeakVideo]) -> tuple[dict[str, i
         Lengths of the arrays by video, and a note for each array that differs from the annotation.
     """
     folder = find(root, GROUND_TRUTH)
+    files = arrays_by_name(folder) if folder else {}
     lengths: dict[str, int] = {}
     notes = []
     for video in videos:
-        file = folder / f"{video.name}.npy" if folder else None
-        if file is None or not file.is_file():
+        file = files.get(video.name)
+        if file is None:
             continue
         array = read_array(file)
         lengths[video.name] = len(array)

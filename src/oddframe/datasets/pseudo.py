@@ -109,7 +109,7 @@ class Paster:
         objects = {n: self._object(schedule, n) for n in {scored, *positions.tolist()}}
         for image, position in zip(changed, positions.tolist(), strict=True):
             if (placed := objects[position]) is not None:
-                _blend(image, *placed, self._how.blend)
+                blend(image, *placed, self._how.blend)
         if (placed := objects[scored]) is not None:
             top, left, picture = placed
             mask[top : top + picture.shape[0], left : left + picture.shape[1]] = picture[..., 3]
@@ -185,7 +185,7 @@ def _middles(sequence: ObjectSequence) -> NDArray[np.float64]:
     return sequence.corners + np.array([crop.shape[:2] for crop in sequence.crops]) / 2
 
 
-def _blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.uint8], how: Blend) -> None:
+def blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.uint8], how: Blend) -> None:
     """Paste a picture (h, w, 4) into the image (H, W, C), in place."""
     colours = image.shape[2]
     if how == "code":

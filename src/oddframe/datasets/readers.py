@@ -14,6 +14,7 @@ from oddframe.datasets.ucsd import read_ucsd
 from oddframe.datasets.weak import READERS as WEAK_READERS
 from oddframe.datasets.weak import WeakSet, open_weak
 from oddframe.errors import InputError
+from oddframe.suggest import near
 
 READERS: dict[str, Callable[[str], LabelledSet]] = {
     "folder": read_folder,
@@ -39,8 +40,23 @@ def open_labelled(spec: str) -> LabelledSet:
         return READERS[name](path)
     if Path(spec).exists():
         return read_folder(spec)
-    names = ", ".join(reader for reader in READERS if reader != "avenue")  # "avenue" is not a test set
-    raise InputError(f"{spec}: not a test set; give NAME:PATH, where NAME is one of {names}")
+    names = [reader for reader in READERS if reader != "avenue"]  # "avenue" is not a test set
+    close = near(name, names) if colon else []
+    hint = f"; did you mean {' or '.join(close)}?" if close else ";"
+    raise InputError(f"{spec}: not a test set{hint} give NAME:PATH, where NAME is one of {', '.join(names)}")
+
+
+def refuse_misspelled(spec: str) -> None:
+    """See to it that a path is not a data set NAME:PATH with a misspelled name.
+
+    Raises:
+        InputError: nothing lies there, and NAME looks like the name of a reader.
+    """
+    name, colon, _ = spec.partition(":")
+    known = [*READERS, *WEAK_READERS]
+    close = near(name, known) if colon and name not in known and not Path(spec).exists() else []
+    if close:
+        raise InputError(f"{spec}: there is no data set {name!r}; did you mean {' or '.join(close)}?")
 
 
 def is_named(spec: str) -> bool:

@@ -4,7 +4,7 @@
     frame_labels_X.npy    (N,) or (1, N): one 0/1 per frame of all videos, in natural order of their names
     X.mat                 `gt`, a cell of one array (2, K) per video: first and last frame of K intervals, counted
                           from 1; the last frame belongs to the interval
-    labels/NAME.npy, test_frame_mask/NAME.npy    one 0/1 per frame of one video
+    labels/NAME.npy, test_frame_mask/NAME.npy, frame_masks/NAME.npy    one 0/1 per frame of one video
 
 Images are read in natural order of their names; the number of the first image does not matter. Numbers in `gt` count
 them from 1.
@@ -18,18 +18,22 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
-from oddframe.datasets.label_files import find, read_array
+from oddframe.datasets.label_files import arrays_by_name, find, read_array, stored_pairs
 from oddframe.datasets.labelled import LabelledVideo, labels_from_intervals, video_length
+from oddframe.datasets.names import video_name
 from oddframe.errors import InputError
+from oddframe.reading.arrays import cells_of, load_mat
+from oddframe.reading.guard import reading
 from oddframe.types import Interval
-from oddframe.video.sources import VideoSource, find_videos
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
 
 TESTING = ("testing/frames", "testing/videos", "testing_videos", "test/frames", "test/videos", "testing")
 MASKS = ("test_pixel_mask", "pixel_masks", "testing_label_mask", "masks")
-PER_VIDEO = ("test_frame_mask", "labels")
+FRAME_MASKS = ("test_frame_mask", "frame_masks")
+"""Usual names of the folder of files NAME.npy with one 0 or 1 per frame."""
+PER_VIDEO = (*FRAME_MASKS, "labels")
 
 Labels = dict[str, NDArray[np.int8]]
 """(N,) labels of every video by its name."""
@@ -67,7 +71,7 @@ def find_testing(root: Path) -> tuple[list[VideoSource], list[str]]:
 
 
 def lengths_of(sources: Sequence[VideoSource]) -> dict[str, int]:
-    """Number of frames of every video, from headers and folders."""
+    """Number of frames of every video: images of a folder, or frames that decode."""
     return {source.name: video_length(source) for source in sources}
 
 
@@ -81,12 +85,13 @@ def read_joined(file: Path, lengths: dict[str, int]) -> tuple[Labels, list[str]]
     Raises:
         InputError: the file cannot be read, or holds labels for another number of videos or frames.
     """
+    notes = order_notes(list(lengths), file)
     if file.suffix == ".npy":
-        return split_labels(read_array(file), lengths, file), []
+        return split_labels(read_array(file), lengths, file), notes
     intervals = read_gt(file)
     if len(intervals) != len(lengths):
         raise InputError(f"{file}: labels of {len(intervals)} videos, but there are {len(lengths)}; a clip is missing")
-    labels, notes = {}, []
+    labels = {}
     for (name, length), stretches in zip(lengths.items(), intervals, strict=True):
         labels[name] = labels_from_intervals(stretches, length)
         last = max((interval.stop for interval in stretches), default=0)  # counted from 1
@@ -118,22 +123,33 @@ def read_gt(file: Path) -> list[list[Interval]]:
     Raises:
         InputError: there is no `gt` in the file, or an entry is not pairs of first and last frame.
     """
-    try:
-        cells = loadmat(file)["gt"].reshape(-1)
-        if cells.dtype != object:
-            raise ValueError("gt is no cell of one array per video")
-        arrays = [np.asarray(cell) for cell in cells]
-        found = []
-        for number, array in enumerate(arrays, 1):
-            if array.size % 2 or (array.size and array.reshape(len(array), -1).shape[0] != 2):
-                raise ValueError(f"video {number} has the shape {array.shape}, not 2 x intervals")
-            pairs = [(int(first), int(last)) for first, last in zip(*array.reshape(2, -1), strict=True)]
+    what = "no intervals can be read from it"
+    found = []
+    gt = load_mat(file, "gt", what)
+    with reading(file, what, "make gt a cell of one array 2 x intervals per video"):
+        for number, array in enumerate(cells_of(gt), 1):
+            pairs = stored_pairs(array, 0, f"video {number}")
             if any(not 1 <= first <= last for first, last in pairs):
                 raise ValueError(f"video {number}: {pairs} are not intervals counted from 1")
             found.append([Interval(first - 1, last) for first, last in pairs])
-    except (KeyError, ValueError, OSError, NotImplementedError, MatReadError) as error:
-        raise InputError(f"{file}: no intervals can be read from it ({error})") from error
     return found
+
+
+def order_notes(names: Sequence[str], file: Path) -> list[str]:
+    """A note if names have another order when they are sorted as text, as many programs do.
+
+    Args:
+        names: in natural order, the order in which labels of all videos in one file are taken.
+        file: the label file.
+    """
+    for other in (sorted(names), sorted(names, key=lambda name: f"{name}.")):  # file names go on with a dot
+        at = next((n for n, (own, text) in enumerate(zip(names, other, strict=True)) if own != text), None)
+        if at is not None:
+            return [
+                f"{file}: its labels are taken in natural order of the names ({names[at]} is video number {at + 1}); "
+                f"sorted as text that is {other[at]}: make sure that the file was made in natural order"
+            ]
+    return []
 
 
 def read_per_video(folder: Path, lengths: dict[str, int]) -> Labels:
@@ -142,12 +158,13 @@ def read_per_video(folder: Path, lengths: dict[str, int]) -> Labels:
     Raises:
         InputError: a file is missing or does not hold one 0 or 1 per frame.
     """
-    missing = [name for name in lengths if not (folder / f"{name}.npy").is_file()]
+    files = arrays_by_name(folder)
+    missing = [name for name in lengths if video_name(name) not in files]
     if missing:
         raise InputError(
             f"{folder / missing[0]}.npy: missing; {len(missing)} of {len(lengths)} test videos have no labels"
         )
-    labels = {name: read_array(folder / f"{name}.npy") for name in lengths}
+    labels = {name: read_array(files[video_name(name)]) for name in lengths}
     check_lengths(labels, lengths, folder)
     return labels
 

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from oddframe.datasets.masks import annotated_frame, read_tracks
 from oddframe.errors import InputError
+from oddframe.reading.images import read_picture
 from oddframe.street.camera import Camera
 from oddframe.street.crowd import travel
 from oddframe.street.puppet import Puppet
 from oddframe.street.scene import random_light
 from oddframe.street.things import FIGURES, PSEUDO_KINDS
 from oddframe.video.decode import VideoReader
-from oddframe.video.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, VideoSource, frame_files, natural_key
+from oddframe.video.order import natural_key
+from oddframe.video.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, VideoSource, frame_files
 
 UBNORMAL_CANVAS = (320, 640)  # the frame size to which SDMAE's recipe resizes UBnormal's objects
 UBNORMAL_SMALLEST = 267  # pixels at native size: a track ends at the first frame with a smaller object
@@ -229,10 +231,10 @@ def _read_rgba(image: Path, mask: Path | None) -> NDArray[np.uint8]:
 
 
 def _read(path: Path, flags: int) -> NDArray[np.uint8]:
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, flags) if data.size else None
-    if image is None or image.dtype != np.uint8:
-        raise InputError(f"{path}: not an 8-bit image that can be read")
+    what = "not an 8-bit image that can be read"
+    image = read_picture(path, flags, what)
+    if image.dtype != np.uint8:
+        raise InputError(f"{path}: {what}; it has values of the type {image.dtype}")
     return image.astype(np.uint8, copy=False)
 
 

@@ -1,7 +1,7 @@
 """ShanghaiTech Campus, the test set with frame labels: Luo, Liu, Gao, Sparse Coding in Stacked RNN, ICCV 2017.
 
     testing/frames/01_0014/000.jpg ...    as released: folders of frames; or see `oddframe.datasets.repackaged`
-    testing/test_frame_mask/01_0014.npy   one 0/1 per frame
+    testing/test_frame_mask/01_0014.npy   one 0/1 per frame; or frame_masks/01_0014.npy
     testing/test_pixel_mask/01_0014.npy   (N, H, W) masks
     frame_labels_shanghai.npy             instead of test_frame_mask: one 0/1 per frame of all videos
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from oddframe.datasets.label_files import check_folder, find
 from oddframe.datasets.labelled import Counts, LabelledSet
-from oddframe.datasets.repackaged import find_testing, join, lengths_of, read_joined, read_per_video
+from oddframe.datasets.repackaged import FRAME_MASKS, find_testing, join, lengths_of, read_joined, read_per_video
 from oddframe.errors import InputError
 
 PUBLISHED = Counts(
@@ -38,12 +38,12 @@ def read_shanghaitech(path: str | Path) -> LabelledSet:
     root = check_folder(path)
     sources, notes = find_testing(root)
     lengths = lengths_of(sources)
-    folder, file = find(root, ["test_frame_mask"]), find(root, JOINED)
+    folder, file = find(root, FRAME_MASKS), find(root, JOINED)
     if folder is not None:
         labels = read_per_video(folder, lengths)
     elif file is not None:
         labels, more = read_joined(file, lengths)
         notes += more
     else:
-        raise InputError(f"{root}: no labels; looked for test_frame_mask and {', '.join(JOINED)}")
+        raise InputError(f"{root}: no labels; looked for {', '.join((*FRAME_MASKS, *JOINED))}")
     return LabelledSet("ShanghaiTech", join(root, sources, labels), tuple(notes), PUBLISHED)

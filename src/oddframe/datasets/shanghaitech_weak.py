@@ -3,7 +3,7 @@
     SH_Train.txt, SH_Test.txt   one video per line: 01_0014; or 01_0014,1 with its label; or 01_001,0,764 with its label
                                 and number of frames; or train.list, test.list: paths of features, one line per crop
                                 (.../01_0014_0.npy)
-    test_frame_mask/NAME.npy    one 0 or 1 per frame of every anomalous video
+    test_frame_mask/NAME.npy    one 0 or 1 per frame of every anomalous video; or frame_masks/NAME.npy
 
 Each of them may lie up to two folders below PATH. Four digits after the scene mean anomalous, three mean normal. The
 masks state exactly which frames are anomalous, so label rules differ only for frames that features have beyond the end
@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oddframe.datasets.label_files import check_folder, find, read_array, read_list
+from oddframe.datasets.repackaged import FRAME_MASKS
 from oddframe.datasets.weak import ANOMALY, NORMAL, Published, WeakSet, WeakVideo
 from oddframe.errors import InputError
 from oddframe.types import runs
@@ -31,7 +32,6 @@ PUBLISHED = Published(
 )
 TRAIN = ("SH_Train.txt", "SH_Train_new.txt", "train.list")
 TEST = ("SH_Test.txt", "SH_Test_NEW.txt", "test.list")
-MASKS = "test_frame_mask"
 
 NAME = re.compile(r"(?:.*[/\\])?(?P<name>\d\d_(?P<id>\d{3,4}))(?:_\d)?(?:_i3d)?(?:\.\w+)?")
 
@@ -43,7 +43,7 @@ def read_shanghaitech_weak(path: str | Path) -> WeakSet:
         InputError: there is no list, a list cannot be read, or the mask of an anomalous test video is missing.
     """
     root = check_folder(path)
-    train_list, test_list, masks = find(root, TRAIN), find(root, TEST), find(root, [MASKS])
+    train_list, test_list, masks = find(root, TRAIN), find(root, TEST), find(root, FRAME_MASKS)
     if not train_list and not test_list:
         raise InputError(f"{root}: no list of ShanghaiTech's weak split; looked for {', '.join((*TRAIN, *TEST))}")
     train = tuple(read_list(train_list, _listed).values()) if train_list else ()
@@ -52,7 +52,7 @@ def read_shanghaitech_weak(path: str | Path) -> WeakSet:
     if masks:
         test = tuple(_masked(video, masks) for video in test)
     elif test:
-        notes.append(f"{root}: no {MASKS}, so only the labels of the test videos are known")
+        notes.append(f"{root}: no {' or '.join(FRAME_MASKS)}, so only the labels of the test videos are known")
     notes += PUBLISHED.compare_videos(train, test)
     return WeakSet("ShanghaiTech (weak)", train, test, tuple(notes), PUBLISHED)
 

@@ -24,7 +24,8 @@ from oddframe.datasets.labelled import Counts, LabelledSet, LabelledVideo, label
 from oddframe.datasets.masks import anomalous_frames, read_tracks
 from oddframe.errors import InputError
 from oddframe.types import Interval
-from oddframe.video.sources import VideoSource, find_videos, frame_files
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource, frame_files
 
 PUBLISHED = Counts(
     videos=211,

@@ -3,7 +3,8 @@
     Anomaly_Train.txt       Abuse/Abuse001_x264.mp4; or Train_Annotation.txt, the same with the number of frames; or
                             VadCLIP's ucf_CLIP_rgb.csv
     Anomaly_Test.txt        the same for the test videos; or ucf_CLIP_rgbtest.csv; not needed beside an annotation
-    one of                  (frame numbers of the original video; -1 -1 where there is no event; at most two events)
+    one of                  (frame numbers of the original video; -1 -1 where there is no event; the events of all
+                            lines of a video count)
       Temporal_Anomaly_Annotation.txt        Abuse028_x264.mp4  Abuse  165  240  -1  -1
       Temporal_Anomaly_Annotation_New.txt    the same, and the number of frames at the end
       UCF_Annotation.txt, Test_Annotation.txt    Abuse/Abuse028_x264.mp4 1412 Abuse 165 240 -1 -1
@@ -22,21 +23,21 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
-
 from oddframe.datasets.label_files import (
     check_folder,
     compare_arrays,
     find,
+    merge_events,
     pairs,
     read_lines,
     read_list,
+    stored_pairs,
     whole_numbers,
 )
 from oddframe.datasets.weak import NORMAL, Published, WeakSet, WeakVideo
 from oddframe.errors import InputError
+from oddframe.reading.arrays import load_mat, numeric
+from oddframe.reading.guard import reading
 
 PUBLISHED = Published(
     train=(810, 800),
@@ -67,8 +68,7 @@ def read_ucf_crime(path: str | Path) -> WeakSet:
     """
     root = check_folder(path)
     train_list, test_list = find(root, TRAIN), find(root, TEST)
-    annotation = _read_annotation(root)
-    notes: list[str] = []
+    annotation, notes = _read_annotation(root)
     train = read_list(train_list, _listed) if train_list else {}
     test = read_list(test_list, _listed) if test_list else annotation
     if not train and not test:
@@ -90,15 +90,13 @@ def read_ucf_crime(path: str | Path) -> WeakSet:
     return WeakSet("UCF-Crime", tuple(train.values()), tuple(tested), tuple(notes), PUBLISHED)
 
 
-def _read_annotation(root: Path) -> dict[str, WeakVideo]:
-    """The annotated test videos by name; empty if there is no annotation."""
+def _read_annotation(root: Path) -> tuple[dict[str, WeakVideo], list[str]]:
+    """The annotated test videos by name, with all their events, and notes; empty if there is no annotation."""
     file = find(root, ANNOTATIONS)
     if file:
-        videos = [_annotated(text, where) for where, text in read_lines(file)]
-    else:
-        folder = find(root, [MATLAB])
-        videos = [_matlab(file) for file in sorted(folder.glob("*.mat"))] if folder else []
-    return {video.name: video for video in videos}
+        return merge_events((where, _annotated(text, where)) for where, text in read_lines(file))
+    folder = find(root, [MATLAB])
+    return merge_events((str(file), _matlab(file)) for file in sorted(folder.glob("*.mat"))) if folder else ({}, [])
 
 
 def _name(text: str, where: str) -> str:
@@ -135,13 +133,12 @@ def _annotated(text: str, where: str) -> WeakVideo:
 
 
 def _matlab(file: Path) -> WeakVideo:
-    try:
-        found = loadmat(file, simplify_cells=True)["Annotation_file"]
+    what = "not an annotation with VideoName, Anno and EventName"
+    found = load_mat(file, "Annotation_file", what, simplify=True)
+    with reading(file, what):
         name, category = str(found["VideoName"]), str(found["EventName"]).strip()
-        numbers = np.asarray(found["Anno"]).reshape(-1).astype(int).tolist()
-    except (MatReadError, KeyError, ValueError, TypeError, NotImplementedError, OSError) as error:
-        raise InputError(f"{file}: not an annotation with VideoName, Anno and EventName ({error})") from error
-    return _video(_name(name, str(file)), category, numbers, None, str(file))
+        events = stored_pairs(numeric(found["Anno"]), 1, "Anno")
+    return _video(_name(name, str(file)), category, [frame for event in events for frame in event], None, str(file))
 
 
 def _video(name: str, category: str, numbers: list[int], frames: int | None, where: str) -> WeakVideo:

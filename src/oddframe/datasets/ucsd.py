@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Literal
 
 import cv2
@@ -25,6 +27,7 @@ from oddframe.datasets.label_files import check_folder, find
 from oddframe.datasets.labelled import Counts, LabelledSet, LabelledVideo, labels_from_intervals
 from oddframe.datasets.masks import read_image
 from oddframe.datasets.repackaged import (
+    FRAME_MASKS,
     TESTING,
     find_testing,
     join,
@@ -34,10 +37,15 @@ from oddframe.datasets.repackaged import (
     testing_folder,
 )
 from oddframe.errors import InputError
+from oddframe.reading.guard import reading
+from oddframe.reading.images import read_picture
+from oddframe.reading.tables import whole_number
 from oddframe.types import Interval
 from oddframe.video.sources import VideoSource, frame_files
 
 UCSDPart = Literal["Ped1", "Ped2"]
+FPS = 10.0
+"""Frames per second of both parts; the released images have no time stamps."""
 
 PUBLISHED: dict[UCSDPart, Counts] = {
     "Ped1": Counts(
@@ -76,7 +84,7 @@ def read_ucsd(path: str | Path, part: UCSDPart = "Ped2") -> LabelledSet:
         return _read_repackaged(root, part)
     clips = sorted(clip for clip in test.iterdir() if clip.is_dir() and re.fullmatch(r"Test\d+", clip.name))
     if not clips:
-        raise InputError(f"{test}: no test clips; looked for folders Test001, Test002, ...")
+        raise InputError(f"{test}: no test clips; looked for folders named Test001 and so on")
     table = test / f"UCSD{part.lower()}.m"
     ranges = read_ranges(table) if table.is_file() else None
     videos, notes = [], []
@@ -95,7 +103,7 @@ def read_ucsd(path: str | Path, part: UCSDPart = "Ped2") -> LabelledSet:
             names = ", ".join(frame_files(clip)[frame].name for frame in left_out)
             notes.append(f"{clip}: {names} cannot be decoded; left out with its label, as in the released Ped1 Test017")
             labels = np.delete(labels, left_out)
-        source = VideoSource(clip.name, clip, "frames")
+        source = VideoSource(clip.name, clip, "frames", FPS)
         videos.append(LabelledVideo(source, labels, masks if masks.is_dir() else None, left_out))
     return LabelledSet(f"UCSD {part}", tuple(videos), tuple(notes), PUBLISHED[part])
 
@@ -112,16 +120,17 @@ def _read_repackaged(root: Path, part: UCSDPart) -> LabelledSet:
             f"and for {', '.join(TESTING)}"
         )
     sources, notes = find_testing(root)
+    sources = [replace(source, fps=source.fps or FPS) if source.timeless else source for source in sources]
     lengths = lengths_of(sources)
     joined = (f"{name}.mat", f"frame_labels_{name}.npy", "labels.npy")
-    file, folder = find(root, joined), find(root, ["test_frame_mask", "testing/labels", "test/labels", "labels"])
+    file, folder = find(root, joined), find(root, [*FRAME_MASKS, "testing/labels", "test/labels", "labels"])
     if file is not None:
         labels, more = read_joined(file, lengths)
         notes += more
     elif folder is not None:
         labels = read_per_video(folder, lengths)
     else:
-        raise InputError(f"{root}: no labels; looked for {', '.join(joined)}, test_frame_mask and labels")
+        raise InputError(f"{root}: no labels; looked for {', '.join((*joined, *FRAME_MASKS))} and labels")
     return LabelledSet(f"UCSD {part}", join(root, sources, labels), tuple(notes), PUBLISHED[part])
 
 
@@ -134,8 +143,11 @@ def _undecodable(clip: Path) -> tuple[int, ...]:
 
 
 def _decodes(file: Path) -> bool:
-    data = np.fromfile(file, dtype=np.uint8)
-    return data.size > 0 and cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) is not None
+    try:
+        read_picture(file, cv2.IMREAD_GRAYSCALE)
+    except InputError:
+        return False
+    return True
 
 
 def read_ranges(table: Path) -> list[list[Interval]]:
@@ -146,19 +158,22 @@ def read_ranges(table: Path) -> list[list[Interval]]:
     Raises:
         InputError: there is no `gt_frame = [first:last, ...]`, or something else stands between the brackets.
     """
-    text = re.sub(r"%.*", "", table.read_text(encoding="utf-8", errors="replace"))
+    with reading(table, "cannot be read as text"):
+        text = re.sub(r"%.*", "", table.read_text(encoding="utf-8-sig", errors="replace"))  # comments may be in Latin-1
     clips: list[list[Interval]] = []
     for entry in re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", text):
         pieces = re.findall(r"[^\s,;]+", re.sub(r"\s*:\s*", ":", entry))
         bounds = [re.fullmatch(r"(\d+)(?::(\d+))?", piece) for piece in pieces]
+        entry = shorten(entry, 60, placeholder=" and more")
         if not all(bounds):
-            raise InputError(f"{table}: cannot read the frame ranges [{entry.strip()}] of clip {len(clips) + 1}")
-        ends = [(int(found[1]), int(found[2] or found[1])) for found in bounds if found]
+            raise InputError(f"{table}: cannot read the frame ranges [{entry}] of clip {len(clips) + 1}")
+        words = [(found[1], found[2] or found[1]) for found in bounds if found]
+        ends = [(whole_number(first, str(table)), whole_number(last, str(table))) for first, last in words]
         try:
             clips.append([Interval(first - 1, last) for first, last in ends])
         except InputError:
             raise InputError(
-                f"{table}: [{entry.strip()}] of clip {len(clips) + 1} are not frame ranges counted from 1"
+                f"{table}: [{entry}] of clip {len(clips) + 1} are not frame ranges counted from 1"
             ) from None
     if not clips:
         raise InputError(f"{table}: no line of the form gt_frame = [first:last]")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
+from oddframe.suggest import among, near
 from oddframe.types import Interval
 
 Rule = Literal["exclusive", "rtfm", "sultani", "seominseok"]
@@ -173,7 +174,7 @@ def parse_rule(text: str) -> Rule:
     for rule in rules:
         if rule == text:
             return rule
-    raise InputError(f"there is no label rule {text!r}; there are: {', '.join(rules)}")
+    raise InputError(f"there is no label rule {text!r}{among(text, rules)}")
 
 
 def open_weak(spec: str) -> WeakSet:
@@ -188,8 +189,10 @@ def open_weak(spec: str) -> WeakSet:
     if name not in READERS and Path(spec).suffix.lower() == ".csv":
         name, colon, path = "csv", ":", spec
     if not colon or name not in READERS:
+        close = near(name, READERS) if colon else []
+        hint = f"; did you mean {' or '.join(close)}?" if close else ";"
         raise InputError(
-            f"{spec}: not a weakly labelled set; give NAME:PATH, where NAME is one of {', '.join(READERS)}"
+            f"{spec}: not a weakly labelled set{hint} give NAME:PATH, where NAME is one of {', '.join(READERS)}"
         )
     module, function = READERS[name].split(":")
     reader: Callable[[str], WeakSet] = getattr(import_module(module), function)

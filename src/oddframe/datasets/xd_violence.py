@@ -22,6 +22,7 @@ from oddframe.datasets.label_files import (
     check_folder,
     compare_arrays,
     find,
+    merge_events,
     pairs,
     read_lines,
     read_list,
@@ -69,9 +70,9 @@ def read_xd_violence(path: str | Path) -> WeakSet:
         raise InputError(f"{root}: no list of XD-Violence; looked for {', '.join((*TRAIN, *TEST))}")
     train = read_list(train_list, _listed) if train_list else {}
     test = read_list(test_list, _listed) if test_list else {}
-    notes = []
+    notes: list[str] = []
     if annotation:
-        events = _read_annotation(annotation)
+        events, notes = _read_annotation(annotation)
         test = {name: _with_events(video, events, annotation) for name, video in test.items()}
         if test and (strangers := len(events.keys() - test.keys())):
             notes.append(f"{strangers} annotated videos are not in {test_list}; they do not count")
@@ -87,7 +88,9 @@ def _listed(text: str, where: str) -> WeakVideo:
     """Read a line of a list: a path that ends with the name of a video, with or without a crop number and a suffix."""
     found = NAME.fullmatch(text)
     if not found:
-        raise InputError(f"{where}: {text!r} does not hold the name of a video of XD-Violence (..._label_B1-0-0)")
+        raise InputError(
+            f"{where}: {text!r} does not hold the name of a video of XD-Violence, which ends like _label_B1-0-0"
+        )
     tags = [tag for tag in found["tags"].split("-") if tag != FILLER]
     unknown = [tag for tag in tags if tag not in CLASSES]
     if unknown or not tags or ("A" in tags and len(tags) > 1):
@@ -96,15 +99,17 @@ def _listed(text: str, where: str) -> WeakVideo:
     return WeakVideo(found["name"], int(category != NORMAL), category)
 
 
-def _read_annotation(file: Path) -> dict[str, tuple[Interval, ...]]:
-    """The anomalous stretches of every annotated video."""
-    found = {}
+def _read_annotation(file: Path) -> tuple[dict[str, tuple[Interval, ...]], list[str]]:
+    """The anomalous stretches of every annotated video, from all its lines, and notes."""
+    videos = []
     for where, text in read_lines(file):
         name, *words = text.split()
         if not words:
             raise InputError(f"{where}: no frame numbers")
-        found[_listed(name, where).name] = pairs(whole_numbers(words, where), where)
-    return found
+        listed, events = _listed(name, where), pairs(whole_numbers(words, where), where)
+        videos.append((where, replace(listed, label=int(bool(events)), intervals=events)))
+    merged, notes = merge_events(videos)
+    return {name: video.intervals or () for name, video in merged.items()}, notes
 
 
 def _with_events(video: WeakVideo, events: dict[str, tuple[Interval, ...]], file: Path) -> WeakVideo:

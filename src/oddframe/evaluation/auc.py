@@ -18,7 +18,12 @@ OneClass = Literal["skip", "pad"]
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve: the probability that an anomalous frame scores above a normal one; ties count half."""
+    """Area under the ROC curve: the probability that an anomalous frame scores above a normal one; ties count half.
+
+    Examples:
+        >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+        0.75
+    """
     return roc_auc_of(*_counts_by_score(labels, scores))
 
 
@@ -51,7 +56,15 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def micro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]]) -> float:
-    """ROC AUC of the frames of all videos together, each given as (labels, scores); nan without videos."""
+    """ROC AUC of the frames of all videos together, each given as (labels, scores); nan without videos.
+
+    Examples:
+        Each video is in perfect order, and yet not all of them together: their scores lie on different scales.
+
+        >>> videos = [([0, 1], [0.1, 0.2]), ([0, 1], [0.7, 0.9])]
+        >>> micro_auc(videos), macro_auc(videos)
+        (0.75, 1.0)
+    """
     return roc_auc(
         np.concatenate([np.zeros(0, np.int8), *(np.asarray(labels) for labels, _ in videos)]),
         np.concatenate([np.zeros(0), *(np.asarray(scores) for _, scores in videos)]),
@@ -66,6 +79,13 @@ def macro_auc(videos: Sequence[tuple[ArrayLike, ArrayLike]], one_class: OneClass
         one_class: treatment of videos whose frames are all normal or all anomalous. "skip" leaves them out (nan if no
             video remains). "pad" is the rule of SDMAE's released code: every video gets two more frames, one with
             label 0 and score 0, and one with label 1 and score 1.
+
+    Examples:
+        >>> videos = [([0, 1, 1], [0.2, 0.1, 0.9]), ([0, 0], [0.3, 0.4])]
+        >>> macro_auc(videos)
+        0.5
+        >>> round(macro_auc(videos, "pad"), 3)
+        0.917
     """
     if one_class == "pad":
         videos = [(np.append(labels, [0, 1]), np.append(scores, [0.0, 1.0])) for labels, scores in videos]

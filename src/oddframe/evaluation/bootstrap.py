@@ -11,6 +11,7 @@ seconds. This interval holds what other minutes of the same video would change, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -47,6 +48,10 @@ class ConfidenceInterval:
     block: int | None = None
 
     def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "- (undefined: all frames are of one class)"
+        if math.isnan(self.low):
+            return f"{self.value:.4f} (no interval: every one of {self.resamples} resamples has one class alone)"
         text = f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}] ({self.level:.0%}, {self.resamples} resamples"
         text += f" of blocks of {self.block} frames" if self.block else ""
         return text + (f", {self.undefined} of them undefined and left out)" if self.undefined else ")")

@@ -2,7 +2,8 @@
 
 Frame metrics count frames, but a person who answers alarms counts events. Times are those of the frames, in seconds. An
 interval is a run of anomalous frames. Frames without a score are ignored, as if the video began and ended with the
-scored frames. A frame lasts until the next one; the last frame lasts as long as the median of the others.
+scored frames. A frame lasts until the next one; before a pause and at the end it lasts as long as the median of the
+others (see `oddframe.video.pauses`), so that pauses are no hours.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from oddframe.errors import InputError
 from oddframe.evaluation.auc import ranks
 from oddframe.evaluation.plain import plain
 from oddframe.types import Event, FrameScores, runs
+from oddframe.video.pauses import durations
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,6 @@ def latency_average_precision(videos: Sequence[tuple[ArrayLike, ArrayLike, Array
     found = np.cumsum(np.bincount(place[truth == 1], minlength=levels)[::-1])
     raised = np.cumsum(np.bincount(place, minlength=levels)[::-1])
     return float((gain[::-1] / intervals * found / raised).sum())
-
-
-def durations(time: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(N,) seconds for which each frame lasts. A single frame counts as one second, because its duration is unknown."""
-    steps = np.diff(time)
-    return np.append(steps, np.median(steps) if len(steps) else 1.0)[: len(time)]
 
 
 def _labels_of(video: FrameScores, labels: Mapping[str, NDArray[np.integer]]) -> NDArray[np.int64]:

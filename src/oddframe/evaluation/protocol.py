@@ -103,6 +103,7 @@ class Protocol:
     def smoothing_for(self, default: Smoothing) -> Smoothing:
         """The smoothing for a system whose own smoothing is `default`."""
         chosen = self.smoothing or default
+        chosen = replace(chosen, rate=None)  # figures count frames, as publications do
         return replace(chosen, kind="causal") if self.online and not chosen.causal else chosen
 
     def computes_like(self, other: Protocol) -> bool:
@@ -224,18 +225,20 @@ def curves(
     _check_videos([s.video for s in scores], labels)
     videos = sorted(scores, key=lambda s: s.video)
     kept: list[tuple[NDArray[np.integer], dict[str, NDArray[np.float64]]]] = []
+    times = []
     for video in videos:
         truth = labels[video.video]
         _check_length(video, len(truth))
         counts = _kept(video, len(truth), protocol)
         components = {name: values[counts] for name, values in video.components.items()}
         kept.append((truth[video.frame[counts] + protocol.label_shift], components))
+        times.append(video.time[counts])
     levels = rule.levels
     if combination.scale == "dataset_minmax":
         levels = measure_bounds([components for _, components in kept], combination)
     found: dict[str, LabelledCurve] = {}
-    for video, (truth, components) in zip(videos, kept, strict=True):
-        score = smooth(combine(components, combination, levels), smoothing)
+    for video, (truth, components), time in zip(videos, kept, times, strict=True):
+        score = smooth(combine(components, combination, levels), smoothing, time)
         found[video.video] = (truth, minmax(score) if protocol.normalise == "per_video_minmax" else score)
     return found
 

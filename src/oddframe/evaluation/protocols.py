@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 from warnings import warn
@@ -23,6 +22,7 @@ from oddframe.evaluation.protocol import GroundTruth, Protocol
 from oddframe.models.catalogue import ModelEntry
 from oddframe.models.registry import entries, entry, names
 from oddframe.settings import Smoothing
+from oddframe.suggest import near
 
 GROUND_TRUTHS = {
     "ped2": GroundTruth("masks of the release", 2010, 1648),
@@ -92,7 +92,9 @@ def _smoothing(value: Any) -> Smoothing | None:
 
 def _checked(system: str, protocol: Protocol) -> Protocol:
     if protocol.system != system:
-        raise RecipeError(f"model {system}: protocol {protocol.name!r}: call it paper/{system}... or code/{system}...")
+        raise RecipeError(
+            f"model {system}: protocol {protocol.name!r}: its name must begin with paper/{system} or code/{system}"
+        )
     return protocol
 
 
@@ -133,8 +135,8 @@ def get_protocol(name: str) -> Protocol:
     try:
         return PROTOCOLS[name]
     except KeyError:
-        near = get_close_matches(name, PROTOCOLS, 3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ";"
+        close = near(name, PROTOCOLS)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ";"
         raise InputError(f"there is no protocol {name!r}{hint} `oddframe protocols` lists them") from None
 
 

@@ -9,7 +9,7 @@ videos alone is reported too; there such a detector gets only 0.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -122,7 +122,7 @@ def evaluate_weak(
     """
     chosen, left_out = _chosen(curves, videos, leave_out)
     scores = [_checked(curves[video.name], video) for video in chosen]
-    frames_known = _frames_known(chosen)
+    frames_known = are_frames_known(chosen)
     truth = [
         labels(video, len(score), rule) if frames_known else np.zeros(len(score), np.int8)
         for video, score in zip(chosen, scores, strict=True)
@@ -214,11 +214,23 @@ def _with_frames(result: WeakResult, frames: _Frames) -> WeakResult:
         anomalous_auc=roc_auc_of(within, positives),
         pair_mean_auc=_mean([roc_auc(*frames.of(pair)) for pair in zip(anomalous, normal, strict=False)]),
         classes=_classes(frames, anomalous, background),
-        notes=tuple(
-            f"{frames.videos[n].name}: an anomalous video, but none of its {len(frames.truth[n])} frames is anomalous"
-            for n in silent
-        ),
+        notes=(*_silent(frames, silent), *_beyond(frames)),
     )
+
+
+def _silent(frames: _Frames, silent: Sequence[int]) -> Iterator[str]:
+    for n in silent:
+        what = f"an anomalous video, but none of its {len(frames.truth[n])} frames is anomalous"
+        yield f"{frames.videos[n].name}: {what}"
+
+
+def _beyond(frames: _Frames) -> Iterator[str]:
+    """A note for each event that the scores end before, in videos that have other anomalous frames."""
+    for video, truth in zip(frames.videos, frames.truth, strict=True):
+        for event in video.intervals or ():
+            if truth.any() and event.stop > len(truth) + SLACK:
+                where = f"{video.name}: the event from frame {event.start} to {event.stop}"
+                yield f"{where} reaches beyond its {len(truth)} scored frames; are they of the same video?"
 
 
 def _classes(frames: _Frames, anomalous: Sequence[int], background: NDArray[np.int64]) -> dict[str, ClassResult]:
@@ -276,8 +288,12 @@ def _checked(curve: NDArray[np.floating], video: WeakVideo) -> NDArray[np.float6
     return scores
 
 
-def _frames_known(videos: Sequence[WeakVideo]) -> bool:
-    """Whether the anomalous frames are known, and not only the anomalous videos."""
+def are_frames_known(videos: Sequence[WeakVideo]) -> bool:
+    """Whether the anomalous frames are known, and not only the anomalous videos.
+
+    Raises:
+        InputError: those of some anomalous videos are known, and of others not.
+    """
     unknown = [video.name for video in videos if video.intervals is None]
     anomalous = sum(video.label for video in videos)
     if unknown and len(unknown) < anomalous:

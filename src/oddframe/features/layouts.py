@@ -15,7 +15,6 @@ the number of frames of a video. Opening a release lists the names; loading read
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +26,15 @@ from numpy.typing import NDArray
 from oddframe.errors import InputError
 from oddframe.features.extractor import fingerprint
 from oddframe.features.snippets import SnippetFeatures, checked
-from oddframe.video.sources import natural_key
+from oddframe.reading.arrays import load_array, open_archive
+from oddframe.reading.guard import reading
+from oddframe.reading.tables import read_lines
+from oddframe.video.order import natural_key
 
 CROP_COUNTS = (1, 5, 10)
 SULTANI_SEGMENTS = 32
+WIDTHS = (512, 768, 1024, 2048, 4096)
+"""Usual lengths D of the vectors of networks. So many rows of another length are taken for a transposed array."""
 
 Array = NDArray[Any]
 
@@ -57,7 +61,12 @@ class LayoutSource:
         self.videos = tuple(sorted(self._files, key=natural_key))
         if not self.videos:
             raise InputError(f"{path}: nothing of the layout {layout!r} there; it has {self._layout.has}")
-        self.dim: int = self._read(self.videos[0]).shape[1]
+        rows, self.dim = self._read(self.videos[0]).shape
+        if rows in WIDTHS and self.dim not in WIDTHS:
+            raise InputError(
+                f"{self._files[self.videos[0]][0]}: {rows} rows of length {self.dim}, where a row is one vector of a "
+                "network; the array looks transposed: store (n, D)"
+            )
         self.fingerprint = fingerprint({"layout": layout, "dim": self.dim, "name": self.name})
 
     def load(self, video: str) -> SnippetFeatures:
@@ -110,13 +119,7 @@ class Layout:
 
 
 def _load(path: Path) -> Array:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as an array of numbers ({error})") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: an archive of arrays, not one array; is it of the layout 'segments'?")
-    return array
+    return load_array(path, "cannot be read as an array of numbers")
 
 
 def _average(path: Path, array: Array, axis: int) -> Array:
@@ -153,21 +156,17 @@ def _crops(video: str, files: list[Path]) -> Array:
 
 
 def _sultani(video: str, files: list[Path]) -> Array:
-    try:
-        rows = np.loadtxt(files[0], dtype=np.float32, ndmin=2)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{files[0]}: cannot be read as lines of numbers ({error})") from error
+    lines = [line for line in read_lines(files[0]) if line.strip()]
+    with reading(files[0], "cannot be read as lines of numbers"):
+        rows = np.loadtxt(lines, dtype=np.float32, ndmin=2) if lines else np.zeros((0, 0), np.float32)
     if len(rows) != SULTANI_SEGMENTS:
         raise InputError(f"{files[0]}: has {len(rows)} lines of numbers; the layout has {SULTANI_SEGMENTS}")
     return rows
 
 
 def _segments(video: str, files: list[Path]) -> Array:
-    try:
-        with np.load(files[0], allow_pickle=False) as archive:
-            return np.asarray(archive[video])
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{files[0]}: {video} cannot be read ({error})") from error
+    with open_archive(files[0], f"{video} cannot be read") as archive:
+        return np.asarray(archive[video])
 
 
 def _by_name(path: Path, suffix: str, name: Callable[[str], str]) -> dict[str, list[Path]]:
@@ -210,11 +209,8 @@ def _find_crops(path: Path) -> dict[str, list[Path]]:
 
 
 def _find_segments(path: Path) -> dict[str, list[Path]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {video: [path] for video in archive.files}
-    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not an .npz of arrays ({error})") from error
+    with open_archive(path, "not an .npz of arrays") as archive:
+        return {video: [path] for video in archive.files}
 
 
 LAYOUTS = {

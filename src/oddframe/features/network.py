@@ -17,13 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
 from oddframe.features.extractor import ABOUT, FORMAT, Extractor, ExtractorPrecision, Preprocessing, check_frames
 from oddframe.models.reference import load_exactly
+from oddframe.suggest import among
+from oddframe.threads import settle_threads
 
 WEIGHTS = "weights.safetensors"
 
@@ -45,9 +47,7 @@ class NetworkExtractor(Extractor):
         self, network: nn.Module, preprocessing: Preprocessing, name: str, precision: ExtractorPrecision
     ) -> None:
         if precision not in get_args(ExtractorPrecision):
-            raise InputError(
-                f"precision {precision!r} is not known; there are: {', '.join(get_args(ExtractorPrecision))}"
-            )
+            raise InputError(f"precision {precision!r} is not known{among(precision, get_args(ExtractorPrecision))}")
         self.network = network.eval().requires_grad_(False)
         self.preprocessing, self.name, self.precision = preprocessing, name, precision
         self.device = "cpu"
@@ -75,6 +75,7 @@ class NetworkExtractor(Extractor):
     @torch.inference_mode()
     def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         check_frames(self, frames)
+        settle_threads()
         x_BCTHW = self.normalised(torch.from_numpy(np.ascontiguousarray(frames)).to(self.device))
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
             return self.vectors(x_BCTHW).float().cpu().numpy()
@@ -101,7 +102,7 @@ class NetworkExtractor(Extractor):
     def save(self, folder: Path) -> None:
         weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         with replacing(folder / WEIGHTS) as temporary:
-            save_file(weights, temporary)
+            temporary.write_bytes(save(weights))
         about = {
             "format": FORMAT,
             "spec": self.spec,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -24,7 +23,12 @@ from oddframe.errors import InputError
 from oddframe.extras import imported
 from oddframe.features.extractor import ABOUT, FORMAT, SNIPPET, Extractor, Preprocessing, check_frames
 from oddframe.processes import cores
-from oddframe.types import Resize
+from oddframe.reading.guard import reading
+from oddframe.reading.networks import external_data, refuse_external_data
+from oddframe.reading.tables import read_text
+from oddframe.reading.yaml_values import yaml_value
+from oddframe.suggest import among
+from oddframe.types import LONGEST_SIDE, Resize
 
 MODEL = "model.onnx"
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -76,6 +80,8 @@ class Description(BaseModel):
         height, width = (self.resize,) * 2 if isinstance(self.resize, int) else self.resize
         if min(height, width) < 1:
             raise ValueError("resize must be at least 1 pixel")
+        if max(height, width) > LONGEST_SIDE:
+            raise ValueError(f"resize must be at most {LONGEST_SIDE} pixels")
         if self.crop and not (1 <= self.crop[0] <= height and 1 <= self.crop[1] <= width):
             raise ValueError(f"crop {list(self.crop)} does not fit into what resize leaves")
         if self.layout and (sorted(self.layout) != sorted(self.axes) or self.layout[0] != "N"):
@@ -94,14 +100,12 @@ def read_description(path: Path) -> Description:
     Raises:
         InputError: the file is missing, is not YAML, or has an unknown key or an impossible value.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError:
+    if not path.is_file():
         raise InputError(
             f"{path}: there is no such file; it describes the input of the network, for example {{{EXAMPLE}}}"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        )
+    with reading(path, "not YAML", "correct it"):
+        content = yaml_value(read_text(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds no keys and values; an example: {{{EXAMPLE}}}")
     return described(content, str(path))
@@ -120,7 +124,7 @@ def described(content: dict[str, Any], what: str) -> Description:
         key = str(first["loc"][0]) if first["loc"] else ""
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            message = f"no such key; there are: {', '.join(Description.model_fields)}"
+            message = f"no such key{among(key, Description.model_fields)}"
         raise InputError(f"{what}: {key + ': ' if key else ''}{message}") from None
 
 
@@ -143,6 +147,7 @@ class ONNXExtractor(Extractor):
         Raises:
             InputError: onnxruntime is not installed or cannot read the file, or network and description disagree.
         """
+        refuse_external_data(model, what)
         self.model, self.description, self.name, self.what = model, description, name, what
         self.kind = description.kind
         self.layout = description.layout or description.axes
@@ -180,12 +185,12 @@ class ONNXExtractor(Extractor):
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; give an ONNX network as onnx:FILE")
         words = read_description(description or path.with_suffix(".yaml"))
-        model = path.read_bytes()
-        try:
-            if not self_contained(onnx, model):
+        with reading(path, "not an ONNX file that can be read", "export the network again, in one file"):
+            model = path.read_bytes()
+            if external_data(model):
                 model = onnx.load(path).SerializeToString(deterministic=True)
-        except Exception as error:  # classes of protobuf and onnx, and missing weight files
-            raise InputError(f"{path}: not an ONNX file that can be read: {' '.join(str(error).split())}") from None
+            else:
+                onnx.load_model_from_string(model)
         return cls(model, words, name or words.name or re.sub(r"[^A-Za-z0-9_-]", "_", path.stem), str(path))
 
     def opened(self, device: str) -> Any:
@@ -201,7 +206,7 @@ class ONNXExtractor(Extractor):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = cores()
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # only errors, because warnings about unused weights do not matter here
+        options.log_severity_level = 4  # an error comes as an exception, too
         settings = [(provider, {"device_id": int(number or 0)} if kind == "cuda" else {})]
         try:
             return runtime.InferenceSession(self.model, options, providers=settings)
@@ -311,16 +316,10 @@ def pick(nodes: list[Any], name: str | None, what: str) -> Any:
     Raises:
         InputError: there is none with this name, or there are several and no name.
     """
-    names = ", ".join(node.name for node in nodes)
+    names = [node.name for node in nodes]
     if name is None and len(nodes) > 1:
-        raise InputError(f"{what}: there are several, name one in the YAML: {names}")
+        raise InputError(f"{what}: there are several, name one in the YAML: {', '.join(names)}")
     found = [node for node in nodes if name in (None, node.name)]
     if not found:
-        raise InputError(f"{what}: there is no {name!r}; there are: {names}")
+        raise InputError(f"{what}: there is no {name!r}{among(str(name), names)}")
     return found[0]
-
-
-def self_contained(onnx: Any, model: bytes) -> bool:
-    """Whether the file contains all its weights."""
-    graph = onnx.load_model_from_string(model).graph
-    return not any(onnx.external_data_helper.uses_external_data(weights) for weights in graph.initializer)

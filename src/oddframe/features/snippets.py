@@ -169,8 +169,10 @@ def checked(where: object, array: NDArray[Any], dim: int | None = None) -> NDArr
             f"{where}: features have to be rows of floating-point numbers, (n, D); it has {shape} {array.dtype}"
         )
     if dim is not None and array.shape[1] != dim:
-        raise InputError(f"{where}: vectors of length {array.shape[1]}, those of the other videos have {dim}")
-    rows = array.astype(np.float32, copy=False)
+        advice = "transpose the array" if array.shape[0] == dim else "use one network for all of them"
+        raise InputError(f"{where}: vectors of length {array.shape[1]}, those of the other videos have {dim}; {advice}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, and is refused below
+        rows = array.astype(np.float32, copy=False)
     bad = np.flatnonzero(~np.isfinite(rows).all(1))
     if len(bad):
         raise InputError(

@@ -7,12 +7,10 @@ extraction can continue. A store holds features of one fingerprint only. There a
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,13 +19,20 @@ from typing import Any
 import numpy as np
 
 from oddframe.atomic import replacing, write_text
-from oddframe.errors import InputError, SpaceError, VideoError
+from oddframe.disk import FULL, whole_archive
+from oddframe.errors import InputError, SpaceError
 from oddframe.features.catalogue import open_extractor
 from oddframe.features.extractor import SNIPPET, Extractor, ExtractorPrecision, fingerprint
 from oddframe.features.layouts import LAYOUTS, open_layout
 from oddframe.features.snippets import FeatureSource, SnippetFeatures, SnippetSampling, checked
+from oddframe.reading.arrays import in_place, open_archive
+from oddframe.reading.guard import reading
+from oddframe.reading.records import read_object
+from oddframe.suggest import among
 from oddframe.types import VideoInfo
-from oddframe.video.sources import VideoSource, frame_files, natural_key
+from oddframe.video.identity import content_key
+from oddframe.video.order import natural_key
+from oddframe.video.sources import VideoSource, refuse_name
 
 __all__ = [
     "FeatureSource", "FeatureStore", "Opening", "SnippetFeatures", "create_store", "open_features", "open_store",
@@ -85,6 +90,14 @@ class Opening:
         """The inverse of `to_dict`."""
         paths = {key: values[key] and Path(values[key]) for key in ("weights", "preprocessing")}
         return cls(**{**values, **paths})
+
+
+@dataclass(frozen=True)
+class _MadeOf:
+    """The video that features were extracted from: its content key, empty in old stores, and where it lay then."""
+
+    key: str
+    path: Path
 
 
 class FeatureStore:
@@ -145,7 +158,7 @@ class FeatureStore:
         return beside if beside.exists() and not path.exists() else path
 
     def load(self, video: str) -> SnippetFeatures:
-        """The features of one video.
+        """The features of one video, mapped where they lie, so that a store may be larger than memory.
 
         Raises:
             InputError: there is no such video, or its file is damaged, of another extractor, or holds NaN or infinity.
@@ -153,14 +166,13 @@ class FeatureStore:
         path = self._file(video)
         if not path.is_file():
             raise InputError(f"{self.path}: has no features of {video}; run `oddframe features` on it")
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                meta = json.loads(str(stored["meta"]))
-                features, time = checked(path, stored["features"], self.dim), stored["time"].astype(np.float64)
-            info = VideoInfo(**{**meta["info"], "damage": tuple(meta["info"]["damage"])})
+        with open_archive(path, "not a feature file of oddframe", "delete it, extract again") as stored:
+            meta = read_object(str(stored["meta"]))
+            if not whole_archive(path):  # what is mapped is not held against its checksum
+                raise ValueError("its checksum does not fit")
+            features, time = checked(path, in_place(path, "features.npy"), self.dim), stored["time"].astype(np.float64)
+            info = VideoInfo.parse(meta["info"])
             made_by = meta["fingerprint"]
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not a feature file of oddframe ({error}); delete it, extract again") from error
         if made_by != self.fingerprint:
             raise InputError(
                 f"{path}: made by another extractor or sampling ({made_by}) than this store ({self.fingerprint}); "
@@ -176,12 +188,11 @@ class FeatureStore:
         Raises:
             SpaceError: the disk is full.
         """
-        if features.info is None or features.time is None:
-            raise ValueError(f"{features.video}: a store keeps what was extracted from a video, with times and info")
+        if features.info is None or features.time is None or not features.info.key:
+            raise ValueError(f"{features.video}: a store keeps what was extracted from a video, with info, key")
         meta = {
             "fingerprint": self.fingerprint,
             "path": os.path.abspath(source.path),
-            "stamp": _stamp(source),
             "info": asdict(features.info),
         }
         path = self._file(features.video)
@@ -189,33 +200,61 @@ class FeatureStore:
             with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, features=features.features, time=features.time, meta=np.array(json.dumps(meta)))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in FULL:
                 raise
             raise SpaceError(f"{path}: the disk is full; features of the videos before are kept") from error
 
     def holds(self, source: VideoSource) -> bool:
-        """Whether the store has the features of this video, with the same size and time of last change.
+        """Whether the store has the features of a video of this content under this name.
+
+        Features of an equal video under another name are copied to this name first.
 
         Raises:
             InputError: it has the features of another video with this name.
+            VideoError: the video cannot be read.
         """
-        path = self._file(source.name)
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                meta = json.loads(str(stored["meta"]))
-            made_by, stamp, other = meta["fingerprint"], meta["stamp"], Path(meta["path"])
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile):
-            return False  # absent or damaged, so it is extracted again
-        if made_by != self.fingerprint:
-            return False
-        if stamp == _stamp(source):
+        refuse_name(self.path, source)
+        key, stored = content_key(source), self._made_of(self._file(source.name))
+        if stored is not None and stored.key == key and whole_archive(self._file(source.name)):
             return True
-        if other.exists() and other != Path(os.path.abspath(source.path)):
+        if stored is not None and stored.path.exists() and stored.path != Path(os.path.abspath(source.path)):
             raise InputError(
-                f"{self.path} already has a video called {source.name}, from {other}, not from {source.path}; "
+                f"{self.path} already has a video called {source.name}, from {stored.path}, not from {source.path}; "
                 "give the folder that holds both, or use another store"
             )
-        return False
+        twin = self._keys.get(key)
+        if twin is None or self.key(twin) != key or not whole_archive(self._file(twin)):
+            return False
+        features = self.load(twin)
+        assert features.info is not None, "of a store"
+        info = replace(features.info, name=source.name, path=str(source.path))
+        self.save(replace(features, video=source.name, info=info), source)
+        return True
+
+    def key(self, video: str) -> str:
+        """The content key of the video that the features were extracted from; empty where they carry none."""
+        made_of = self._made_of(self._file(video))
+        return "" if made_of is None else made_of.key
+
+    def unkeyed(self, sources: Sequence[VideoSource]) -> list[str]:
+        """Names of the videos whose features carry no content key: nobody knows what they are features of."""
+        names = [source.name for source in sources if self._made_of(self._file(source.name)) is not None]
+        return [name for name in names if not self.key(name)]
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        """Content key -> the video that has it, as they were at the first use of this property."""
+        return {key: video for video in self.videos if (key := self.key(video))}
+
+    def _made_of(self, path: Path) -> _MadeOf | None:
+        """The video that a file has the features of; None if it is absent, damaged, or of another extractor."""
+        try:
+            with open_archive(path) as stored:
+                meta = read_object(str(stored["meta"]))
+            made_of = _MadeOf(meta["info"].get("key", ""), Path(meta["path"]))
+        except Exception:  # a damaged file can raise almost anything
+            return None
+        return made_of if meta.get("fingerprint") == self.fingerprint else None
 
     def _file(self, video: str) -> Path:
         return self.path / f"{video}.npz"
@@ -297,7 +336,7 @@ def open_features(spec: str) -> FeatureSource:
     if not colon or Path(rest).exists():
         return open_store(rest, name)
     if layout not in LAYOUTS:
-        raise InputError(f"{spec}: no store of that name, and no layout {layout!r}; there are: {', '.join(LAYOUTS)}")
+        raise InputError(f"{spec}: no store of that name, and no layout {layout!r}{among(layout, LAYOUTS)}")
     return open_layout(layout, Path(place), name)
 
 
@@ -311,13 +350,11 @@ def _read_about(path: Path) -> dict[str, Any]:
             f"{path}: not a store of features (it has no {ABOUT}); for a public release give LAYOUT:PATH, with LAYOUT "
             f"one of {', '.join(LAYOUTS)}"
         )
-    try:
-        about: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    with reading(file, "damaged", "extract again to another store"):
+        about: dict[str, Any] = read_object(file.read_text("utf-8"))
         if (about["format"], about["version"]) != (FORMAT, VERSION):
             raise InputError(f"{file}: {about['format']} of version {about['version']}; this oddframe reads {VERSION}")
         whole = fingerprint({**about["identity"], "sampling": about["sampling"]}) == about["fingerprint"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(f"{file}: damaged ({error!r}); extract again to another store") from error
     if not whole:
         raise InputError(f"{file}: damaged (the fingerprint does not fit the rest); extract again to another store")
     return about
@@ -329,13 +366,3 @@ def _difference(stored: Mapping[str, Any], requested: Mapping[str, Any]) -> str:
     old, new = ({**about["identity"], **about["sampling"]} for about in (stored, plain))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return "; ".join(f"{key} {old.get(key)}, not {new.get(key)}" for key in keys)
-
-
-def _stamp(source: VideoSource) -> list[int]:
-    """Number of files, bytes, and time of the last change of a video. They show whether it is unchanged."""
-    try:
-        files = [source.path] if source.kind == "file" else frame_files(source.path)
-        found = [file.stat() for file in files]
-    except OSError as error:
-        raise VideoError(f"{source.path}: cannot be read ({error.strerror})") from error
-    return [len(found), sum(stat.st_size for stat in found), max(stat.st_mtime_ns for stat in found)]

@@ -6,23 +6,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from oddframe.errors import BundleError
-from oddframe.models.reference import read_checkpoint
+from oddframe.models.reference import read_checkpoint, released_tensors
 
 
 def named_tensors(path: Path) -> dict[str, Tensor]:
-    """Read name -> tensor from a file. Floating-point tensors become float32.
-
-    A state dict inside the key "state_dict" is unwrapped, and the prefix "module." of DataParallel is removed.
+    """Read name -> tensor from a file; see `released_tensors`. Floating-point tensors become float32.
 
     Raises:
         BundleError: the file is missing, cannot be read without running code, or holds other values than tensors.
     """
-    content = read_checkpoint(path)
-    content = content.get("state_dict", content)
-    tensors = {}
-    for name, value in content.items():
-        if not isinstance(value, Tensor):
-            raise BundleError(f"{path}: {name} is a {type(value).__name__}, not a tensor; wanted is a state dict")
-        tensors[name.removeprefix("module.")] = value.float() if value.is_floating_point() else value
-    return tensors
+    tensors = released_tensors(read_checkpoint(path), str(path))
+    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}

@@ -1,23 +1,23 @@
-"""Extraction of the features of many videos, in this process or in several worker processes.
+"""Extraction of the features of many videos, in this process or in the processes of a runner.
 
-Every process works on one video at a time. Spawned processes import this module and nothing above it, which saves a
-second for each of them.
+Every process works on one video at a time. Such processes import this module and nothing above it, which saves a second
+for each of them.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from oddframe.errors import OddframeError, VideoError
+from oddframe.errors import VideoError
 from oddframe.features.extract import Seconds, extract
 from oddframe.features.extractor import Extractor
 from oddframe.features.store import FeatureStore
-from oddframe.processes import SPAWN, main_hidden, process_pool
+from oddframe.processes import Count, Killed
+from oddframe.runners.local import LocalRunner
+from oddframe.runners.runner import Runner
 from oddframe.video.sources import VideoSource
 
 Tell = Callable[[str, int, int | None], None]
@@ -26,117 +26,67 @@ Tell = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Made:
-    """The result of a video whose features are now in the store: number of frames, damage, and times."""
+    """The result of a video whose features are now in the store: number of frames, damage, notes, and times."""
 
     frames: int
     damage: tuple[str, ...]
+    notes: tuple[str, ...]
     seconds: Seconds
 
 
-class _Worker:
-    """Extracts one video after the other in this process."""
-
-    def __init__(self, store: FeatureStore, extractor: Extractor, batch: int) -> None:
-        self.store, self.extractor, self.batch = store, extractor, batch
-
-    def __call__(self, source: VideoSource, count: Callable[[int], None]) -> Made | str:
-        """Extract a video. Returns the result, or the reason of a failure. `count` is called with finished frames."""
-        seconds = Seconds()
-        try:
-            features = extract(source, self.extractor, self.store.sampling, self.batch, count, seconds)
-        except VideoError as error:
-            return str(error)
-        self.store.save(features, source)
-        assert features.frames is not None and features.info is not None
-        return Made(features.frames, features.info.damage, seconds)
+Outcome = tuple[VideoSource, Made | str]
+"""A video and its result, or the reason why it cannot be used."""
 
 
 def extract_here(
     store: FeatureStore, extractor: Extractor, batch: int, sources: Sequence[VideoSource], tell: Tell
-) -> Iterator[tuple[VideoSource, Made | str]]:
-    """Extract videos into a store, in this process and in their order.
-
-    Yields:
-        Every finished video with its result, or with the reason why it cannot be used.
-    """
-    worker, frames = _Worker(store, extractor, batch), 0
-
-    def count(done: int) -> None:
-        nonlocal frames
-        frames += done
-        tell("frames", frames, None)
-
-    for source in sources:
-        yield source, worker(source, count)
+) -> Iterator[Outcome]:
+    """Extract videos into a store, in this process and in their order; yields each as it is done."""
+    return _outcomes(LocalRunner(), lambda: _extracting(store, extractor, batch), sources, tell)
 
 
 def extract_beside(
-    store: FeatureStore,
-    device: str,
-    batch: int,
-    sources: Sequence[VideoSource],
-    workers: int,
-    threads: int,
-    tell: Tell,
-) -> Iterator[tuple[VideoSource, Made | str]]:
-    """Extract videos into a store, in several processes with `threads` threads each, the largest files first.
+    store: FeatureStore, device: str, batch: int, sources: Sequence[VideoSource], runner: Runner, tell: Tell
+) -> Iterator[Outcome]:
+    """Extract videos into a store in the processes of a runner, in their order; yields each as it is done.
 
-    Every process opens the extractor as recorded in the store. When this iterator is closed, the processes stop after
-    their current batch.
-
-    Yields:
-        The same as `extract_here`.
+    Every process opens the extractor as recorded in the store.
 
     Raises:
-        OddframeError: a process was killed.
+        OddframeError: no process lives long enough to extract a video.
     """
-    frames, stop = SPAWN.Value("q", 0), SPAWN.Event()
-    pool = process_pool(workers, _begin, store, device, batch, threads, frames, stop)
-    jobs = sorted(sources, key=lambda source: -source.path.stat().st_size)
-    try:
-        with main_hidden():
-            running = {pool.submit(_extract, source): source for source in jobs}
-        while running:
-            done, _ = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
-            tell("frames", frames.value, None)
-            for future in done:
-                yield running.pop(future), future.result()
-    except BrokenProcessPool as error:
-        raise OddframeError(
-            "a process was killed (out of memory?) while it extracted; finished videos are kept: try again with fewer "
-            "--workers or a smaller --batch"
-        ) from error
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+    return _outcomes(runner, partial(_begin, store, device, batch), sources, tell)
 
 
-_worker: _Worker
-_count: Callable[[int], None]
+Work = Callable[[VideoSource, Count], Made | str]
 
 
-def _begin(store: FeatureStore, device: str, batch: int, threads: int, frames: Any, stop: Any) -> None:
-    """Prepare a spawned process, which uses `threads` cores."""
-    global _worker, _count
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is loaded, which only some extractors need
+def _outcomes(
+    runner: Runner, begin: Callable[[], Work], sources: Sequence[VideoSource], tell: Tell
+) -> Iterator[Outcome]:
+    with closing(runner.run(begin, sources, lambda frames: tell("frames", round(frames), None))) as answers:
+        for source, answer in answers:
+            yield source, f"{source.path}: {answer}" if isinstance(answer, Killed) else answer
+
+
+def _begin(store: FeatureStore, device: str, batch: int) -> Work:
+    """Prepare a process."""
     extractor = store.open_extractor()
     extractor.to(device)
-    _worker = _Worker(store, extractor, batch)
-
-    def count(done: int) -> None:
-        if stop.is_set():
-            raise _Stopped
-        with frames.get_lock():
-            frames.value += done
-
-    _count = count
+    return _extracting(store, extractor, batch)
 
 
-def _extract(source: VideoSource) -> Made | str:
-    """Extract a video in a spawned process."""
-    _count(0)  # raises if the command was interrupted in the meantime
-    return _worker(source, _count)
+def _extracting(store: FeatureStore, extractor: Extractor, batch: int) -> Work:
+    """The function that extracts a video: its result, or the reason of a failure."""
 
+    def work(source: VideoSource, count: Count) -> Made | str:
+        seconds = Seconds()
+        try:
+            features = extract(source, extractor, store.sampling, batch, count, seconds)
+        except VideoError as error:
+            return str(error)
+        store.save(features, source)
+        assert features.frames is not None and features.info is not None
+        return Made(features.frames, features.info.damage, features.info.notes, seconds)
 
-class _Stopped(Exception):
-    """The command was interrupted."""
+    return work

@@ -134,9 +134,10 @@ def read_weights() -> dict[str, NDArray[np.float32]]:
     """
     path = weights_file()
     imported("torch", "backbone")
-    from oddframe.models.reference import read_checkpoint
+    from oddframe.models.reference import read_checkpoint, released_tensors
 
-    return {name: np.asarray(value, np.float32) for name, value in read_checkpoint(path).items()}
+    tensors = released_tensors(read_checkpoint(path), str(path))
+    return {name: np.asarray(value, np.float32) for name, value in tensors.items()}
 
 
 def folded(

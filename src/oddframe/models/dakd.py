@@ -68,7 +68,7 @@ FLAT = 1e-8  # a range of scores below this is none: stretched to [0, 1] it woul
 
 @dataclass(frozen=True)
 class DAKDConfig(TAMAttention, HeadShape, Ranking):
-    """Every choice of the method; the defaults are `preset="paper"`. An (A..) names the entry of docs/dakd.md.
+    """Every choice of the method; the defaults are `preset="paper"`. An (A..) is the entry in docs/explanation/dakd.md.
 
     The options of the attention are those of `TAMAttention`, of the classifier those of `HeadShape`, of the teacher's
     loss those of `Ranking` (A20).

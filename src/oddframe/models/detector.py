@@ -7,7 +7,7 @@ what it makes of a batch of windows (`score()`). It never decodes, resizes, smoo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from oddframe.errors import RecipeError
 from oddframe.models.learner import Learner
-from oddframe.types import Masking, Signature, Window
+from oddframe.types import IgnoredPlace, Masking, Signature, Window
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,21 @@ class FrameErrors:
     map: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Plainest:
+    """What the plainest predictor in a detector's place makes of B windows.
+
+    Attributes:
+        words: what it takes for its prediction, such as "a copy of the frame before".
+        component: of the detector's scores, whose errors these are to be compared with.
+        errors: (B,) in the units of that component.
+    """
+
+    words: str
+    component: str
+    errors: Tensor
+
+
 class Detector(Learner):
     """A one-class detector.
 
@@ -74,6 +89,7 @@ class Detector(Learner):
         components: those that `score` returns; `combination` may also weigh "map_max".
         remembers: what it sees of one frame changes how it scores the next; then only this module can score with it.
         adapts: it offers `adapt`.
+        takes_in: it offers `take_in`.
     """
 
     window: Window
@@ -83,16 +99,25 @@ class Detector(Learner):
     carries_over: bool = False
     remembers: bool = False
     adapts: bool = False
+    takes_in: bool = False
 
     @abstractmethod
     def score(self, batch: Batch) -> FrameErrors:
         """Components and map of every window of the batch, in eval mode, independent of the rest of the batch."""
+
+    def plainest(self, batch: Batch) -> Plainest | None:
+        """The errors of a predictor that has learned nothing, for windows of one camera; None where there is none."""
+        return None
 
     def forget(self) -> None:
         """Forget all that was seen while scoring: a new set of videos begins."""
 
     def begin_video(self) -> None:
         """A new video begins: forget, where the method says so, what was seen of the last one."""
+
+    def ignore(self, places: Sequence[IgnoredPlace]) -> None:
+        """Paint over these places before it looks, from now on. Only one that learned so finds nothing there."""
+        self.window = replace(self.window, ignored=tuple(places))
 
     def adapt(self, support: Batch) -> None:
         """Adapt to a new camera from a few normal windows of it.
@@ -102,13 +127,21 @@ class Detector(Learner):
         """
         raise RecipeError(f"{type(self).__name__} cannot adapt to a new camera; MPN, meta-trained, can")
 
+    def take_in(self, windows: Batch) -> None:
+        """Take windows that somebody has called normal into a memory, without training.
+
+        Raises:
+            RecipeError: the method has no memory, or one that only training changes.
+        """
+        raise RecipeError(f"{type(self).__name__} has no memory that could take in windows; MNAD has, with items")
+
     def describe(self) -> dict[str, Any]:
         return {"window": asdict(self.window), "look_ahead": self.look_ahead}
 
     @property
     def sees(self) -> str:
         names = [f"t{offset:+d}" if offset else "t" for offset in self.window.offsets]
-        frames = " ".join(names) if len(names) <= 5 else f"{names[0]} ... {names[-1]}"
+        frames = " ".join(names) if len(names) <= 5 else f"{names[0]} to {names[-1]}"
         return f"frames {frames} at {self.window.size[0]}x{self.window.size[1]}"
 
     @property

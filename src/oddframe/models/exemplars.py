@@ -55,6 +55,47 @@ def k_centre(rows: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int
     return chosen
 
 
+def covering_radius(exemplars: NDArray[np.float32]) -> float:
+    """The least distance between two of (K, D) exemplars; 0 where there are fewer than two.
+
+    Greedy k-centre ends with exemplars that lie no nearer to each other than the farthest row lies to them. So no row
+    that they were chosen from lies farther from them than this.
+    """
+    if len(exemplars) < 2:
+        return 0.0
+    least, block = np.inf, max(PRODUCT_VALUES // len(exemplars), 1)
+    for start in range(0, len(exemplars), block):
+        part = exemplars[start : start + block].astype(np.float64)
+        norms = np.einsum("kd,kd->k", exemplars, exemplars, dtype=np.float64)
+        squares = norms[start : start + block, None] + norms - 2 * part @ exemplars.T.astype(np.float64)
+        squares[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        least = min(least, float(squares.min()))
+    return float(np.sqrt(max(least, 0.0)))
+
+
+def lacking(rows: NDArray[np.float32], exemplars: NDArray[np.float32], radius: float, most: int) -> NDArray[np.int64]:
+    """Which rows exemplars lack: greedy k-centre that goes on from them until all rows lie within `radius`.
+
+    Args:
+        rows: (N, D).
+        exemplars: (K, D), K at least 1.
+        most: rows that are chosen.
+
+    Returns:
+        (L,) int64 numbers of rows, the farthest first.
+    """
+    chosen: list[int] = []
+    least = nearest(rows, exemplars)
+    while len(least) and len(chosen) < most:
+        farthest = int(least.argmax())
+        if least[farthest] <= radius:
+            break
+        chosen.append(farthest)
+        gap = rows - rows[farthest]
+        np.minimum(least, np.sqrt(np.einsum("nd,nd->n", gap, gap)), out=least)
+    return np.array(chosen, np.int64)
+
+
 class Neighbours:
     """Exemplars that are searched again and again. It holds a second copy of them.
 

@@ -9,18 +9,21 @@ Learning is exact and seeded: the same chunks in the same order give the same st
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import RecipeError
 from oddframe.models.backbone import Network
+from oddframe.models.ignored import IgnoredPlace, ignored_cells
+from oddframe.models.reasons import Reason
+from oddframe.models.states import check_finite
 from oddframe.types import ChunkErrors, Combination, Signature, VideoInfo, Window
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class FittedDetector(ABC):
         map_grid: (h, w) of its anomaly map, or None.
         blocks: of the frozen network that it looks through (see `oddframe.models.backbone`); None where it needs none.
         network: that network; to be set before learning and scoring where `blocks` is not None.
+        ignored: (h, w) cells of the map that say nothing; None where there are none. See `ignore`.
     """
 
     window: Window
@@ -50,6 +54,7 @@ class FittedDetector(ABC):
     own_runtime: ClassVar[Literal["torch"] | None] = None  # whatever runs its network fastest here
     blocks: tuple[int, ...] | None = None
     network: Network | None = None
+    ignored: NDArray[np.bool_] | None = None
 
     @classmethod
     @abstractmethod
@@ -88,6 +93,49 @@ class FittedDetector(ABC):
         chunks.
         """
 
+    @property
+    def memory(self) -> object:
+        """All of what it saw since `begin_video` that later results depend on: plain values, arrays, objects of them.
+
+        Two detectors of equal state and memory go on alike. One that remembers nothing says (); None says that this is
+        not known, and then a video of any length is scored in one piece.
+        """
+        return None
+
+    def ignore(self, places: Sequence[IgnoredPlace]) -> None:
+        """Let these places say nothing from now on, in components, map and reasons. No component rises by that."""
+        assert self.map_grid is not None, "a detector without a map cannot leave places out"
+        self.ignored = ignored_cells(places, self.map_grid) if places else None
+
+    def take_in(self, chunk: Chunk) -> None:
+        """Take in the next B windows that somebody has called normal, in order of time, besides what was learned.
+
+        `begin_video` tells where a new stretch begins. Scores change with `finish_taking_in`.
+
+        Raises:
+            RecipeError: it has no memory that could take them in.
+        """
+        raise RecipeError(f"{type(self).__name__} has no memory that could take in more windows; fit it again")
+
+    def finish_taking_in(self) -> int:
+        """Make what was taken in a part of what is normal. Returns how many entries its memory has gained."""
+        return 0
+
+    def look_back(self, component: str) -> float:
+        """Seconds of video before a frame that `explain` wants to see."""
+        return 1.0
+
+    def explain(self, component: str, chunks: Iterable[Chunk]) -> Reason | None:
+        """Why a component is high at the last frame of some chunks; None where this detector cannot say.
+
+        What `score` remembers of a video is neither used nor changed.
+
+        Args:
+            component: one of `components`.
+            chunks: consecutive windows of a video in order of time, `look_back` seconds or what there is, at least one.
+        """
+        return None
+
     @abstractmethod
     def state(self) -> State:
         """What was learned, as arrays; empty before `finish_learning`."""
@@ -106,15 +154,18 @@ class FittedDetector(ABC):
 
     def save_weights(self, path: Path) -> None:
         """Write its state as a safetensors file."""
-        save_file({name: np.ascontiguousarray(value) for name, value in self.state().items()}, path)
+        path.write_bytes(save({name: np.ascontiguousarray(value) for name, value in self.state().items()}))
 
     def load_weights(self, path: Path) -> None:
         """Read what `save_weights` wrote.
 
         Raises:
             BundleError: the state is of another detector.
+            ValueError: it holds NaN or infinity.
         """
-        self.load_state(load_file(path))
+        state = load_file(path)
+        check_finite(state)
+        self.load_state(state)
 
     def describe(self) -> dict[str, Any]:
         """What it looks at, as plain values for JSON."""

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.errors import RecipeError
 from oddframe.models.stage import Stage
+from oddframe.models.states import check_finite
 from oddframe.types import BagSignature, Combination, Signature
 
 if TYPE_CHECKING:
@@ -62,15 +63,18 @@ class Learner(nn.Module, ABC):
 
     def save_weights(self, path: Path) -> None:
         """Write its state dict as a safetensors file."""
-        save_file({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, path)
+        path.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}))
 
     def load_weights(self, path: Path) -> None:
         """Read what `save_weights` wrote, and go into eval mode.
 
         Raises:
+            ValueError: a weight is NaN or infinite.
             RuntimeError: the weights are of another network.
         """
-        self.load_state_dict(load_file(path))
+        state = load_file(path)
+        check_finite(state)
+        self.load_state_dict(state)
         self.eval()
 
     @abstractmethod

@@ -39,7 +39,7 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
-from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
 from oddframe.models.layers.pixels import on_grid, signed, squared_error
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.options import check_size, configure
@@ -286,9 +286,14 @@ class MemAE(Detector):
         map_BHW = pixel_error(out.reconstruction, x_BCTHW, self.config.error)[:, FRAMES // 2]
         return FrameErrors(components, map_BHW if self.map_filter else on_grid(map_BHW, self.config.grid))
 
+    def plainest(self, batch: Batch) -> Plainest:
+        x_BCTHW = self.input(batch)
+        guess_BCTHW = x_BCTHW.mean((0, 2), keepdim=True).expand_as(x_BCTHW)
+        return Plainest("the mean frame", "reconstruction", clip_error(guess_BCTHW, x_BCTHW, self.config.error))
+
     def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
         hints = {"mem_rep": "an auto-encoder without memory: set memory=false"}
-        load_exactly(self, state.get("model", state), "MemAE checkpoint", hints)
+        load_exactly(self, state, "MemAE checkpoint", hints)
 
 
 class ReconstructionStage(Stage):

@@ -28,6 +28,7 @@ Where this file departs from both:
 - The learning rate falls along a cosine in every step (released code: in every epoch).
 - The score is made by the stream (`combination`): the frame's error in decibels and the distance to the memory, each on
   the scale of normal video; published is a scale per test video, from its smallest to its largest value.
+- `take_in` rewrites the items from windows that somebody has called normal, as a training step does.
 - `temperature`, `momentum`, `map_filter` and "per_video" are ours; `decoder="narrow"` is that of a reproduction.
 """
 
@@ -44,12 +45,12 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
-from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
 from oddframe.models.layers.pixels import on_grid, signed, squared_error, stacked
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
 from oddframe.models.options import check_size, configure
-from oddframe.models.reference import load_exactly
+from oddframe.models.reference import load_exactly, released_tensors
 from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Window
 
@@ -219,6 +220,7 @@ class MNAD(Detector):
             weights = {c.variant: c.frame_weight, "memory": 1 - c.frame_weight}
             self.combination = Combination(weights, {c.variant: "decibel"}, scale="normal")
         self.map_grid, self.map_filter = c.grid, c.map_filter
+        self.takes_in = bool(c.items)
         self.remembers, self.carries_over = c.test_update != "off", c.test_update == "carried"
 
         channels = 8 * c.width
@@ -294,6 +296,14 @@ class MNAD(Detector):
         components = {name: torch.cat([errors.components[name] for errors in seen]) for name in self.components}
         return FrameErrors(components, torch.cat([errors.map for errors in seen if errors.map is not None]))
 
+    def plainest(self, batch: Batch) -> Plainest:
+        target_BCHW = self.target(batch)
+        if self.config.variant == "prediction":
+            words, guess_BCHW = "a copy of the frame before", signed(stacked(batch.frames[:, -1:])).to(self.dtype)
+        else:
+            words, guess_BCHW = "the mean frame", target_BCHW.mean(0, keepdim=True)
+        return Plainest(words, self.config.variant, squared_error(guess_BCHW, target_BCHW).mean((1, 2)))
+
     def watch(self, query_BKC: Tensor, skips: Skips, target_BCHW: Tensor) -> FrameErrors:
         """Score frames with the memory as it is; then a single one, if the gate takes it for normal, rewrites it."""
         config, items_MC = self.config, self.items
@@ -334,6 +344,14 @@ class MNAD(Detector):
         self.memory.copy_(rewritten(self.memory, query_NC, self.config.update_max, self.config.momentum))
         self.forget()
 
+    @torch.no_grad()
+    def take_in(self, windows: Batch) -> None:
+        """Rewrite the items by the rule of a training step; no gradient and no other weight changes."""
+        if not self.config.items:
+            super().take_in(windows)
+        query_BKC, _ = self.encode(self.input(windows))
+        self.learn(query_BKC.flatten(0, 1))
+
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         self.forget()
         return super().load_state_dict(*args, **kwargs)
@@ -344,14 +362,14 @@ class MNAD(Detector):
         Raises:
             BundleError: keys are missing or shapes differ; the message names the first of them.
         """
-        weights = dict(state.get("model", state))
-        items = weights.pop("keys", state.get("keys"))
+        weights = released_tensors(state, "MNAD checkpoint", beside=("keys",))
+        items = weights.pop("keys", None)
         if items is not None:
             weights["memory"] = items
         elif weights and self.config.items and "memory" not in weights:
             warn(
                 'MNAD checkpoint: no memory items under the key "keys"; the memory stays random, and without the items '
-                "it was trained with a network is of little use (docs/mnad.md says how to bring both)",
+                "it was trained with a network is of little use (docs/explanation/mnad.md says how to bring both)",
                 stacklevel=2,
             )
             weights["memory"] = self.memory

@@ -12,8 +12,9 @@ Video Anomaly Detection" (2022), densities of velocity and their sum; Gonzalez (
     score of an object = the same, given to all cells that belong to it                                         (3)
     component = max over cells of the 3x3 mean of the scores' mean over three reference intervals                (4)
 
-Component dwell is that of `oddframe.models.dwell`, without the mean over time. The exemplars are chosen by greedy
-k-centre from 60,000 rows, a random sample of every second frame of normal video. Frames between them scale the map.
+Components dwell and still are those of `oddframe.models.dwell`, without the mean over time. The exemplars are chosen by
+greedy k-centre from 60,000 rows, a random sample of every second frame of normal video. Frames between them scale the
+map.
 
 Departures:
 - velocity is the mean of flow vectors; the sources take histograms of directions, whose mean vector is up to 8 %
@@ -23,6 +24,8 @@ Departures:
 - Place counts twice as much as in the first trial of (1), row / 3 and column / 6. On two streets and on training video
   played backwards the sum of components gains 0.01 to 0.03 of AUC; at double speed it loses 0.003.
 - The mean over time is taken of the scores of cells, before the maximum.
+- Windows that somebody calls normal are taken in later: greedy k-centre goes on from the exemplars until no row of the
+  windows lies farther from them than the rows did that they were chosen from. Dwell and still stay as they are.
 
 A frame without a predecessor has no motion: the first one after `begin_video`, and one after a pause.
 """
@@ -30,7 +33,7 @@ A frame without a predecessor has no motion: the first one after `begin_video`, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -41,12 +44,13 @@ from numpy.typing import NDArray
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError, RecipeError
 from oddframe.models.dwell import DwellLearning, Normal, Stay
-from oddframe.models.exemplars import Neighbours, Reservoir, k_centre
+from oddframe.models.exemplars import Neighbours, Reservoir, covering_radius, k_centre, lacking
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.motion import CELL, OBJECT, SPEED, VELOCITY, Motion, describe, flow_between
 from oddframe.models.options import configure
+from oddframe.models.reasons import Place, Reason, explain_object, explain_speed, explain_stay, explain_velocity
 from oddframe.models.states import check_state
-from oddframe.models.timing import RECENT, Pace, Ticks
+from oddframe.models.timing import LONGEST, RECENT, Pace, Ticks
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
 
 Array = NDArray[np.float32]
@@ -55,7 +59,12 @@ Grey = NDArray[np.uint8]
 WIDTHS = {"speed": SPEED, "velocity": VELOCITY, "objects": OBJECT}
 PLACE = np.array([2 / 3, 1 / 3], np.float32)  # weights of row and column
 TINY = np.float32(0.001)
+STAYS = ("dwell", "still")
+STAYING = np.array([0, 1], np.float32)  # their level: they count in normal deviations already
 MEAN = 3  # reference intervals
+NEAR = 3.0  # of equation (1): exemplars that count as seen at the same place
+LOOK_BACK = 60.0  # seconds, for how long something has stayed
+GONE = 1.0  # seconds that it may be away in between
 FEWEST = 10  # frames with a predecessor, to learn from
 CHECKED = 8_000  # rows of other frames, which scale the map
 
@@ -99,10 +108,19 @@ class _Density:
             return size
         return self._neighbours.distances(np.concatenate([place * PLACE, rows / self.scale], axis=1))
 
+    def near(self, place: Array) -> Array:
+        """(N, D) descriptors of the exemplars around one place (row, column)."""
+        gap = self.exemplars[:, :2] - place * PLACE
+        chosen: Array = self.exemplars[np.einsum("nd,nd->n", gap, gap) <= NEAR**2, 2:] * self.scale
+        return chosen
+
 
 class Monitors(FittedDetector):
-    """Components "speed", "velocity", "objects" and "dwell", 0 or more; the map is the largest of them, in normal
-    deviations of each, one value a cell of 4x4 pixels.
+    """Components "speed", "velocity", "objects", "dwell" and "still", 0 or more; the map is the largest of them, in
+    normal deviations of each, one value a cell of 4x4 pixels.
+
+    Attributes:
+        shown: the components that the map tells of.
 
     Frames of any size and colour are brought to grey ones of `window.size`. The scored frame is the last of its
     window's inputs; the one before is kept from the window before.
@@ -113,8 +131,10 @@ class Monitors(FittedDetector):
         "velocity": "which way things move at a place",
         "objects": "size, shape and motion of the things that move",
         "dwell": "how long something stays at a place",
+        "still": "how long something stands still at a place",
     }
     combination = Combination(dict.fromkeys(components, 1.0), scale="normal")
+    shown: Collection[str] = frozenset(components)
 
     def __init__(self, size: tuple[int, int], config: MonitorsConfig) -> None:
         self.config = config
@@ -125,6 +145,7 @@ class Monitors(FittedDetector):
         self._normal: Normal | None = None
         self._reference: float | None = None
         self._waiting: list[tuple[Grey, float]] = []
+        self._taken: dict[str, Reservoir] = {}
         self.begin_video()
 
     @classmethod
@@ -152,9 +173,13 @@ class Monitors(FittedDetector):
         self._before: Grey | None = None
         self._pace, self._ticks, self._stay = Pace(), Ticks(), Stay()
         self._recent: deque[tuple[float, Array]] = deque()
-        self._share = np.zeros(self.grid, np.float32)
+        self._share = np.zeros((2, *self.grid), np.float32)
         if hasattr(self, "_dwell"):
             self._dwell.begin_video()
+
+    @property
+    def memory(self) -> object:
+        return self._before, self._pace, self._ticks, self._stay, self._recent, self._share
 
     def learn(self, chunk: Chunk) -> None:
         for grey, time in self._greys(chunk):
@@ -174,8 +199,8 @@ class Monitors(FittedDetector):
                 self._learn(grey, time)
 
     def _learn(self, grey: Grey, time: float) -> None:
-        self._dwell.push(time, self._means(grey))
         motion = self._motion(grey, time)
+        self._dwell.push(time, self._means(grey), self._moving(motion))
         if motion is None:
             return
         self._frames += 1
@@ -209,21 +234,52 @@ class Monitors(FittedDetector):
             density.level = np.array([found.mean(), found.std() + TINY], np.float32)
         return density
 
+    def take_in(self, chunk: Chunk) -> None:
+        if not self._taken:
+            self._taken = {name: Reservoir(2 + width, self.config.rows, 0) for name, width in WIDTHS.items()}
+        for grey, time in self._greys(chunk):
+            motion = self._motion(grey, time)
+            if motion is not None:
+                for name, (place, rows) in self._described(motion).items():
+                    self._taken[name].add(np.concatenate([place, rows], axis=1))
+
+    def finish_taking_in(self) -> int:
+        taken, self._taken = self._taken, {}
+        new = 0
+        for name, reservoir in taken.items():
+            rows, density = reservoir.rows(), self._densities[name]
+            space = np.concatenate([rows[:, :2] * PLACE, rows[:, 2:] / density.scale], axis=1).astype(np.float32)
+            exemplars = density.exemplars if len(density.exemplars) else space[:1]
+            room = 2 * self.config.exemplars - len(exemplars)
+            chosen = lacking(space, exemplars, covering_radius(exemplars), room)
+            self._densities[name] = _Density(np.concatenate([exemplars, space[chosen]]), density.scale, density.level)
+            new += len(self._densities[name].exemplars) - len(density.exemplars)
+        self.begin_video()
+        return new
+
     def score(self, chunk: Chunk) -> ChunkErrors:
         assert self._normal is not None, "score before finish_learning or load_state"
         scores, maps = [], []
         for grey, time in self._greys(chunk):
             cells = self._score(grey, time)
             scores.append(cells.max(axis=(1, 2)))
-            levels = np.stack([*(self._densities[name].level for name in WIDTHS), np.array([0, 1], np.float32)])
-            standing = (cells - levels[:, 0, None, None]) / levels[:, 1, None, None]
-            maps.append(np.maximum(standing.max(axis=0), 0))
+            maps.append(self.highest(cells))
         values = np.array(scores, np.float64).reshape(-1, len(self.components))
         components = {name: values[:, k] for k, name in enumerate(self.components)}
         return ChunkErrors(components, np.array(maps, np.float32).reshape(-1, self.grid[0], self.grid[1]))
 
+    def highest(self, values: Array) -> Array:
+        """The largest of the shown components, in normal deviations of each, 0 or more: (5, ...) to (...)."""
+        levels = np.stack([*(self._densities[name].level for name in WIDTHS), *np.tile(STAYING, (2, 1))])
+        shown = [
+            (own - mean) / deviation
+            for name, own, (mean, deviation) in zip(self.components, values, levels, strict=True)
+            if name in self.shown
+        ]
+        return np.maximum(np.max(shown, axis=0), 0) if shown else np.zeros_like(values[0])
+
     def _score(self, grey: Grey, time: float) -> Array:
-        """(4, h, w) scores of the cells of the next frame, after their means; in the order of `components`."""
+        """(5, h, w) scores of the cells of the next frame, after their means; in the order of `components`."""
         moving = np.zeros((len(WIDTHS), *self.grid), np.float32)
         motion = self._motion(grey, time)
         if motion is not None:
@@ -241,9 +297,88 @@ class Monitors(FittedDetector):
         lasting = np.mean([layers for _, layers in self._recent], axis=0)
         since = self._ticks.push(time)
         if since is not None:
-            share = self._stay.push(time, self._normal.foreground(self._means(grey)), since)
+            share = self._stay.push(time, self._normal.foreground(self._means(grey)), self._moving(motion), since)
             self._share = self._normal.unusual(share)
-        return np.stack([cv2.blur(layer, (3, 3)) for layer in (*lasting, self._share)])
+        cells = np.stack([cv2.blur(layer, (3, 3)) for layer in (*lasting, *self._share)])
+        return cells if self.ignored is None else np.where(self.ignored, np.float32(0), cells)
+
+    def look_back(self, component: str) -> float:
+        return LOOK_BACK if component in STAYS else 1.0
+
+    def explain(self, component: str, chunks: Iterable[Chunk]) -> Reason | None:
+        assert self._normal is not None and self._reference is not None, "explain before finish_learning or load_state"
+        if component in STAYS:
+            return self._explain_stay(component, chunks, self._normal)
+        last: deque[tuple[Grey, float]] = deque(maxlen=MEAN + 1)
+        for chunk in chunks:
+            last.extend(self._greys(chunk))
+        best, reason = 0.0, None
+        for (before, since), (grey, time) in zip(list(last)[:-1], list(last)[1:], strict=True):
+            motion = self._between(before, since, grey, time)
+            if motion is None:
+                continue
+            place, rows = self._described(motion)[component]
+            density = self._densities[component]
+            found = density.distances(place, rows)
+            if self.ignored is not None and len(rows):
+                found[self.ignored[tuple(np.rint(place).astype(np.int64).T)]] = 0
+            if not len(rows) or not found.max():
+                continue
+            most = int(found.argmax())
+            if found[most] > best:
+                best, near = float(found[most]), density.near(place[most])
+                if component == "objects":
+                    words = explain_object(rows[most], near, density.scale)
+                    cells = np.argwhere(motion.members == most + 1)
+                    reason = Reason(words, self._place(cells.min(axis=0), cells.max(axis=0)))
+                else:
+                    explained = explain_speed if component == "speed" else explain_velocity
+                    corner = np.rint(place[most]).astype(np.int64)
+                    reason = Reason(explained(rows[most], near), self._place(corner - 1, corner + 1))
+        return reason
+
+    def _between(self, before: Grey, since: float, grey: Grey, time: float) -> Motion | None:
+        """What moves between two frames at `since` and `time`; None where they are no neighbours."""
+        assert self._reference is not None
+        if not 0 < time - since <= LONGEST * self._reference:
+            return None
+        return describe(flow_between(before, grey) * np.float32(self._reference / (time - since)))
+
+    def _explain_stay(self, component: str, chunks: Iterable[Chunk], normal: Normal) -> Reason | None:
+        """How long the place that stands out at the end has been covered."""
+        which = STAYS.index(component)
+        ticks, stay, share = Ticks(), Stay(), np.zeros((2, *self.grid), np.float32)
+        before: tuple[Grey, float] | None = None
+        seen: list[tuple[float, NDArray[np.bool_]]] = []
+        for chunk in chunks:
+            for grey, time in self._greys(chunk):
+                since = ticks.push(time)
+                if since is not None:
+                    foreground = normal.foreground(self._means(grey))
+                    motion = None if before is None else self._between(*before, grey, time)
+                    share = stay.push(time, foreground, self._moving(motion), since)
+                    seen.append((time, cv2.dilate(foreground.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0))
+                before = grey, time
+        unusual = cv2.blur(normal.unusual(share)[which], (3, 3))
+        if self.ignored is not None:
+            unusual[self.ignored] = 0
+        if not seen or unusual.max() <= 0:
+            return None
+        row, column = divmod(int(unusual.argmax()), self.grid[1])
+        begun = seen[-1][0]
+        for time, covered in reversed(seen):
+            if begun - time > GONE:
+                break
+            begun = time if covered[row, column] else begun
+        words = explain_stay(seen[-1][0] - begun, begun == seen[0][0], float(normal.mean[which, row, column]))
+        _, groups = cv2.connectedComponents((unusual >= unusual.max() / 2).astype(np.uint8))
+        cells = np.argwhere(groups == groups[row, column])
+        return Reason(words, self._place(cells.min(axis=0), cells.max(axis=0)))
+
+    def _place(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> Place:
+        """The cells from row and column `first` to `last`, both inside, as shares of the frame."""
+        (top, left), (bottom, right) = np.maximum(first, 0) / self.grid, np.minimum(last + 1, self.grid) / self.grid
+        return float(left), float(top), float(right), float(bottom)
 
     def _greys(self, chunk: Chunk) -> Iterator[tuple[Grey, float]]:
         """The scored frames in grey at the detector's size, and their times."""
@@ -273,6 +408,13 @@ class Monitors(FittedDetector):
         assert self._reference is not None
         return describe(flow_between(before, grey) * np.float32(self._reference / interval))
 
+    def _moving(self, motion: Motion | None) -> NDArray[np.bool_]:
+        """(h, w) which cells move; all of them where nothing is known."""
+        moving = np.full(self.grid, motion is None)
+        if motion is not None:
+            moving.ravel()[motion.cells] = True
+        return moving
+
     def _described(self, motion: Motion) -> dict[str, tuple[Array, Array]]:
         """Name -> place (n, 2) in cells and descriptors (n, D)."""
         place = np.stack(np.divmod(motion.cells, self.grid[1]), axis=1).astype(np.float32)
@@ -296,7 +438,7 @@ class Monitors(FittedDetector):
         for name, width in WIDTHS.items():
             shapes |= {f"{name}.exemplars": (None, 2 + width), f"{name}.scale": (width,), f"{name}.level": (2,)}
         shapes |= {f"dwell.{part}": (None, h, w) for part in ("background", "threshold")}
-        shapes |= {f"dwell.{part}": (h, w) for part in ("mean", "deviation")}
+        shapes |= {f"dwell.{part}": (2, h, w) for part in ("mean", "deviation")}
         check_state("monitors", state, shapes)
         self._reference = float(state["interval"][0])
         for name in WIDTHS:

@@ -39,12 +39,12 @@ from torch.nn import functional as F
 
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
-from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
 from oddframe.models.layers.pixels import full, on_grid, signed, squared_error, stacked
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
 from oddframe.models.options import check_size, configure
-from oddframe.models.reference import load_exactly
+from oddframe.models.reference import load_exactly, released_tensors
 from oddframe.models.stage import BatchSampling, Stage, Update
 from oddframe.types import Combination, Window
 
@@ -325,6 +325,12 @@ class MPN(Detector):
         components = {"prediction": error_BHW.mean((1, 2)), "prototype": out.distance_BN.mean(1)}
         return FrameErrors(components, error_BHW if self.map_filter else on_grid(error_BHW, self.config.grid))
 
+    def plainest(self, batch: Batch) -> Plainest:
+        target_B3HW = self.target(batch)
+        before_B3HW = signed(stacked(batch.frames[:, -1:])).to(target_B3HW.dtype)
+        errors_B = squared_error(before_B3HW, target_B3HW).mean((1, 2))
+        return Plainest("a copy of the frame before", "prediction", errors_B)
+
     def adapt(self, support: Batch) -> None:
         """Adapt unit and output convolutions, in place, to the K normal windows of `support`.
 
@@ -335,7 +341,9 @@ class MPN(Detector):
         """
         c = self.config
         if not c.meta:
-            raise RecipeError("MPN: only a meta-trained network adapts to a new camera; train a recipe mpn-meta-...")
+            raise RecipeError(
+                "MPN: only a meta-trained network adapts to a new camera; train a recipe such as mpn-meta-small"
+            )
         weights = c.adapt_weights or c.inner_weights or c.loss_weights
         windows = list(zip(self.input(support).split(1), self.target(support).split(1), strict=True))
         for _ in range(c.adapt_steps):
@@ -356,7 +364,7 @@ class MPN(Detector):
     def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
         if "meta_init" in state:
             raise BundleError("MPN checkpoint of meta-training lacks encoder and decoder; it cannot be used alone")
-        released = {name.removeprefix("module."): value for name, value in state.get("state_dict", state).items()}
+        released = released_tensors(state, "MPN checkpoint")
         # Until April 2021 the unit was called memory.
         used = {
             "prototype." + name.removeprefix("memory.") if name.startswith("memory.") else name: value

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from oddframe.errors import RecipeError
+from oddframe.reading.records import adapter
+from oddframe.suggest import among
 
 Config = TypeVar("Config")
 
@@ -27,16 +29,16 @@ def configure(
     """
     model = kind.__name__.removesuffix("Config")
     if preset not in presets:
-        raise RecipeError(f"{model} has no preset {preset!r}; there are: {', '.join(presets)}")
+        raise RecipeError(f"{model} has no preset {preset!r}{among(preset, presets)}")
     known = [option.name for option in fields(kind)]  # type: ignore[arg-type]
     unknown = sorted(options.keys() - set(known))
     if unknown:
-        raise RecipeError(f"{model} has no option {unknown[0]!r}; there are: {', '.join(known)}")
+        raise RecipeError(f"{model} has no option {unknown[0]!r}{among(unknown[0], known)}")
     chosen = {**presets[preset], **options}
     for name, hint in get_type_hints(kind).items():
         if name in options:
             try:
-                chosen[name] = TypeAdapter(hint).validate_python(options[name])
+                chosen[name] = adapter(hint).validate_python(options[name])
             except ValidationError as error:
                 raise RecipeError(f"{model}: {name} is {options[name]!r}: {error.errors()[0]['msg']}") from None
     return kind(**chosen)

@@ -20,13 +20,15 @@ Departures:
   distances are cross-fitted: those of one half of the time to a memory of the other half. It finds more of what is
   pasted where nothing moves, and less of what is pasted where people walk, and is off unless it is asked for;
 - things do not change in a tenth of a second: frames are looked at `rate` times a second, and the value is held.
+- windows that somebody calls normal are taken in later: greedy k-centre goes on from the memory until none of their
+  patches lies farther from it than the patches did that it was chosen from. The whitening stays as it is.
 
 Shape letters: B frames, h x w places, P patches, C numbers of the network, D = C + 2, M patches in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -37,9 +39,10 @@ from oddframe.datasets.hashing import hash64
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import BundleError, InputError, RecipeError
 from oddframe.models.backbone import Network, check_blocks, grid, stride
-from oddframe.models.exemplars import Neighbours, k_centre, nearest
+from oddframe.models.exemplars import Neighbours, Reservoir, covering_radius, k_centre, lacking, nearest
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.options import check_size, configure
+from oddframe.models.reasons import Reason
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
 
 PIXELS = 320 * 480  # of a resized frame, where no size is given
@@ -75,7 +78,7 @@ class PatchesConfig:
     place: float = 1.0
     local: bool = False
     whiten: bool = True
-    rate: float = 3.0
+    rate: float = 5.0
     learning_rate: float = 1.0
 
     def __post_init__(self) -> None:
@@ -120,6 +123,7 @@ class Patches(FittedDetector):
         self._projection_CC = self._memory_MD = np.zeros((0, 0), np.float32)
         self._reach_P = np.zeros(len(self._places_P2), np.float32)
         self._learning: _Learning | None = None
+        self._taken: Reservoir | None = None
         self.begin_video()
 
     @classmethod
@@ -141,6 +145,10 @@ class Patches(FittedDetector):
     def begin_video(self) -> None:
         self._slot: int | None = None  # number of the last frame's part of 1 / rate seconds
         self._held: tuple[float, NDArray[np.float32]] | None = None
+
+    @property
+    def memory(self) -> object:
+        return self._slot, self._held
 
     def learn(self, chunk: Chunk) -> None:
         if self._learning is None:
@@ -172,6 +180,24 @@ class Patches(FittedDetector):
         self._remember(sample_ND[k_centre(sample_ND[:first], self.config.memory, learning.seed)])
         self.begin_video()
 
+    def take_in(self, chunk: Chunk) -> None:
+        radius, everywhere_P = covering_radius(self._memory_MD), np.arange(len(self._places_P2))
+        if self._taken is None:
+            self._taken = Reservoir(self._memory_MD.shape[1], self.config.sample, 0)
+        for _, vectors_PC in self._looked_at(chunk, self.config.rate):
+            embedded_PD = self._embedded(vectors_PC, everywhere_P)
+            self._taken.add(embedded_PD[self._memory.distances(embedded_PD) > radius])
+
+    def finish_taking_in(self) -> int:
+        taken, self._taken = self._taken, None
+        if taken is None:
+            return 0
+        rows_ND, room = taken.rows(), 2 * self.config.memory - len(self._memory_MD)
+        new_N = lacking(rows_ND, self._memory_MD, covering_radius(self._memory_MD), room)
+        self._remember(np.concatenate([self._memory_MD, rows_ND[new_N]]))
+        self.begin_video()
+        return len(new_N)
+
     def score(self, chunk: Chunk) -> ChunkErrors:
         if not self._fitted:
             raise InputError("patches has learned nothing yet; fit it or load its state first")
@@ -181,11 +207,26 @@ class Patches(FittedDetector):
         everywhere_P = np.arange(len(self._places_P2))
         for number in range(len(chunk.time)):
             if number in looks:
-                distance_P = self._memory.distances(self._embedded(looks[number], everywhere_P)) - self._reach_P
+                distance_P = self._standing_out(self._embedded(looks[number], everywhere_P))
                 self._held = float(distance_P.max()), distance_P.reshape(self.map_grid)
             assert self._held is not None, "the first frame of a video is looked at"
             component_B[number], map_Bhw[number] = self._held
         return ChunkErrors({"patch": component_B}, map_Bhw)
+
+    def look_back(self, component: str) -> float:
+        return 0.0
+
+    def explain(self, component: str, chunks: Iterable[Chunk]) -> Reason | None:
+        if self.network is None or not self._fitted:
+            return None
+        *_, chunk = chunks
+        vectors = self.network(chunk.frames[chunk.inputs[-1:, 0]])
+        embedded = self._embedded(vectors.reshape(-1, vectors.shape[-1]), np.arange(len(self._places_P2)))
+        distance = self._standing_out(embedded).reshape(self.map_grid)
+        h, w = distance.shape
+        row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+        place = float(column / w), float(row / h), float((column + 1) / w), float((row + 1) / h)
+        return Reason("something here looks like nothing seen at this place", place, float(distance.max()))
 
     def state(self) -> State:
         """mean (C,), projection (C, C), memory (M, C + 2) and reach (h, w), all float32."""
@@ -217,7 +258,7 @@ class Patches(FittedDetector):
                 f"patches: reach has shape {arrays['reach'].shape}, the grid of a frame is {self.map_grid}; the bundle "
                 "was made for another size"
             )
-        if not 1 <= len(arrays["memory"]) <= self.config.memory:
+        if not 1 <= len(arrays["memory"]) <= 2 * self.config.memory:  # as much again is taken in later
             raise BundleError(
                 f"patches: memory holds {len(arrays['memory'])} patches, the option memory is {self.config.memory}; "
                 "the bundle was made with other options"
@@ -231,7 +272,7 @@ class Patches(FittedDetector):
     def _looked_at(self, chunk: Chunk, rate: float) -> list[tuple[int, NDArray[np.float32]]]:
         """Numbers in the chunk of the frames that are looked at, with their patch vectors (P, C)."""
         if self.network is None:
-            raise InputError("patches has no network; set `network` to oddframe.runtime.backbone.open_backbone(...)")
+            raise InputError("patches has no network; set `network` with oddframe.runtime.backbone.open_backbone")
         slots = np.floor(chunk.time * rate + 1e-6).astype(np.int64)  # 0.1 * 3 * 10 is to be 3
         numbers = [n for n, slot in enumerate(slots) if slot != (slots[n - 1] if n else self._slot)]
         self._slot = int(slots[-1]) if len(slots) else self._slot
@@ -254,6 +295,13 @@ class Patches(FittedDetector):
         """(N, D): whitened, with the place appended."""
         white_NC = (vectors_NC - self._mean_C) @ self._projection_CC
         return np.concatenate([white_NC, self._places_P2[positions_N]], 1)
+
+    def _standing_out(self, embedded_PD: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(P,) distances of the patches of a frame; an ignored place is as usual as the most usual one."""
+        distance_P = self._memory.distances(embedded_PD) - self._reach_P
+        if self.ignored is not None:
+            distance_P[self.ignored.ravel()] = distance_P.min()
+        return distance_P
 
     def _remember(self, memory_MD: NDArray[np.float32]) -> None:
         """Take over the memory, and make it ready to be searched."""

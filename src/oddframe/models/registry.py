@@ -12,7 +12,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from oddframe.errors import RecipeError
+from oddframe.extras import missing
 from oddframe.models.catalogue import BUILT_IN, ModelEntry
+from oddframe.suggest import among
 from oddframe.types import VideoInfo
 
 if TYPE_CHECKING:
@@ -45,11 +47,11 @@ def entry(name: str) -> ModelEntry:
             if error.name is None or error.name.partition(".")[0] == "oddframe":
                 raise
             library = error.name.partition(".")[0]
-            raise RecipeError(f'model {name} needs the library {library}: pip install "oddframe[torch]"') from error
+            raise RecipeError(f"model {name} {missing(library, 'torch')}") from error
         return found
     plugins = _plugins()
     if name not in plugins:
-        raise RecipeError(f"there is no model {name!r}; there are: {', '.join(names())}")
+        raise RecipeError(f"there is no model {name!r}{among(name, names())}")
     return _load(plugins[name])
 
 
@@ -62,6 +64,17 @@ def entries() -> tuple[list[ModelEntry], dict[str, str]]:
         except RecipeError as error:
             broken[name] = str(error)
     return found, broken
+
+
+def plugin_faults() -> list[str]:
+    """A line for each model of an installed package that cannot be loaded."""
+    faults = []
+    for name in plugin_names():
+        try:
+            entry(name)
+        except RecipeError as error:
+            faults.append(str(error))
+    return faults
 
 
 def system(name: str) -> type[Learner]:

@@ -7,7 +7,7 @@ light's gain and offset are those of `oddframe.models.light`.
 A thumbnail t is (16, 32, 3): mean grey, and the colours r - g and (r + g)/2 - b. In mode k, with background b_k,
 
     x = ((grey - offset) / gain, colours / gain) - b_k         what differs from the background               (1)
-    place = max over cells of the largest |x| / s_k of the cell's channels                                    (2)
+    place = max over cells of the largest |x| / (s_k f_k) of the cell's channels                              (2)
     look  = min over looks l of |x / s_k - l| / u_k            Euclidean, over all cells and channels         (3)
     light = distance of the whole picture to the nearest mode it knows, over the reach of the mode            (4)
 
@@ -26,12 +26,16 @@ A light that was never seen. Two questions are asked apart from each other:
   with the first such picture, is at first the mean of all and then follows with a time constant of 60 s. Spread and
   scale are the largest and the mean of the modes. It is kept until a picture fits neither it nor a learned one.
 
+f is 1. Windows that somebody calls normal are taken in later. Then f_k is the largest |x| / s_k that they show at a
+place over 2.33, or 1: so they lie within the usual range. Their x / s become looks, by greedy k-centre that goes on
+until none lies farther from the looks than what they were chosen from. Backgrounds, spreads and modes stay as they are.
+
 Both are forgotten by `begin_video`. Thumbnails are learned five times a second, a random sample of 4,000.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -41,10 +45,12 @@ from numpy.typing import NDArray
 
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.exemplars import Neighbours, Reservoir, k_centre, nearest
+from oddframe.models.exemplars import Neighbours, Reservoir, covering_radius, k_centre, lacking, nearest
 from oddframe.models.fitted import FittedDetector, State
+from oddframe.models.ignored import IgnoredPlace
 from oddframe.models.light import Balance, Modes, find_modes, looks_of, middle
 from oddframe.models.options import configure
+from oddframe.models.reasons import Reason, explain_light
 from oddframe.models.states import check_state
 from oddframe.models.timing import Ticks
 from oddframe.types import ChunkErrors, Combination, VideoInfo, Window
@@ -58,6 +64,7 @@ NOTICE = 10.0  # seconds that a new light is told
 FOLLOW = 60.0  # seconds
 BLOCK = 10.0  # seconds
 FEWEST = 5  # thumbnails, to learn from
+USUAL = 2.33  # |x| / s that one of fifty normal values lies above
 QUERIES = 400  # looks that the scale of a mode is measured with
 
 
@@ -87,12 +94,13 @@ class SceneConfig:
 
 @dataclass
 class _Learned:
-    """(K, h, w, 3) background and spread; (K,) scale u; (L, h * w * 3) looks."""
+    """(K, h, w, 3) background, spread and f of equation (2); (K,) scale u; (L, h * w * 3) looks."""
 
     background: Array
     spread: Array
     scale: Array
     looks: Array
+    tolerance: Array
 
 
 @dataclass
@@ -129,6 +137,7 @@ class SceneDetector(FittedDetector):
         self.window = Window(offsets=(0,), size=size, colour=config.colour, resize="area")
         self._learned: _Learned | None = None
         self._modes: Modes | None = None
+        self._taken: Reservoir | None = None
         self.begin_video()
 
     @classmethod
@@ -150,6 +159,10 @@ class SceneDetector(FittedDetector):
         self._running: _Running | None = None
         self._until: float | None = None  # the end of the block that is learned
 
+    @property
+    def memory(self) -> object:
+        return self._last, self._light, self._running
+
     def learn(self, chunk: Chunk) -> None:
         for thumbnail, time in self._thumbnails(chunk):
             if self._ticks.push(time) is not None:
@@ -170,10 +183,47 @@ class SceneDetector(FittedDetector):
         flat = (differing / spreads[owner]).reshape(len(rows), -1)
         scale = np.array([self._scale(flat[owner == k], rows[owner == k, 0]) for k in range(count)], np.float32)
         looks = flat[k_centre(flat, self.config.looks, self._seed)]
-        self._learned = _Learned(backgrounds, spreads, scale, looks)
+        self._learned = _Learned(backgrounds, spreads, scale, looks, np.ones_like(spreads))
         self._neighbours = Neighbours(looks)
         del self._sample
         self.begin_video()
+
+    def take_in(self, chunk: Chunk) -> None:
+        if self._taken is None:
+            self._taken = Reservoir(1 + 3 * self.config.rows * self.config.columns, self.config.sample, 0)
+        for thumbnail, time in self._thumbnails(chunk):
+            if self._ticks.push(time) is not None:
+                misfit, mode, standing = self._nearest_background(thumbnail)
+                if misfit <= FITS:
+                    self._taken.add(np.r_[np.float32(mode), standing.ravel()][None])
+
+    def finish_taking_in(self) -> int:
+        taken, self._taken = self._taken, None
+        if taken is None or self._learned is None:
+            return 0
+        modes, rows = np.split(taken.rows(), [1], axis=1)
+        for mode, tolerance in enumerate(self._learned.tolerance):
+            shown = np.abs(rows[modes[:, 0] == mode]).reshape(-1, *tolerance.shape)
+            if len(shown):
+                np.maximum(tolerance, shown.max(axis=0) / np.float32(USUAL), out=tolerance)
+        looks = self._learned.looks
+        new = lacking(rows, looks, covering_radius(looks), 2 * self.config.looks - len(looks))
+        self._learned.looks = np.concatenate([looks, rows[new]])
+        self._neighbours = Neighbours(self._learned.looks)
+        self.begin_video()
+        return len(new)
+
+    def ignore(self, places: Sequence[IgnoredPlace]) -> None:
+        super().ignore(places)
+        if self._learned is not None:
+            self._neighbours = Neighbours(self._shown(self._learned.looks))
+
+    def _shown(self, standing: Array) -> Array:
+        """x / s of looks (N, h * w * 3) or of a picture (h, w, 3), without what is ignored."""
+        if self.ignored is None:
+            return standing
+        cells = standing.reshape(-1, *self.ignored.shape, 3)
+        return np.where(self.ignored[..., None], np.float32(0), cells).reshape(standing.shape)
 
     def _scale(self, flat: Array, blocks: Array) -> float:
         """u of equation (3): how far apart normal looks of one mode are at different times."""
@@ -210,15 +260,44 @@ class SceneDetector(FittedDetector):
             since = 0.0 if self._last is None else max(time - self._last, 0.0)
             self._last = time
             light = self._judge_light(looks_of(thumbnail[None, ..., 0], thumbnail[None, ..., 1:])[0], since)
-            differing, spread, scale = self._judge_place(thumbnail, since)
-            standing = np.asarray(differing / spread, np.float32)
-            cells = np.abs(standing).max(axis=2)
+            differing, spread, scale, tolerance = self._judge_place(thumbnail, since)
+            standing = self._shown(np.asarray(differing / spread, np.float32))
+            cells = np.abs(standing / tolerance).max(axis=2)
             look = float(self._neighbours.distances(standing.reshape(1, -1))[0])
             rows.append((look / scale, float(cells.max()), light))
             maps.append(cells)
         values = np.array(rows, np.float64).reshape(-1, 3)
         components = {name: values[:, k] for k, name in enumerate(self.components)}
         return ChunkErrors(components, np.array(maps, np.float32).reshape(-1, self.config.rows, self.config.columns))
+
+    def explain(self, component: str, chunks: Iterable[Chunk]) -> Reason | None:
+        """Against the backgrounds that were learned, whatever the video has shown before."""
+        assert self._learned is not None and self._modes is not None, "explain before finish_learning or load_state"
+        *_, chunk = chunks
+        *_, (thumbnail, _) = self._thumbnails(chunk)
+        if component == "light":
+            looks = looks_of(thumbnail[None, ..., 0], thumbnail[None, ..., 1:])[0]
+            return Reason(explain_light(looks, self._modes.centre)) if self._modes.of(looks[None])[0] < 0 else None
+        _, mode, standing = self._nearest_background(thumbnail)
+        standing = self._shown(standing / self._learned.tolerance[mode])
+        if component == "look":
+            return Reason("the scene as a whole looks like nothing it has learned")
+        row, column, channel = np.unravel_index(int(np.abs(standing).argmax()), standing.shape)
+        value = float(standing[row, column, channel])
+        how = "has another colour" if channel else f"is {'brighter' if value > 0 else 'darker'}"
+        h, w = self.config.rows, self.config.columns
+        place = float(column / w), float(row / h), float((column + 1) / w), float((row + 1) / h)
+        return Reason(f"a place {how} than usual, by {abs(value):.0f} times its usual spread", place)
+
+    def _nearest_background(self, thumbnail: Array) -> tuple[float, int, Array]:
+        """How badly the learned background that fits best does, its number, and x / s against it."""
+        assert self._learned is not None
+        candidates = []
+        for mode, background in enumerate(self._learned.background):
+            differing, gain = _differing(thumbnail, background)
+            noise = self._learned.spread[mode] / np.float32(min(gain, 1))
+            candidates.append((_misfit(differing, noise), mode, np.asarray(differing / noise, np.float32)))
+        return min(candidates, key=lambda candidate: candidate[0])
 
     def _judge_light(self, looks: Array, since: float) -> float:
         """Equation (4), and what is new becomes known."""
@@ -235,27 +314,33 @@ class SceneDetector(FittedDetector):
         self._light = _Running(looks)
         return distance
 
-    def _judge_place(self, thumbnail: Array, since: float) -> tuple[Array, Array, float]:
-        """x of equation (1) against the background that fits best, its spread and its scale."""
+    def _judge_place(self, thumbnail: Array, since: float) -> tuple[Array, Array, float, Array]:
+        """x of equation (1) against the background that fits best, its spread, its scale and its f."""
         learned = self._learned
         assert learned is not None
         candidates = []
-        for background, spread, scale in zip(learned.background, learned.spread, learned.scale, strict=True):
+        for background, spread, scale, tolerance in zip(
+            learned.background, learned.spread, learned.scale, learned.tolerance, strict=True
+        ):
             differing, gain = _differing(thumbnail, background)
             noise = spread / np.float32(min(gain, 1))  # brightening a dark picture brightens its noise
-            candidates.append((_misfit(differing, noise), differing, noise, float(scale)))
-        misfit, differing, spread, scale = min(candidates, key=lambda candidate: candidate[0])
+            candidates.append((_misfit(differing, noise), differing, noise, float(scale), tolerance))
+        misfit, differing, spread, scale, tolerance = min(candidates, key=lambda candidate: candidate[0])
         if misfit <= FITS:
-            return differing, spread, scale
-        spread, scale = learned.spread.max(axis=0), float(learned.scale.mean())
+            return differing, spread, scale, tolerance
+        spread, scale, tolerance = (
+            learned.spread.max(axis=0),
+            float(learned.scale.mean()),
+            learned.tolerance.max(axis=0),
+        )
         if self._running is not None:
             differing, gain = _differing(thumbnail, self._running.value)
             spread /= np.float32(min(gain, 1))
             if _misfit(differing, spread) <= FITS:
                 self._running.follow(thumbnail, since)
-                return differing, spread, scale
+                return differing, spread, scale, tolerance
         self._running = _Running(thumbnail)
-        return np.zeros_like(thumbnail), spread, scale
+        return np.zeros_like(thumbnail), spread, scale, tolerance
 
     def _thumbnails(self, chunk: Chunk) -> Iterator[tuple[Array, float]]:
         """(h, w, 3) of equation (1) of the scored frames, and their times."""
@@ -274,16 +359,22 @@ class SceneDetector(FittedDetector):
     def state(self) -> State:
         if self._learned is None:
             return {}
-        return {**vars(self._learned), **{f"modes.{name}": value for name, value in vars(self._modes).items()}}
+        kept = dict(vars(self._learned))
+        if (self._learned.tolerance == 1).all():  # nothing was taken in
+            del kept["tolerance"]
+        return {**kept, **{f"modes.{name}": value for name, value in vars(self._modes).items()}}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         cells = (self.config.rows, self.config.columns, 3)
         shapes: dict[str, tuple[int | None, ...]] = {"background": (None, *cells), "spread": (None, *cells)}
         shapes |= {"scale": (None,), "looks": (None, int(np.prod(cells)))}
         shapes |= {"modes.centre": (None, 3), "modes.spread": (None, 3), "modes.reach": (None,)}
+        if "tolerance" in state:
+            shapes["tolerance"] = (len(state["spread"]), *cells) if "spread" in state else (None, *cells)
         check_state("scene", state, shapes)
-        self._learned = _Learned(*(state[name] for name in ("background", "spread", "scale", "looks")))
-        self._neighbours = Neighbours(self._learned.looks)
+        tolerance = state.get("tolerance", np.ones_like(state["spread"])).copy()
+        self._learned = _Learned(state["background"], state["spread"], state["scale"], state["looks"], tolerance)
+        self._neighbours = Neighbours(self._shown(self._learned.looks))
         self._modes = Modes(*(state[f"modes.{name}"] for name in ("centre", "spread", "reach")))
         self.begin_video()
 

@@ -35,11 +35,11 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import ModelEntry
-from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
 from oddframe.models.layers.noise import token_noise
 from oddframe.models.layers.pixels import signed
 from oddframe.models.options import configure
-from oddframe.models.reference import load_exactly
+from oddframe.models.reference import load_exactly, released_tensors
 from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Masking, Window
 
@@ -247,7 +247,7 @@ class SDMAE(Detector):
         self.components = {
             "teacher": "how the frame was rebuilt",
             "student": "how far student and teacher disagree",
-            **({"class": "its likeness to a pasted object"} if c.class_head else {}),
+            **({"class": "how much it looks like an object foreign to this scene"} if c.class_head else {}),
         }
         self.masking = Masking(c.grid[0] * c.grid[1], c.draws, c.seed)
         self.map_grid = c.grid if c.fusion else None
@@ -383,6 +383,13 @@ class SDMAE(Detector):
         maps = [d.map for d in draws if d.map is not None]
         return FrameErrors(components, torch.stack(maps).mean(0) if maps else None)
 
+    def plainest(self, batch: Batch) -> Plainest:
+        c = self.config
+        picture_BLP = signed(patchify(batch.target[:, 0], c.patch), self.cls_token.dtype)
+        measure = torch.square if c.error == "l2" else torch.abs
+        wrong_B = measure(picture_BLP - picture_BLP.mean(0)).sum((1, 2))
+        return Plainest("the mean frame", "teacher", wrong_B / (picture_BLP.shape[1] * c.patch**2 * 4))
+
     def _score_draw(self, batch: Batch, draw: int) -> FrameErrors:
         order_BL, c = self.order(batch, draw), self.config
         teacher_BLC, student_BLC, latent_BNC = self(batch.frames, order_BL)
@@ -415,8 +422,9 @@ class SDMAE(Detector):
     def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
         # Frozen 2x2 and 3x3 morphology kernels that the released network carries and never uses.
         unused = ("erosion", "dilation")
-        used = {name: value for name, value in state.get("model", state).items() if not name.startswith(unused)}
-        load_exactly(self, used, "SDMAE checkpoint", {"class_head": 'the main branch has none: use preset="code"'})
+        what = "SDMAE checkpoint"
+        used = {n: value for n, value in released_tensors(state, what).items() if not n.startswith(unused)}
+        load_exactly(self, used, what, {"class_head": 'the main branch has none: use preset="code"'})
 
 
 class SDMAETeacherStage(Stage):

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import BundleError
+
+
+def check_finite(state: Mapping[str, Any]) -> None:
+    """Whether all numbers of a state, in arrays or tensors, are finite.
+
+    Raises:
+        ValueError: one is not. The message names its array.
+    """
+    for name, value in state.items():
+        array = value if isinstance(value, np.ndarray) else value.float().numpy()  # NumPy has no bfloat16
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"the weights {name} hold NaN or infinity")
 
 
 def check_state(owner: str, state: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int | None, ...]]) -> None:

@@ -44,10 +44,10 @@ from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
-from oddframe.models.detector import Batch, Detector, FrameErrors
+from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
 from oddframe.models.layers.pixels import full, on_grid, stacked
 from oddframe.models.options import check_size, configure
-from oddframe.models.reference import load_exactly
+from oddframe.models.reference import load_exactly, released_tensors
 from oddframe.models.stage import Stage, Update
 from oddframe.types import Combination, Window
 
@@ -366,10 +366,16 @@ class STD(Detector):
             components["fused"] = error_BHW.mean((1, 2)) * components["cluster"]
         return FrameErrors(components, map_BHW if self.map_filter else on_grid(map_BHW, self.config.grid))
 
+    def plainest(self, batch: Batch) -> Plainest:
+        still_B3HW, wanted_BCHW = self.wanted(self.clip(batch))
+        errors_B = (added(still_B3HW, torch.zeros_like(wanted_BCHW)) - wanted_BCHW).square().mean((1, 2, 3))
+        return Plainest("a picture that stands still", "motion", errors_B)
+
     def load_reference_state_dict(self, state: Mapping[str, Any]) -> None:
-        state = state.get("state_dict", state)
-        used = {own_name(name): value for name, value in state.items() if not name.endswith("cluster.identity_matrix")}
-        load_exactly(self, used, "STD checkpoint")
+        what = "STD checkpoint"
+        tensors = released_tensors(state, what).items()
+        used = {own_name(name): value for name, value in tensors if not name.endswith("cluster.identity_matrix")}
+        load_exactly(self, used, what)
 
 
 class WarmUpStage(Stage):
@@ -489,12 +495,11 @@ for _i, _n in enumerate((1, 2, 3)):
 
 def own_name(released: str) -> str:
     """Our name of what the released network calls `released`; names of our own stay as they are."""
-    name = released.removeprefix("module.")  # saved from several devices
     for theirs, ours in _PREFIXES.items():
-        if name.startswith(theirs):
-            layer = re.sub(r"^(conv1|downsample)\.[01]\.", r"\1.", name.removeprefix(theirs))
+        if released.startswith(theirs):
+            layer = re.sub(r"^(conv1|downsample)\.[01]\.", r"\1.", released.removeprefix(theirs))
             return ours + layer.replace("downsample.", "shortcut.")
-    return name
+    return released
 
 
 def k_means(vectors_VC: Tensor, clusters: int, generator: torch.Generator, rounds: int = 300) -> Tensor:

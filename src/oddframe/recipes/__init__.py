@@ -7,36 +7,31 @@ impossible value is an error, never ignored.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.registry import entries, entry, plugin_names
+from oddframe.models.registry import entry, names, plugin_faults, plugin_names
+from oddframe.reading.guard import reading
+from oddframe.reading.records import refuse_infinite
+from oddframe.reading.tables import read_text
+from oddframe.reading.yaml_values import yaml_value
 from oddframe.settings import PseudoAnomalies, Smoothing, TrainingPlan
+from oddframe.suggest import among, near
 
 FOLDER = Path(__file__).parent
 
 
-class Loader(yaml.SafeLoader):
-    """YAML as people write it: 1e-3 is a number, which YAML 1.1 takes for a text."""
-
-
-Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
-
-
 class Part(BaseModel):
-    """A part of a recipe: frozen, and no key it does not know."""
+    """A part of a recipe: frozen, no key it does not know, and no number that is not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ScoringPart(Part):
@@ -74,8 +69,15 @@ def recipe_names() -> list[str]:
 
 
 def recipe_of(model: str) -> str:
-    """The recipe that a model is trained with where none is named: its small one, or the one of its own name."""
-    return model if model in recipe_names() else f"{model}-small"
+    """The recipe that a model is trained with where none is named: its small one, or the one of its own name.
+
+    Raises:
+        RecipeError: there is no such model.
+    """
+    known = recipe_names()
+    if model not in (*known, *names()) and f"{model}-small" not in known:
+        raise RecipeError(f"there is no model {model!r}{among(model, names())}")
+    return model if model in known else f"{model}-small"
 
 
 def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
@@ -89,18 +91,20 @@ def load_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
 
     Raises:
         RecipeError: no such recipe, an unknown key, or an impossible value; the message names it.
+
+    Examples:
+        >>> load_recipe("mnad-small", ["training.batch_size=4"]).training.batch_size
+        4
     """
     path = FOLDER / f"{name}.yaml"
     if not path.exists():
         path = Path(name)
     if path.is_file():
-        return read_recipe(path.stem, path.read_text(encoding="utf-8"), changes, str(path))
+        return read_recipe(path.stem, read_text(path), changes, str(path))
     brought = _plugin_recipes(name)
     if name not in brought:
-        broken = "".join(f"; {line}" for line in entries()[1].values())
-        raise RecipeError(
-            f"there is no recipe {name!r}; there are: {', '.join(recipe_names())} (or give a YAML file){broken}"
-        )
+        broken = "".join(f"; {line}" for line in plugin_faults())
+        raise RecipeError(f"there is no recipe {name!r} and no file of that name{among(name, recipe_names())}{broken}")
     return read_recipe(name, brought[name], changes)
 
 
@@ -118,10 +122,8 @@ def read_recipe(
     """
     where = where or f"recipe {name}"
     if isinstance(content, str):
-        try:
-            values = yaml.load(content, Loader)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"{where}: not a YAML file: {str(error).splitlines()[0]}") from None
+        with reading(where, "not a YAML file", "correct it", RecipeError):
+            values = yaml_value(content)
     else:
         values = deepcopy(dict(content))
     if not isinstance(values, dict):
@@ -154,6 +156,7 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
         RecipeError: an unknown key or an impossible value.
     """
     try:
+        refuse_infinite(content.get("options"), "options")
         return Recipe.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
@@ -161,13 +164,13 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
         unknown = first["type"] in ("extra_forbidden", "unexpected_keyword_argument")
         what = f"there is no such key{_near(key)}" if unknown else first["msg"]
         raise RecipeError(f"{where}: {key}: {what}") from None
-    except InputError as error:
+    except (InputError, ValueError) as error:
         raise RecipeError(f"{where}: {error}") from None
 
 
 def _apply(content: dict[str, Any], change: str) -> None:
     key, equals, value = change.partition("=")
-    if not equals:
+    if not equals or not key.strip():
         raise RecipeError(f"--set {change!r}: write key=value, for example training.batch_size=8")
     *parents, last = key.strip().split(".")
     place = content
@@ -175,7 +178,8 @@ def _apply(content: dict[str, Any], change: str) -> None:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             raise RecipeError(f"--set {change!r}: {parent} has no keys below it")
-    place[last] = yaml.load(value, Loader)
+    with reading(f"--set {change!r}", "not a value in YAML", "correct it", RecipeError):
+        place[last] = yaml_value(value)
 
 
 def _near(key: str) -> str:
@@ -183,5 +187,5 @@ def _near(key: str) -> str:
     keys = [*Recipe.model_fields, *(f"scoring.{name}" for name in ScoringPart.model_fields)]
     for place, part in (("training", TrainingPlan), ("pseudo", PseudoAnomalies), ("scoring.smoothing", Smoothing)):
         keys += [f"{place}.{field.name}" for field in fields(part)]
-    matches = get_close_matches(key, keys, 1) or [k for k in keys if k.endswith(f".{key}")]
+    matches = near(key, keys) or [k for k in keys if k.endswith(f".{key}")]
     return f"; did you mean {matches[0]}?" if matches else f"; there are: {', '.join(keys)}"

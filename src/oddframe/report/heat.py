@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -26,22 +28,43 @@ class Heat:
         assert scores.map is not None
         self.maps = scores.map
         self.low, self.high = _scale(scores.map, scores.score >= threshold)
-        level = np.linspace(0.0, 1.0, 256)[:, None]
-        opacity = MOST_OPAQUE * level
-        colour = np.array(MILD[::-1]) + (np.array(STRONG[::-1]) - np.array(MILD[::-1])) * level
-        self._paint = np.rint(colour * opacity).astype(np.uint8)[:, None]
-        self._keep = np.rint(255 * (1 - opacity)).astype(np.uint8).repeat(3, axis=1)[:, None]
 
     def blend(self, image: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
         """Draw the map of the scored frame number `position` over `image`, (H, W, 3) BGR, which is not changed."""
-        level = (self.maps[position].astype(np.float32) - self.low) * (255 / (self.high - self.low))
-        coarse = np.rint(level.clip(0, 255)).astype(np.uint8)
-        if not coarse.any():
-            return image
-        # Everything is in 8 bits: two look-ups, a product and a sum, each in one vectorised pass.
-        fine = cv2.resize(coarse, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
-        kept = cv2.multiply(image, cv2.applyColorMap(fine, self._keep), scale=1 / 255)
-        return np.asarray(cv2.add(kept, cv2.applyColorMap(fine, self._paint)), dtype=np.uint8)
+        return draw_map(image, self.maps[position], self.low, self.high)
+
+
+def draw_map(image: NDArray[np.uint8], grid: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
+    """Draw an (h, w) map over `image`, (H, W, 3) BGR, which is not changed.
+
+    Cells at or below `low` are left as they are, those at or above `high` have the strongest colour.
+    """
+    coarse = levels(grid, low, high)
+    if not coarse.any():
+        return image
+    # Everything is in 8 bits: two look-ups, a product and a sum, each in one vectorised pass.
+    keep, paint = _tables()
+    fine = cv2.resize(coarse, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
+    kept = cv2.multiply(image, cv2.applyColorMap(fine, keep), scale=1 / 255)
+    return np.asarray(cv2.add(kept, cv2.applyColorMap(fine, paint)), dtype=np.uint8)
+
+
+def levels(grid: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
+    """How strongly each cell of a map is coloured: 0 at or below `low`, 255 at or above `high`."""
+    level = (grid.astype(np.float32) - low) * (255 / (high - low))
+    found: NDArray[np.uint8] = np.rint(level.clip(0, 255)).astype(np.uint8)
+    return found
+
+
+@cache
+def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """(256, 1, 3): what is kept of the picture at each level, of 255, and the colour that is added to it."""
+    level = np.linspace(0.0, 1.0, 256)[:, None]
+    opacity = MOST_OPAQUE * level
+    colour = np.array(MILD[::-1]) + (np.array(STRONG[::-1]) - np.array(MILD[::-1])) * level
+    paint = np.rint(colour * opacity).astype(np.uint8)[:, None]
+    keep = np.rint(255 * (1 - opacity)).astype(np.uint8).repeat(3, axis=1)[:, None]
+    return keep, paint
 
 
 def _scale(maps: NDArray[np.float16], above: NDArray[np.bool_]) -> tuple[float, float]:

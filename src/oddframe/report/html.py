@@ -1,54 +1,43 @@
-"""The report of scored videos, `report.html`: one self-contained page that needs no network."""
+"""The report of scored videos, `report.html`: one self-contained page that needs no network.
+
+Its top answers what a reader wants to know (`oddframe.report.answers`), then come the events by rank
+(`oddframe.report.cards`), the videos with their timelines, and what the scores rest on.
+"""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
-import cv2
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from oddframe import __version__
+from oddframe.account import count_of
 from oddframe.atomic import replacing
+from oddframe.report.answers import Findings, answers
+from oddframe.report.cards import gallery
 from oddframe.report.curve import labelled_spans
-from oddframe.report.style import clock, significant
-from oddframe.report.svg import timeline
+from oddframe.report.ranking import ReportVideo, event_anchor, rank_events
+from oddframe.report.style import clock, colour_rules, significant
+from oddframe.report.svg import HATCHES, Timeline, timeline
+from oddframe.report.units import ThresholdUnits, times_text
 from oddframe.scoring.calibrate import Calibration
-from oddframe.types import Event, FrameScores
+from oddframe.scoring.promise import Fit, alarms_text
+from oddframe.video.pauses import plausible_seconds
 
-JPEG_QUALITY = 82
-STANDS_OUT = 2.0  # standard deviations above the normal mean from which a component is named as a reason
-
-
-@dataclass(frozen=True)
-class ReportVideo:
-    """One video of a report.
-
-    Attributes:
-        scores: its scores.
-        events: its events, in order of time.
-        thumbnails: frame index -> (h, w, 3) uint8 BGR picture. The pictures of the events' peak frames are shown.
-        labels: 0/1 per frame of the video if the truth is known; shaded in the timeline.
-        overlay: path of the overlay video for a link, relative to the report.
-        words: component -> its meaning in words, for the `why` of events.
-    """
-
-    scores: FrameScores
-    events: Sequence[Event]
-    thumbnails: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
-    labels: ArrayLike | None = None
-    overlay: str | None = None
-    words: Mapping[str, str] = field(default_factory=dict)
+POINTS, FEWEST_POINTS, MOST_POINTS = 60_000, 200, 2000  # of all curves of a page, and of each
 
 
 def write_report(
-    path: Path, *, title: str, videos: Sequence[ReportVideo], calibration: Calibration, card: Mapping[str, str]
+    path: Path,
+    *,
+    title: str,
+    videos: Sequence[ReportVideo],
+    calibration: Calibration,
+    card: Mapping[str, str],
+    doubts: Sequence[str] = (),
+    agreement: Fit | None = None,
 ) -> None:
     """Write the page atomically.
 
@@ -57,10 +46,43 @@ def write_report(
         title: heading of the page.
         videos: the videos in the order of the page.
         calibration: the origin of the threshold.
-        card: short facts for the top of the page, name -> value, such as the detector and the bundle.
+        card: short facts about what made the scores, name -> value, such as the detector and the bundle.
+        doubts: sentences that say why the page should not be believed without a second look; they stand at its top.
+        agreement: whether the alarms agree with the promise; None where no rate is promised.
     """
-    sections = "".join(_video(number, video, calibration.threshold) for number, video in enumerate(videos, start=1))
-    style = files("oddframe.report").joinpath("report.css").read_text(encoding="utf-8")
+    ranked, units = rank_events(videos), ThresholdUnits.of(calibration)
+    cards, rules = gallery(ranked, units)
+    points = min(MOST_POINTS, max(FEWEST_POINTS, POINTS // max(len(videos), 1)))
+    sections = "".join(_video(number, video, units, points) for number, video in enumerate(videos, start=1))
+    facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in card.items())
+    body = f"""<header>
+<h1>{escape(title)}</h1>
+<p class="lead">{_lead(videos)}</p>
+{"".join(f'<p class="warning">{escape(doubt)}</p>' for doubt in doubts)}
+{answers(Findings(videos, ranked, calibration, agreement, path.parent))}
+</header>
+<main>
+{cards}
+{_overview(videos, units)}
+{sections}
+{_threshold(calibration, units)}
+<section aria-labelledby="made"><h2 id="made">What made these scores</h2><dl class="facts">{facts}</dl></section>
+</main>
+<footer>Written by oddframe {__version__}. This page needs no files except the overlays and clips that it links to.
+</footer>"""
+    write_page(path, title, body, rules)
+
+
+def write_page(path: Path, title: str, body: str, rules: str = "") -> None:
+    """Write a page in the style of the report, atomically.
+
+    Args:
+        path: the .html file. Missing folders are created.
+        title: of the window.
+        body: HTML.
+        rules: of this page's own style sheet.
+    """
+    style = colour_rules() + files("oddframe.report").joinpath("report.css").read_text(encoding="utf-8") + rules
     page = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -71,17 +93,8 @@ def write_report(
 {style}</style>
 </head>
 <body>
-<header>
-<h1>{escape(title)}</h1>
-<p class="lead">{_lead(videos)}</p>
-<dl>{"".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in card.items())}</dl>
-</header>
-<main>
-{_overview(videos)}
-{sections}
-{_threshold(calibration)}
-</main>
-<footer>Written by oddframe {__version__}. This page needs no files except the overlay videos that it links to.</footer>
+{HATCHES}
+{body}
 </body>
 </html>
 """
@@ -90,138 +103,125 @@ def write_report(
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number or 'no'} {noun}s"
+    return count_of(number, noun) if number else f"no {noun}s"
 
 
 def _lead(videos: Sequence[ReportVideo]) -> str:
     events = sum(len(video.events) for video in videos)
-    seconds = sum(float(video.scores.time[-1]) for video in videos)
+    seconds = sum(plausible_seconds(video.scores.time) for video in videos)
     hit = sum(bool(video.events) for video in videos)
     text = f"{_count(events, 'event')} in {_count(len(videos), 'video')}, {clock(seconds)} in all".capitalize()
     return f"{text}; {_count(len(videos) - hit, 'video')} without events." if 0 < hit < len(videos) else f"{text}."
 
 
-def _overview(videos: Sequence[ReportVideo]) -> str:
+def _overview(videos: Sequence[ReportVideo], units: ThresholdUnits) -> str:
     rows = []
     for number, video in enumerate(videos, start=1):
-        overlay = f'<a href="{escape(quote(video.overlay))}">watch</a>' if video.overlay else "–"
-        highest = significant(float(video.scores.score.max()))
+        name = escape(video.scores.video)
+        overlay = "–"
+        if video.overlay:
+            overlay = f'<a href="{escape(quote(video.overlay))}" aria-label="Overlay of {name}">watch</a>'
+        highest = times_text(units(float(video.scores.score.max())))
         rows.append(
-            f'<tr><th scope="row"><a href="#video-{number}">{escape(video.scores.video)}</a></th>'
+            f'<tr><th scope="row"><a href="#video-{number}">{name}</a></th>'
             f'<td class="number">{clock(float(video.scores.time[-1]))}</td><td class="number">{len(video.events)}</td>'
             f'<td class="number">{highest}</td><td>{overlay}</td></tr>'
         )
     return (
-        '<section class="scroll"><table><thead><tr><th scope="col">Video</th><th scope="col" class="number">Length</th>'
-        '<th scope="col" class="number">Events</th><th scope="col" class="number">Highest score</th>'
-        f'<th scope="col">Overlay</th></tr></thead><tbody>{"".join(rows)}</tbody></table></section>'
+        '<section aria-labelledby="videos"><h2 id="videos">Videos</h2><div class="scroll" tabindex="0" role="group" '
+        'aria-labelledby="videos"><table><thead><tr><th scope="col">Video</th>'
+        '<th scope="col" class="number">Length</th>'
+        '<th scope="col" class="number">Events</th><th scope="col" class="number">Highest, in thresholds</th>'
+        f'<th scope="col">Overlay</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div></section>'
     )
 
 
-def _video(number: int, video: ReportVideo, threshold: float) -> str:
+def _video(number: int, video: ReportVideo, units: ThresholdUnits, points: int) -> str:
     scores, info = video.scores, video.scores.info
     facts = [
         f"{info.width} × {info.height}",
         f"{info.fps:.3g} frames/s" if info.fps else "",
         f"{len(scores.frame)} frames scored",
         escape(info.codec),
-        f'<a href="{escape(quote(video.overlay))}">overlay video</a>' if video.overlay else "",
+        f"begins {video.began:%Y-%m-%d %H:%M:%S %Z}" if video.began else "",
+        f'<a href="{escape(quote(video.overlay))}">overlay of {escape(scores.video)}</a>' if video.overlay else "",
     ]
     parts = [
-        f'<section class="video" id="video-{number}"><h2>{escape(scores.video)}</h2>',
+        f'<section class="video" id="video-{number}" aria-labelledby="name-{number}">'
+        f'<h2 id="name-{number}">{escape(scores.video)}</h2>',
         f'<p class="dim">{" · ".join(fact for fact in facts if fact)}</p>',
     ]
     if info.damage:
         parts.append(f'<p class="warning">Damaged: {escape("; ".join(info.damage))}</p>')
+    if info.notes:
+        parts.append(f'<p class="dim">{escape("; ".join(info.notes))}</p>')
+    for remark in info.account.remarks() if info.account else ():
+        parts.append(f'<p class="dim">{escape(remark)}</p>')
+    for fault in video.faults:
+        span = f"{clock(fault.start_s, 1)} – {clock(fault.end_s, 1)}"
+        parts.append(f'<p class="warning">Camera at fault, {fault.kind}, {span}: {escape(fault.words)}.</p>')
     truth = [] if video.labels is None else labelled_spans(video.labels, scores.frame, scores.time)
-    anchor = f"video-{number}-event"
-    parts += [
-        f'<div class="scroll">{timeline(scores, threshold, video.events, truth, anchor)}</div>',
-        '<ul class="legend"><li><i class="score"></i>score</li><li><i class="threshold"></i>threshold</li>',
-        '<li><i class="event"></i>event</li>' if video.events else "",
-        '<li><i class="truth"></i>labelled anomalous</li>' if truth else "",
-        "</ul>",
-    ]
-    if video.events:
-        figures = (_figure(f"{anchor}-{i}", i, event, video) for i, event in enumerate(video.events, start=1))
-        parts.append(f'<div class="gallery">{"".join(figures)}</div>')
-    else:
+    links = [f"#{event_anchor(number, place)}" for place in range(1, len(video.events) + 1)]
+    drawing = Timeline(scores, units, video.events, links, truth, video.faults, points)
+    parts += [f'<div class="plot">{timeline(drawing)}</div>', legend(drawing)]
+    if not video.events:
         parts.append("<p>No event.</p>")
     return "".join([*parts, "</section>"])
 
 
-def _figure(anchor: str, number: int, event: Event, video: ReportVideo) -> str:
-    peak = clock(event.peak_s, 1)
-    picture = video.thumbnails.get(event.peak_frame)
-    shot = ""
-    if picture is not None:
-        alt = f"{video.scores.video} at {peak}, the peak of event {number}"
-        shot = f'<div class="shot"><img alt="{escape(alt)}" src="{_data_uri(picture)}">{_box(event, video)}</div>'
-    return (
-        f'<figure id="{anchor}">{shot}<figcaption>'
-        f"<b>{number}. {clock(event.start_s, 1)} – {clock(event.end_s, 1)}</b><br>"
-        f"peak {peak}, frame {event.peak_frame}, score {significant(event.score)}{_why(event, video.words)}"
-        "</figcaption></figure>"
-    )
+def legend(*drawings: Timeline) -> str:
+    """What the marks of timelines mean, as far as they have them."""
+    entries = {
+        "score": (True, "score, in units of the threshold"),
+        "threshold": (True, "threshold (1.0)"),
+        "normal": (
+            any((one.units.normal or 0) > 0 for one in drawings),
+            "normal range: 99 % of held-out normal frames",
+        ),
+        "event": (any(one.events for one in drawings), "event"),
+        "fault": (any(one.faults for one in drawings), "camera at fault"),
+        "gap": (any(one.gaps() for one in drawings), "not watched"),
+        "truth": (any(one.truth for one in drawings), "labelled anomalous"),
+    }
+    shown = "".join(f'<li><i class="{kind}"></i>{words}</li>' for kind, (there, words) in entries.items() if there)
+    return f'<ul class="legend">{shown}</ul>'
 
 
-def _why(event: Event, words: Mapping[str, str]) -> str:
-    """The components that stand out, in words, the most unusual one first."""
-    found = sorted(((sigmas, name) for name, sigmas in event.why.items() if sigmas >= STANDS_OUT), reverse=True)
-    phrases = [f"{escape(words.get(name, name.replace('_', ' ')))} ({sigmas:.3g} σ)" for sigmas, name in found]
-    return f"<br>unusual in {'; '.join(phrases)}" if phrases else ""
-
-
-def _box(event: Event, video: ReportVideo) -> str:
-    """The box of the event as an HTML element that scales with the picture."""
-    width, height = video.scores.info.width, video.scores.info.height
-    if event.box is None:
-        return ""
-    left, top, right, bottom = event.box
-    return (
-        f'<i style="left:{left / width:.2%};top:{top / height:.2%};'
-        f'width:{(right - left) / width:.2%};height:{(bottom - top) / height:.2%}"></i>'
-    )
-
-
-def _data_uri(picture: NDArray[np.uint8]) -> str:
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
-
-
-def _threshold(calibration: Calibration) -> str:
+def _threshold(calibration: Calibration, units: ThresholdUnits) -> str:
     """The section about the threshold: its origin in sentences, and quantiles of the held-out scores."""
     c = calibration
     if c.rate is None and c.quantile is None:
-        origin = "was set by hand.</p>"
+        origin = "was set by hand. It promises no rate of alarms.</p>"
+    elif c.assumed_fps is not None:  # nobody knows how long the held-out video lasts
+        origin = f"promises {escape(c.sentence())}.</p>"
     else:
-        aim = f"set so that this video raises no more than {c.rate or 0:.3g} alarms per hour"
-        if c.quantile is not None:
-            aim = f"the {c.quantile:g} quantile of this video's scores"
         origin = f"""was measured on {c.seconds / 60:.1f} minutes of normal video ({_count(c.videos, "piece")}) that the
-detector was not trained on. It is {aim}. It raises {c.sentence()}.
+detector was not trained on. It promises {escape(c.sentence())}.
 No anomalous video was used.</p>
-<p>This amount of normal video can count a limit of {c.lowest_rate:.3g} alarms per hour or more.
+<p>This amount of normal video can count a limit of {alarms_text(c.lowest_rate)} per hour or more.
 Hold out more normal video for a lower limit.</p>"""
     note = f'<p class="warning">{escape(c.note[:1].upper() + c.note[1:])}.</p>' if c.note else ""
     rows = [(f"{100 * float(share):g} %", value, "") for share, value in c.scores.items()]
     rows = sorted([*rows, ("threshold", c.threshold, ' class="chosen"')], key=lambda row: row[1])
-    start = min(0.0, rows[0][1])
-    extent = rows[-1][1] - start or 1.0
+    extent = max(units(rows[-1][1]), 1.0)
     table = "".join(
         f'<tr{mark}><th scope="row">{name}</th><td class="number">{significant(value)}</td>'
-        f'<td class="bar"><i style="width:{(value - start) / extent:.1%}"></i></td></tr>'
+        f'<td class="number">{times_text(units(value))}</td>'
+        f'<td class="bar"><i style="width:{max(units(value), 0.0) / extent:.1%}"></i></td></tr>'
         for name, value, mark in rows
     )
-    return f"""<section id="threshold">
-<h2>Where the threshold comes from</h2>
+    return f"""<section id="threshold" aria-labelledby="origin">
+<h2 id="origin">Where the threshold comes from</h2>
 <p>The threshold of <b>{significant(c.threshold)}</b> {origin}
 <p>An event lasts while the score is at least {significant(c.low)}, and its score reaches the threshold at least once.
 Events at most {c.merge_s:g} s apart count as one.
 {f"Events shorter than {c.min_s:g} s do not count." if c.min_s else ""}</p>
+<p>Axes are in units of the threshold: 1.0 is the threshold, and {escape(units.words)}. What lies below 0 is drawn
+at 0.</p>
 {note}
-<div class="scroll"><table>
+<div class="scroll" tabindex="0" role="group" aria-labelledby="origin"><table>
 <caption>Scores of the held-out normal video: the share of its frames at or below each score</caption>
-<thead><tr><th scope="col">Share of frames</th><th scope="col" class="number">Score</th><td></td></tr></thead>
+<thead><tr><th scope="col">Share of frames</th><th scope="col" class="number">Score</th>
+<th scope="col" class="number">In thresholds</th><td></td></tr></thead>
 <tbody>{table}</tbody></table></div>
 </section>"""

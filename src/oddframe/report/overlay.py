@@ -16,6 +16,7 @@ from oddframe.scoring.events import region
 from oddframe.types import Event, FrameScores, VideoInfo
 from oddframe.video.decode import VideoReader
 from oddframe.video.encode import VideoWriter
+from oddframe.video.pauses import pace
 from oddframe.video.sources import VideoSource
 
 LEAST_WIDTH, MOST = 320, 960
@@ -45,9 +46,12 @@ def write_overlay(
         VideoWriter(path, canvas.shape[:2], scores.info.fps) as writer,
     ):
         ahead = list(enumerate(events, start=1))
+        # Frames between those that a detector of a slower rate has picked show the score of the one before.
+        held = 1.5 / (pace(scores.time) or 25.0)
         for frame in reader:
-            position = int(np.searchsorted(scores.frame, frame.index))
-            scored = position < len(scores.frame) and scores.frame[position] == frame.index
+            position = int(np.searchsorted(scores.frame, frame.index, side="right")) - 1
+            over = position + 1 == len(scores.frame) and scores.frame[position] < frame.index
+            scored = position >= 0 and not over and frame.time - scores.time[position] < held
             canvas[:height] = heat.blend(frame.image, position) if heat and scored else frame.image
             while ahead and ahead[0][1].end_frame < frame.index:
                 del ahead[0]

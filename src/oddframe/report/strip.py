@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from oddframe.report.curve import envelope, score_range
 from oddframe.report.paint import put_text, text_size, tint
-from oddframe.report.style import bgr, clock, significant
+from oddframe.report.style import SKY, VERMILLION, bgr, clock, significant
 from oddframe.types import Event, FrameScores
 
 GROUND, LIGHT = bgr("#15181c"), bgr("#eef1f4")
-CURVE, AHEAD, THRESHOLD, EVENT = bgr("#6cabf0"), bgr("#46535f"), bgr("#e0a93c"), bgr("#ff5a6e")
+CURVE, AHEAD, THRESHOLD, EVENT = bgr(SKY), bgr("#46535f"), bgr("#e4e8ec"), bgr(VERMILLION)
 FINE = 4  # curves are drawn larger by this factor and then shrunk, so that they are smooth
 
 

@@ -21,11 +21,11 @@ from oddframe.atomic import replacing
 from oddframe.errors import InputError
 from oddframe.extras import imported
 from oddframe.models.backbone import INPUT, check_blocks, onnx_graph, read_weights, weights_file
+from oddframe.places import cached_file
 from oddframe.processes import cores
 from oddframe.runtime.parity import compare
 from oddframe.runtime.runtime import Backend, Precision
 from oddframe.runtime.sessions import Session, Target, open_session
-from oddframe.video.cache import default_cache_root
 
 DEFAULT_BLOCKS = (4, 10)
 _FORMAT = 1  # to be raised when the same weights give another file
@@ -96,7 +96,7 @@ def load_backbone(path: Path, runtime: Target = "onnx", precision: Precision = "
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; write it with oddframe.runtime.backbone.write_backbone")
     if runtime == "onnx":
-        return Backbone(_run_with(open_session("onnx", path, precision, "cpu")), "onnx", precision)
+        return Backbone(_run_with(open_session("onnx", path, precision, "cpu", streams=cores())), "onnx", precision)
     sessions: dict[tuple[int, ...], Run] = {}
 
     def opened(shape: tuple[int, ...]) -> Run:
@@ -127,15 +127,14 @@ def write_backbone(path: Path, blocks: Sequence[int] = DEFAULT_BLOCKS) -> Path:
 
 
 def cached_backbone(blocks: Sequence[int] = DEFAULT_BLOCKS) -> Path:
-    """The network's file in the cache folder, made there if it is missing.
+    """The network's file in the cache folder, made there if it is missing or damaged.
 
     Raises:
         InputError, RecipeError: as `write_backbone`.
     """
     digest = hashlib.sha256(weights_file().read_bytes()).hexdigest()[:12]
-    name = f"efficientnet-lite0-{'-'.join(map(str, check_blocks(blocks)))}-{digest}-{_FORMAT}.onnx"
-    path = default_cache_root() / "backbones" / name
-    return path if path.is_file() else write_backbone(path, blocks)
+    name = f"efficientnet-lite0-{'-'.join(map(str, check_blocks(blocks)))}-{digest}-{_FORMAT}"
+    return cached_file("backbones", name, ".onnx", lambda: onnx_graph(read_weights(), blocks))
 
 
 def gate(plain: Callable[..., NDArray[np.float32]], fast: Callable[..., NDArray[np.float32]]) -> str | None:
@@ -182,11 +181,13 @@ def _torch_backbone(blocks: tuple[int, ...], precision: Precision) -> Backbone:
     import torch
 
     from oddframe.models.layers.efficientnet import EfficientNetLite0
+    from oddframe.threads import settle_threads
 
     network = EfficientNetLite0(read_weights(), blocks)
 
     @torch.inference_mode()
     def run(frames: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        settle_threads()
         return [network(torch.from_numpy(frame)).numpy() for frame in frames]
 
     return Backbone(run, "torch", "fp32")

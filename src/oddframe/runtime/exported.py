@@ -3,6 +3,7 @@
 network.onnx | network.xml, network.bin    the graph with preprocessing (see `oddframe.runtime.session_runtime`)
 export.json                                signature, recipe, precision, and agreement with the bundle
 calibration.json, heldout.npz              copied from the bundle
+sentinel.npz                               copied from the bundle
 CARD.md                                    description in words
 extractors/NAME/                           the extractors of a weakly supervised detector, as ONNX
 """
@@ -15,20 +16,28 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from oddframe.atomic import write_text
 from oddframe.bundle import CALIBRATION, Bundle, TrainedDetector, TrainingData, load_bundle
 from oddframe.bundle import META as BUNDLE_META
-from oddframe.errors import BundleError, InputError, RecipeError
+from oddframe.errors import BundleError, InputError
+from oddframe.reading.guard import reason
+from oddframe.reading.records import check_types, finite, read_object
 from oddframe.recipes import Recipe, parse_recipe
 from oddframe.runtime.runtime import Precision
 from oddframe.runtime.sessions import Target
+from oddframe.suggest import one_of
 from oddframe.types import BagSignature, Signature
 
 FORMAT = 2  # format 1 did not record the training data of the bundle
+LARGEST = 1 << 16  # of a size of a map, of a filter, or of features
 META = "export.json"
 NETWORK: dict[Target, str] = {"onnx": "network.onnx", "openvino": "network.xml"}
+EXPORT = {
+    "id": str, "runtime": Target, "precision": Precision, "recipe": dict[str, Any], "kind": str, "data": dict[str, Any],
+    "signature": dict[str, Any], "parity": dict[str, Any], "gflop": float,
+}  # fmt: skip
 OUTLINES: dict[str, type[Signature] | type[BagSignature]] = {own.kind: own for own in (Signature, BagSignature)}
 
 
@@ -89,9 +98,9 @@ class Exported:
             "signature": TypeAdapter(type(self.outline)).dump_python(self.outline, mode="json"),
             "data": asdict(self.data),
             "gflop": self.gflop,
-            "parity": dict(self.parity),
+            "parity": finite(self.parity),
         }
-        write_text(self.path / META, json.dumps(meta, indent=2) + "\n")
+        write_text(self.path / META, json.dumps(meta, indent=2, allow_nan=False) + "\n")
 
 
 def parse_target(name: str) -> Target:
@@ -101,7 +110,7 @@ def parse_target(name: str) -> Target:
         InputError: there is no such target.
     """
     if name not in NETWORK:
-        raise InputError(f"cannot export to {name!r}; choose {' or '.join(NETWORK)}")
+        raise InputError(f"cannot export to {name!r}{one_of(name, NETWORK)}")
     return name
 
 
@@ -126,25 +135,45 @@ def load_exported(path: Path) -> Exported:
         BundleError: it was made by a newer or an older version of oddframe, or it is damaged.
     """
     try:
-        meta = json.loads((path / META).read_text(encoding="utf-8"))
+        meta = read_object((path / META).read_text(encoding="utf-8"))
+        check_types(meta, {"format": int})
         if meta["format"] != FORMAT:
             newer = meta["format"] > FORMAT
             advice = "a newer oddframe; upgrade oddframe" if newer else "an older oddframe; export the bundle again"
             raise BundleError(f"{path}: exported by {advice}")
+        check_types(meta, EXPORT)
         runtime: Target = meta["runtime"]
         if not (path / NETWORK[runtime]).is_file():
             raise BundleError(f"{path}: {NETWORK[runtime]} is missing; export or copy it again")
+        outline = TypeAdapter(OUTLINES[meta["kind"]]).validate_python(meta["signature"])
+        _check_outline(outline)
         return Exported(
             path,
             meta["id"],
             parse_recipe(meta["recipe"], str(path / META)),
-            TypeAdapter(OUTLINES[meta["kind"]]).validate_python(meta["signature"]),
+            outline,
             runtime,
             meta["precision"],
             meta["parity"],
             TrainingData.parse(meta["data"]),
             meta["gflop"],
         )
-    except (ValueError, KeyError, TypeError, ValidationError, RecipeError) as error:
-        reason = " ".join(str(error).split())
-        raise BundleError(f"{path}: damaged export: {reason}; export or copy it again") from error
+    except BundleError:
+        raise
+    except Exception as error:  # what is damaged can raise almost anything
+        raise BundleError(f"{path / META}: damaged export: {reason(error)}; export or copy it again") from error
+
+
+def _check_outline(outline: Signature | BagSignature) -> None:
+    """See to it that what should be sizes can be sizes.
+
+    Raises:
+        ValueError: one cannot. The message names it.
+    """
+    if isinstance(outline, BagSignature):
+        sizes = {"segments": (outline.segments,), "backbones": tuple(outline.backbones.values())}
+    else:
+        sizes = {"map_grid": outline.map_grid or (1,), "map_filter": outline.map_filter or (1,)}
+    for name, extents in sizes.items():
+        if not extents or not all(1 <= extent <= LARGEST for extent in extents):
+            raise ValueError(f"signature.{name}: {list(extents)} are no sizes")

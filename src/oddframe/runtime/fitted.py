@@ -5,6 +5,7 @@ from __future__ import annotations
 from oddframe.datasets.windows import Chunk
 from oddframe.models.fitted import FittedDetector
 from oddframe.runtime.runtime import CPU_BATCH, Backend, Precision, Runtime
+from oddframe.threads import one_blas_thread
 from oddframe.types import ChunkErrors
 
 
@@ -21,7 +22,12 @@ class FittedRuntime(Runtime):
         self.name, self.precision, self.batch = name, precision, 2 * CPU_BATCH
 
     def score(self, chunk: Chunk) -> ChunkErrors:
-        return self.detector.score(chunk)
+        with one_blas_thread():
+            return self.detector.score(chunk)
+
+    @property
+    def memory(self) -> object:
+        return self.detector.memory
 
     def begin_video(self) -> None:
         self.detector.begin_video()

@@ -17,13 +17,22 @@ from oddframe.runtime.session_runtime import feed_names, token_orders
 from oddframe.tracing import onnx_bytes
 
 
-def write_window_graph(detector: Detector, path: Path) -> None:
-    """Write the graph of a one-class detector as one ONNX file.
+def window_graph(detector: Detector) -> bytes:
+    """The graph of a one-class detector as the content of an ONNX file.
 
     Raises:
         InputError: a library is missing, or the detector updates its memory while it scores, which a graph cannot do.
     """
-    content = _of_windows(deepcopy(detector).cpu().eval().requires_grad_(False))
+    return _of_windows(deepcopy(detector).cpu().eval().requires_grad_(False))
+
+
+def write_window_graph(detector: Detector, path: Path) -> None:
+    """Write the graph of a one-class detector as one ONNX file.
+
+    Raises:
+        InputError: as `window_graph`.
+    """
+    content = window_graph(detector)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 

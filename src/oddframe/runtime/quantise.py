@@ -39,7 +39,7 @@ def quantise(source: Path, target: Path, signature: Signature, chunks: Iterable[
     tools = imported("onnxruntime.quantization", "export")
     prepare = imported("onnxruntime.quantization.shape_inference", "export").quant_pre_process
     # The tools print messages about skipped steps, which are of no use here.
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, contextlib.redirect_stdout(io.StringIO()):
         prepared = Path(folder) / "prepared.onnx"
         prepare(source, prepared, skip_symbolic_shape=True)
         inner = _inner(prepared)

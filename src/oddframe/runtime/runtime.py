@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError
+from oddframe.suggest import one_of
 from oddframe.types import ChunkErrors, Signature
 
 Precision = Literal["fp32", "bf16", "int8"]
@@ -17,6 +18,7 @@ AUTO = "auto"
 # Windows per forward pass that keep a device busy. On a CPU, caches and new memory pages limit the speed: with eight
 # windows most systems are slower in torch than with four.
 CPU_BATCH, GPU_BATCH = 4, 64
+PART = 4  # windows that a core takes at a time: enough for its kernels, few enough for its cache
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class RuntimeOptions:
             precision with "auto".
         device: "auto" (CUDA if there is one), or any torch device name.
         batch: windows per forward pass; None lets the runtime choose. It changes the speed, not the scores.
+        any_rate: take videos of every frame rate as if it were the one that the detector learned at.
     """
 
     runtime: Backend | Literal["auto"] | None = None
     precision: Precision | None = None
     device: str = AUTO
     batch: int | None = None
+    any_rate: bool = False
 
     @property
     def label(self) -> str:
@@ -45,7 +49,12 @@ class RuntimeOptions:
 
     @classmethod
     def parse(
-        cls, runtime: str | None, precision: str | None, device: str = AUTO, batch: int | None = None
+        cls,
+        runtime: str | None,
+        precision: str | None,
+        device: str = AUTO,
+        batch: int | None = None,
+        any_rate: bool = False,
     ) -> RuntimeOptions:
         """Make options from the arguments of the command line.
 
@@ -56,7 +65,7 @@ class RuntimeOptions:
             runtime = _one_of("runtime", runtime, Backend, AUTO)
         if batch is not None and batch < 1:
             raise InputError(f"batch is {batch}; it must be at least 1")
-        return cls(runtime, precision and parse_precision(precision), device, batch)  # type: ignore[arg-type]
+        return cls(runtime, precision and parse_precision(precision), device, batch, any_rate)  # type: ignore[arg-type]
 
 
 class Runtime(ABC):
@@ -80,6 +89,17 @@ class Runtime(ABC):
     def score(self, chunk: Chunk) -> ChunkErrors:
         """Compute components and map of the windows of a chunk."""
 
+    def follow(self, chunk: Chunk) -> ChunkErrors:
+        """Compute the next chunk of a video; the first one of a video, and one after a pause, begins a new video."""
+        if chunk.begins:
+            self.begin_video()
+        return self.score(chunk)
+
+    @property
+    def memory(self) -> object:
+        """All of what it saw of this video that later results depend on; see `FittedDetector.memory`."""
+        return ()
+
     def begin_video(self) -> None:  # noqa: B027, most have no memory
         """Begin a new video. A detector whose method says so forgets the previous video."""
 
@@ -99,5 +119,5 @@ def parse_precision(name: str) -> Precision:
 def _one_of(what: str, name: str, choices: object, *more: str) -> str:
     allowed = (*more, *get_args(choices))
     if name not in allowed:
-        raise InputError(f"{what} is {name!r}; choose {', '.join(allowed[:-1])} or {allowed[-1]}")
+        raise InputError(f"{what} is {name!r}{one_of(name, allowed)}")
     return name

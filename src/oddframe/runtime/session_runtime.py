@@ -20,21 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.datasets.windows import Chunk
+from oddframe.datasets.windows import Chunk, divided
 from oddframe.models.layers.noise import token_noise
 from oddframe.processes import cores
-from oddframe.runtime.runtime import CPU_BATCH, GPU_BATCH, Precision, Runtime
+from oddframe.runtime.runtime import GPU_BATCH, PART, Precision, Runtime
 from oddframe.runtime.sessions import Session, Target, open_session
-from oddframe.types import BagSignature, ChunkErrors, Masking, Signature, Window
-
-PART = 4  # windows per stream of OpenVINO: enough for its kernels, few enough for the cache
+from oddframe.types import BagSignature, ChunkErrors, Masking, Signature
 
 
 class GraphRuntime(Runtime):
     """Scores windows with the graph of a one-class detector.
 
-    OpenVINO takes chunks in parts, one part per core at a time. Independent cores need not wait for each other, and
-    graphs for parts of one shape are faster. If windows come one by one (`batch` is 1), all cores work on each of them.
+    CPUs take chunks in parts, one part per core at a time. Independent cores need not wait for each other, and OpenVINO
+    is faster with graphs for parts of one shape. If windows come one by one (`batch` is 1), all cores work on each.
 
     Args:
         target: the library that runs the graph.
@@ -43,6 +41,7 @@ class GraphRuntime(Runtime):
         precision: of the arithmetic.
         device: see `open_session`.
         batch: windows of a chunk; None takes a suitable number.
+        apart: windows of a chunk may be those of several videos, which share no frames.
 
     Raises:
         InputError: see `open_session`.
@@ -56,48 +55,32 @@ class GraphRuntime(Runtime):
         precision: Precision,
         device: str = "auto",
         batch: int | None = None,
+        apart: bool = False,
     ) -> None:
         self.name, self.signature, self.precision = target, signature, precision
-        if target == "onnx":
-            self.part: int | None = None
-            self.session = open_session(target, path, precision, device)
-            self.where, self.batch = ("cuda", GPU_BATCH) if self.session.accelerated else ("cpu", CPU_BATCH)
-        else:
-            streams = min(cores(), batch or cores())
-            self.part = min(PART, (batch or PART * streams) // streams)
-            shapes = shapes_of(signature, self.part)
-            self.session = open_session(target, path, precision, device, shapes, streams)
-            self.batch = self.part * streams
+        streams = min(cores(), batch or cores())
+        self.part: int | None = min(PART, (batch or PART * streams) // streams)
+        window = signature.window
+        together = self.part + window.look_back + window.look_ahead
+        self._frames = self.part * len({*window.offsets, *window.target}) if apart else together
+        shapes = shapes_of(signature, self.part, self._frames) if target == "openvino" else None
+        self.session = open_session(target, path, precision, device, shapes, streams)
+        self.batch = self.part * streams
+        if self.session.accelerated:
+            self.where, self.batch, self.part = "cuda", GPU_BATCH, None
 
     def score(self, chunk: Chunk) -> ChunkErrors:
         names, count = list(self.signature.components), len(chunk.index)
-        parts = [chunk] if self.part is None else divided(chunk, self.part, self.signature.window)
+        parts = [chunk] if self.part is None else divided(chunk, self.part, self.signature.window, self._frames)
         outputs = self.session([feed(part, self.signature) for part in parts])
         whole = [np.concatenate(arrays)[:count] for arrays in zip(*outputs, strict=True)]
         components = {name: value.astype(np.float64) for name, value in zip(names, whole, strict=False)}
         return ChunkErrors(components, whole[-1].astype(np.float32, copy=False) if len(whole) > len(names) else None)
 
 
-def divided(chunk: Chunk, size: int, window: Window) -> list[Chunk]:
-    """Split a chunk into parts of `size` windows and equal numbers of frames. The last part repeats its last window."""
-    length = size + window.look_back + window.look_ahead
-    parts = []
-    for start in range(0, len(chunk.index), size):
-        rows = np.arange(start, start + size).clip(max=len(chunk.index) - 1)
-        inputs, targets = chunk.inputs[rows], chunk.targets[rows]
-        seen = np.concatenate([inputs, targets], 1)
-        low = int(seen.min())
-        frames = chunk.frames[low : low + length]
-        if len(frames) < length:  # at the ends of a video
-            frames = np.concatenate([frames, np.repeat(frames[-1:], length - len(frames), 0)])
-        parts.append(Chunk(frames, inputs - low, targets - low, chunk.index[rows], chunk.time[rows]))
-    return parts
-
-
-def shapes_of(signature: Signature, windows: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of the inputs of a graph for this number of windows."""
+def shapes_of(signature: Signature, windows: int, frames: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of the inputs of a graph for this number of windows, and of frames that they show."""
     window, masking = signature.window, signature.masking
-    frames = windows + window.look_back + window.look_ahead
     shapes = {
         "frames": (frames, *window.size, window.channels),
         "inputs": (windows, len(window.offsets)),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from oddframe.errors import InputError
 from oddframe.extras import imported
 from oddframe.processes import cores
+from oddframe.reading.networks import refuse_external_data
 from oddframe.runtime.runtime import Precision
 
 Target = Literal["onnx", "openvino"]
@@ -31,7 +35,7 @@ class Session(Protocol):
     accelerated: bool
 
     def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
-        """The outputs for each feed. Several feeds may be computed at the same time."""
+        """The outputs for each feed. Several feeds may be computed at the same time. Threads may share a session."""
 
 
 def open_session(
@@ -50,23 +54,26 @@ def open_session(
         precision: "fp32"; "bf16" for OpenVINO only; "int8" for a quantised file.
         device: "auto", "cpu", or for ONNX Runtime "cuda[:N]".
         shapes: shape of every input, if it is always the same. OpenVINO uses it to run faster.
-        streams: number of feeds that OpenVINO computes at the same time, each on its part of the cores.
+        streams: number of feeds that a CPU computes at the same time, each on its part of the cores. Nothing is faster
+            than a feed for each core: cores that share one wait for each other, longest beside a busy neighbour.
 
     Raises:
         InputError: the library is missing, cannot read the file, or does not support the device or the precision.
     """
+    if path.suffix == ".onnx":  # OpenVINO reads these, too
+        refuse_external_data(path, path)
     if target == "onnx":
-        return ONNXSession(path, precision, device)
+        return ONNXSession(path, precision, device, streams)
     return OpenVINOSession(path, precision, device, shapes, streams)
 
 
 class ONNXSession:
-    """A session of ONNX Runtime."""
+    """A session of ONNX Runtime. On CPUs several feeds are computed on one core each."""
 
     name: Target = "onnx"
     precision: Precision
 
-    def __init__(self, path: Path, precision: Precision, device: str) -> None:
+    def __init__(self, path: Path, precision: Precision, device: str, streams: int = 1) -> None:
         if precision == "bf16":
             raise InputError("ONNX Runtime does not compute in bf16 on CPUs; choose openvino, or fp32 or int8")
         library = imported("onnxruntime", "runtime")
@@ -78,17 +85,38 @@ class ONNXSession:
         if provider not in available:
             raise InputError(f"ONNX Runtime cannot compute on {device!r}; use cpu, or install onnxruntime-gpu for cuda")
         options = library.SessionOptions()
-        options.intra_op_num_threads = cores()
-        options.log_severity_level = 3  # only errors
+        several = streams > 1 and kind == "cpu"
+        options.intra_op_num_threads = 1 if several else cores()
+        # Threads that wait for one another sleep, and leave the core to a neighbour that may want it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4  # an error comes as an exception, too
         settings = {"device_id": int(number or 0)} if kind == "cuda" else {}
         try:
             self.session = library.InferenceSession(str(path), options, providers=[(provider, settings)])
         except Exception as error:  # onnxruntime has many exception classes of its own
             raise InputError(f"{path}: ONNX Runtime cannot read it: {' '.join(str(error).split())}") from None
-        self.precision, self.accelerated = precision, kind == "cuda"
+        self.path, self.precision, self.accelerated = path, precision, kind == "cuda"
+        self._pool = ThreadPoolExecutor(streams, "oddframe-onnx") if several else None
 
     def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
-        return [self.session.run(None, dict(feed)) for feed in feeds]
+        with _computing(self.path, "ONNX Runtime"):
+            return list(map(self._run, feeds) if self._pool is None else self._pool.map(self._run, feeds))
+
+    def _run(self, feed: Feed) -> list[NDArray[Any]]:
+        return list(self.session.run(None, dict(feed)))
+
+
+@contextmanager
+def _computing(path: Path, runtime: str) -> Iterator[None]:
+    """Turn what a library raises when it runs a network into one line; the classes are its own.
+
+    Raises:
+        InputError: the network does not fit what it is fed, as where the file beside it is of another one.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{path}: {runtime} cannot run it: {' '.join(str(error).split())}") from error
 
 
 class _SignalStack(ctypes.Structure):
@@ -144,20 +172,22 @@ class OpenVINOSession:
             compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise InputError(f"{path}: OpenVINO cannot read it: {' '.join(str(error).split())}") from None
-        self.precision = precision
+        self.path, self.precision = path, precision
         self.requests = [compiled.create_infer_request() for _ in range(streams)]
         self.outputs = len(compiled.outputs)
+        self._lock = threading.Lock()  # a request that runs cannot be started again
 
     @_same_signal_stack()
     def __call__(self, feeds: Sequence[Feed]) -> list[list[NDArray[Any]]]:
         found: list[list[NDArray[Any]]] = []
-        for start in range(0, len(feeds), len(self.requests)):
-            running = list(zip(self.requests, feeds[start : start + len(self.requests)], strict=False))
-            for request, feed in running:
-                request.start_async(dict(feed), share_inputs=True)
-            for request, _ in running:
-                request.wait()
-                found.append([request.get_output_tensor(i).data.copy() for i in range(self.outputs)])
+        with self._lock, _computing(self.path, "OpenVINO"):
+            for start in range(0, len(feeds), len(self.requests)):
+                running = list(zip(self.requests, feeds[start : start + len(self.requests)], strict=False))
+                for request, feed in running:
+                    request.start_async(dict(feed), share_inputs=True)
+                for request, _ in running:
+                    request.wait()
+                    found.append([request.get_output_tensor(i).data.copy() for i in range(self.outputs)])
         return found
 
 
@@ -166,10 +196,15 @@ def write_openvino(source: Path, target: Path) -> None:
 
     Raises:
         InputError: OpenVINO is not installed, or cannot convert the file.
+        OSError: the disk is full; OpenVINO does not say what hindered it.
     """
     library = imported("openvino", "runtime")
     try:
         model = library.Core().read_model(source)  # OpenVINO's converter would send usage reports
     except RuntimeError as error:
         raise InputError(f"{source.name}: OpenVINO cannot convert it: {' '.join(str(error).split())}") from None
-    library.save_model(model, target, compress_to_fp16=False)  # the default stores weights in 16 bits
+    try:
+        library.save_model(model, target, compress_to_fp16=False)  # the default stores weights in 16 bits
+        library.Core().read_model(target)  # a disk that fills up shows only here
+    except RuntimeError as error:
+        raise OSError(errno.ENOSPC, " ".join(str(error).split()), str(target)) from error

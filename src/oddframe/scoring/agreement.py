@@ -55,16 +55,13 @@ def run(runtime: Runtime, takes: Sequence[Take]) -> Outcomes:
     pieces: list[Piece] = []
     maps: list[NDArray[np.float32]] = []
     for take in takes:
-        runtime.begin_video()
         post = PostProcessor(runtime.signature)
         for chunk in take.chunks:
-            errors = runtime.score(chunk)
-            pieces.append(post.push(chunk, errors))
+            errors = runtime.follow(chunk)
+            pieces += post.push(chunk, errors)
             if errors.map is not None:
                 maps.append(errors.map)
-        last = post.flush()
-        if last is not None:
-            pieces.append(last)
+        pieces += post.flush()
     return Outcomes(
         join(pieces).components, np.concatenate(maps) if maps else None, tuple(take.video for take in takes)
     )

@@ -13,6 +13,7 @@ from oddframe.errors import InputError
 from oddframe.models.bag_detector import BagDetector
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.features import BagNetwork
+from oddframe.threads import settle_threads
 
 
 def torch_network(detector: BagDetector) -> BagNetwork:
@@ -21,6 +22,7 @@ def torch_network(detector: BagDetector) -> BagNetwork:
 
     @torch.inference_mode()
     def network(features: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float64]]:
+        settle_threads()
         scores = detector.score({name: torch.from_numpy(values).to(device) for name, values in features.items()})
         return {name: values.double().cpu().numpy() for name, values in scores.items()}
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import CalibrationError, InputError
+from oddframe.reading.guard import reading
+from oddframe.reading.records import read_object, record_of
 from oddframe.scoring.heldout import HeldOut, ScoreCurve
 from oddframe.scoring.promise import (
     CONFIDENCE,
@@ -23,14 +26,16 @@ from oddframe.scoring.promise import (
     Method,
     Promise,
     alarms_text,
-    bound_text,
     choose_threshold,
     hours_text,
-    round_up,
+    needed_text,
+    promise_text,
+    rate_text,
     upper_rate,
 )
 
 DEFAULT_RATE = 1.0  # alarms per hour
+MOST_RATE = 3600.0  # alarms per hour that can be asked for
 SUMMARY = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 
@@ -55,6 +60,8 @@ class Calibration:
         alarm_share: of the held-out time, 0..1, that lies inside alarms. None in files of older versions.
         method: "counted", or "tail" where a generalised Pareto tail says where the threshold lies.
         dispersion: alarms come in groups of so many, at least 1.
+        assumed_fps: frames/s that were assumed for held-out frames without time stamps; then `seconds` and `rate` are
+            what they would be at this rate, and no rate is promised. None where all times are known.
     """
 
     threshold: float
@@ -74,11 +81,25 @@ class Calibration:
     alarm_share: float | None = None
     method: Method = "counted"
     dispersion: float = 1.0
+    assumed_fps: float | None = None
+
+    def guessed(self, fps: float | None) -> Calibration:
+        """The same thresholds without a promise, where `fps` frames/s were assumed; None: nothing was."""
+        if fps is None:
+            return self
+        note = (
+            f"{fps:g} frames/s were assumed for frames without time stamps, so no rate of alarms is promised; give the "
+            "true rate with --fps for one"
+        )
+        return replace(self, upper_rate=None, alarm_share=None, assumed_fps=fps, note=note)
 
     def sentence(self) -> str:
-        """What was counted and what that allows to say; see `oddframe.scoring.promise.Promise.sentence`."""
-        text = f"{alarms_text(self.events)} in {hours_text(self.seconds / 3600)} of normal video"
-        return text if self.upper_rate is None else f"{text}: {bound_text(self.upper_rate)}"
+        """What is promised, and what that rests on; see `oddframe.scoring.promise.promise_text`."""
+        hours = self.seconds / 3600
+        if self.assumed_fps is not None and self.quantile is None:
+            counted = f"{alarms_text(self.events)} in {hours_text(hours)} of normal video, if it plays at"
+            return f"no rate of alarms: {counted} {self.assumed_fps:g} frames/s, which was assumed; give --fps"
+        return promise_text(self.rate, self.quantile, self.events, hours, self.upper_rate)
 
     @property
     def promise(self) -> Promise | None:
@@ -99,22 +120,49 @@ class Calibration:
         )
 
     def to_json(self) -> str:
-        """JSON text from which `from_json` makes the same value."""
-        return json.dumps(asdict(self), indent=2, allow_nan=False)
+        """JSON text from which `from_json` makes the same value; it also says in words what is promised."""
+        return json.dumps({"promise": self.sentence(), **asdict(self)}, indent=2, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Calibration:
-        """The value that `to_json` wrote.
+    def from_json(cls, text: str, where: Path | str = "calibration.json") -> Calibration:
+        """The value that `to_json` wrote; `where` names the file in messages.
 
         Raises:
-            InputError: the text is not a calibration.
+            InputError: the text is not a calibration. The message names the field.
         """
-        try:
-            row = json.loads(text)
-            levels = {name: (mean, deviation) for name, (mean, deviation) in row.pop("levels", {}).items()}
-            return cls(**row, levels=levels)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"not a calibration ({error}); calibrate again") from error
+        with reading(where, "not a calibration", "correct it, or calibrate again"):
+            row = read_object(text)
+            row.pop("promise", None)  # for people
+            found = record_of(cls, row)
+            found._check()
+            return found
+
+    def _check(self) -> None:
+        """See to it that the values can be what they say.
+
+        Raises:
+            ValueError: one cannot. The message names it.
+        """
+        lowest = {
+            "merge_s": 0.0, "min_s": 0.0, "rate": 0.0, "quantile": 0.0, "events": 0, "seconds": 0.0, "videos": 1,
+            "lowest_rate": 0.0, "upper_rate": 0.0, "alarm_share": 0.0, "dispersion": 1.0, "assumed_fps": 0.0,
+        }  # fmt: skip
+        above = ("rate", "seconds", "assumed_fps")
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if value is not None and (value < least or (value == least and name in above)):
+                raise ValueError(f"{name}: {value:g} is too small")
+        for name in ("quantile", "alarm_share"):
+            if (getattr(self, name) or 0) > 1:
+                raise ValueError(f"{name}: {getattr(self, name):g} lies above 1")
+        if self.low > self.threshold:
+            raise ValueError(f"low: {self.low:g} lies above the threshold {self.threshold:g}")
+        flat = [name for name, (_, unit) in self.levels.items() if not unit > 0]
+        if flat:
+            raise ValueError(f"levels.{flat[0]}: the deviation {self.levels[flat[0]][1]:g} is not above 0")
+        lacking = [str(share) for share in SUMMARY if str(share) not in self.scores]
+        if lacking:
+            raise ValueError(f"scores.{lacking[0]}: missing")
 
 
 def calibrate(
@@ -129,7 +177,7 @@ def calibrate(
 
     Args:
         scores: (time (N,) in seconds, smoothed score (N,)) of every held-out video or contiguous block of one.
-        alarms_per_hour: false alarms that the user will bear, or None: one per hour, or where the held-out video cannot
+        alarms_per_hour: accepted false alarms per hour, or None: one per hour, or where the held-out video cannot
             support that, the lowest rate that can be counted on it (`note` says so).
         quantile: instead, the threshold is this quantile (0..1) of all held-out scores.
         merge_s, min_s: seconds; the rule by which events are counted.
@@ -188,7 +236,7 @@ def _promised(
         rate, note = _counted_instead(seconds)
         chosen = choose_threshold(pieces, rate, merge_s, min_s)
     if chosen.method == "tail" or chosen.bounded:
-        note = f"{note}; {chosen.sentence()}" if note else chosen.sentence()
+        note = f"{note}; {chosen.remark()}" if note else chosen.remark()
     return chosen, note
 
 
@@ -199,13 +247,17 @@ def supported_rate(alarms_per_hour: float | None, seconds: float) -> tuple[float
 
     Raises:
         CalibrationError: so much video cannot support the rate that was asked for.
-        InputError: the rate is not positive.
+        InputError: the rate is not positive, or above one alarm a second.
     """
     wanted = DEFAULT_RATE if alarms_per_hour is None else alarms_per_hour
-    if not wanted > 0:
-        raise InputError(f"alarms per hour must be more than 0, not {wanted:g}")
+    if not 0 < wanted < math.inf:
+        raise InputError(f"alarms per hour must be a number above 0, not {wanted:g}")
     if not seconds > 0:
         raise CalibrationError("there is no held-out normal video to find a threshold on: hold out more normal video")
+    if wanted > max(MOST_RATE, FARTHEST * 3600 / seconds):
+        raise InputError(
+            f"{wanted:g} alarms per hour is more than one a second, which promises nothing; give at most {MOST_RATE:g}"
+        )
     lowest = FARTHEST * 3600 / seconds
     if wanted >= lowest * (1 - 1e-9):
         return wanted, ""
@@ -213,27 +265,79 @@ def supported_rate(alarms_per_hour: float | None, seconds: float) -> tuple[float
         return _counted_instead(seconds)
     raise CalibrationError(
         f"{hours_text(seconds / 3600)} of normal video cannot support {alarms_text(wanted)} per hour; the lowest rate "
-        f"it supports is {round_up(lowest)} per hour: hold out more normal video or pass "
-        f"--alarms-per-hour {round_up(lowest)}"
+        f"it supports is {rate_text(lowest)} per hour: hold out more normal video or pass "
+        f"--alarms-per-hour {rate_text(lowest)}"
     )
+
+
+@dataclass(frozen=True)
+class NormalAmount:
+    """How much normal video there is for a threshold.
+
+    Attributes:
+        given: seconds of it in all; None where that is not known.
+        heldout: seconds that are scored by a detector that has not learned from them.
+        share: 0..1, the part of all video that is held out.
+        most: seconds that are held out at the most, however much is given; None where there is no such limit.
+    """
+
+    given: float | None
+    heldout: float
+    share: float
+    most: float | None = None
+
+
+def plan_promise(alarms_per_hour: float | None, video: NormalAmount) -> str:
+    """What the wanted rate needs, what there is, and what can be promised: for people, before work starts.
+
+    Raises:
+        CalibrationError, InputError: as `supported_rate`.
+    """
+    rate, note = supported_rate(alarms_per_hour, video.heldout)
+    wanted, hours = float(DEFAULT_RATE if alarms_per_hour is None else alarms_per_hour), video.heldout / 3600
+    needed = MEDIAN / wanted / video.share
+    need = f"{alarms_text(wanted)} per hour needs {needed_text(needed)} of normal video"
+    if video.most is not None and needed * 3600 > video.most:
+        need += f", and a fit looks at {hours_text(video.most / 3600)} at the most (`oddframe calibrate` takes more)"
+    held = f"of which {hours_text(hours)} are held out"
+    if video.share >= 1:
+        held = "all of it held out in turn" if video.given == video.heldout else f"{held} in turn"
+    have = f"{hours_text(hours)} are held out"
+    if video.given is not None:
+        have = f"there are {hours_text(video.given / 3600)}, {held}"
+    lowest = f"the lowest rate that can be counted is {rate_text(MEDIAN / hours)} per hour"
+    text = f"{need}; {have}: {lowest}"
+    if note:
+        return f"{text}, and that is taken"
+    return text if rate * hours >= MEDIAN * (1 - 1e-9) else f"{text}, and the tail of the scores has to say the rest"
 
 
 def _counted_instead(seconds: float) -> tuple[float, str]:
     rate = MEDIAN * 3600 / seconds
     return rate, (
         f"{hours_text(seconds / 3600)} of normal video cannot support {alarms_text(DEFAULT_RATE)} per hour; the lowest "
-        f"rate that can be counted on it is {round_up(rate)} per hour, which was taken instead: hold out more normal "
+        f"rate that can be counted on it is {rate_text(rate)} per hour, which was taken instead: hold out more normal "
         "video for fewer alarms"
     )
 
 
-def _quantile_threshold(score: NDArray[np.float64], quantile: float) -> float:
+def check_quantile(quantile: float, frames: int) -> None:
+    """See to it that so many held-out frames support a quantile of their scores.
+
+    Raises:
+        InputError: it is no quantile.
+        CalibrationError: they are too few.
+    """
     if not 0 < quantile < 1:
         raise InputError(f"a quantile lies between 0 and 1, not at {quantile:g}")
-    highest = 1 - 1 / len(score)
+    highest = 1 - 1 / max(1, frames)
     if quantile > highest:
         raise CalibrationError(
-            f"{len(score)} held-out frames cannot support the quantile {quantile:g}; "
+            f"{frames} held-out frames cannot support the quantile {quantile:g}; "
             f"the highest they support is {math.floor(highest * 1e6) / 1e6:g}: hold out more normal video"
         )
+
+
+def _quantile_threshold(score: NDArray[np.float64], quantile: float) -> float:
+    check_quantile(quantile, len(score))
     return float(np.quantile(score, quantile))

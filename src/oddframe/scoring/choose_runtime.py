@@ -13,7 +13,7 @@ from oddframe.runtime.runtime import Backend, Precision, Runtime, RuntimeOptions
 from oddframe.scoring.agreement import Take, agreement, run, speed_of, take_chunks
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.open_scorer import INT8, open_runtime
-from oddframe.video.sources import VideoSource
+from oddframe.video.sources import VideoSource, with_levels
 
 TRIED: tuple[tuple[Backend, Precision], ...] = (
     ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"),
@@ -61,7 +61,7 @@ def choose_runtime(
     if not detector.portable:
         return replace(options, runtime=detector.own_runtime)
     reference = open_runtime(trained, replace(options, runtime="torch", precision="fp32"))
-    take = _first_take(reference, options.batch, sources)
+    take = _first_take(reference, options.batch, with_levels(sources, trained.data.levels))
     expected = run(reference, [take])
     tried = [Candidate("torch", "fp32", speed_of(reference, take), None)]
     for name, precision in TRIED:

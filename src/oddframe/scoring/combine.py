@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
-from oddframe.scoring.smooth import Smoother, Smoothing
+from oddframe.scoring.smooth import Smoother, Smoothing, first_pace
 from oddframe.types import Combination, Transform
+from oddframe.video.pauses import PACED, PauseFinder
 
 Components = Mapping[str, NDArray[np.float64]]
 Levels = Mapping[str, tuple[float, float]]
@@ -36,14 +37,21 @@ class ScoreRule:
     smoothing: Smoothing
     levels: Levels = field(default_factory=dict)
 
-    def __call__(self, components: Components) -> NDArray[np.float64]:
-        """The (N,) scores of one whole video of (N,) components. The errors are those of `combine`."""
+    def __call__(self, components: Components, time: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
+        """The (N,) scores of one whole video of (N,) components. The errors are those of `combine`.
+
+        Args:
+            time: (N,) seconds, which tell the pauses and the frame rate; see `oddframe.scoring.smooth.smooth`.
+        """
         stream = ScoreStream(self)
-        return np.concatenate((stream.push(components), stream.flush()))
+        return np.concatenate((stream.push(components, time), stream.flush()))
 
     @property
     def look_ahead(self) -> int | None:
-        """Frames after a frame whose components must be known before its score is final; None for the whole video."""
+        """Frames after a frame whose components must be known before its score is final; None for the whole video.
+
+        With a smoothing in seconds the first frames of a video wait longer; see `ScoreStream`.
+        """
         return None if self.combination.scale == "per_video_minmax" else self.smoothing.look_ahead
 
 
@@ -51,27 +59,55 @@ class ScoreStream:
     """Makes the scores of one video whose components arrive in pieces.
 
     `push` and `flush` return the scores that are now final, in the order of the frames. Together they are, to the last
-    bit, the same however the video was cut.
+    bit, the same however the video was cut. Smoothing ends at a pause and begins anew after it.
+
+    A smoothing in seconds needs the frame rate: then the scores of the first `oddframe.video.pauses.PACED` frames wait
+    until all of them are there, or the video ends.
 
     Raises:
         InputError: the combination has no weights.
     """
 
     def __init__(self, rule: ScoreRule) -> None:
-        self._combiner, self._smoother = Combiner(rule.combination, rule.levels), Smoother(rule.smoothing)
+        self._combiner, self._how = Combiner(rule.combination, rule.levels), rule.smoothing
+        frames = rule.smoothing.rate is None or rule.smoothing.kind == "none"
+        self._smoother = Smoother(rule.smoothing) if frames else None
+        self._first = np.zeros(0)  # the time stamps that tell the rate
+        self._pauses = PauseFinder()
+        self._after_pause = np.zeros(0, bool)  # of the frames that are held
+        self._held = np.zeros(0)  # combined values that wait for the rate
 
-    def push(self, components: Components) -> NDArray[np.float64]:
+    def push(self, components: Components, time: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
         """Take the (M,) components of the next M frames; the (K,) scores that are now final.
+
+        Args:
+            time: (M,) seconds; None for a video without pauses, whose smoothing counts frames.
 
         Raises:
             InputError: see `combine`.
         """
-        return self._smoother.push(self._combiner.push(components))
+        count = len(next(iter(components.values()), ()))
+        after_pause = np.zeros(count, bool) if time is None else self._pauses.push_all(time)
+        self._after_pause = np.concatenate((self._after_pause, after_pause))
+        if self._smoother is None and time is not None:
+            self._first = np.concatenate((self._first, time))[:PACED]
+        return self._smoothed(self._combiner.push(components), time is None or len(self._first) == PACED)
 
     def flush(self) -> NDArray[np.float64]:
         """End the video: the (K,) scores of the last frames. Nothing may be pushed afterwards."""
-        last = self._smoother.push(self._combiner.flush())
-        return np.concatenate((last, self._smoother.flush()))
+        last = self._smoothed(self._combiner.flush(), True)
+        return last if self._smoother is None else np.concatenate((last, self._smoother.flush()))
+
+    def _smoothed(self, values: NDArray[np.float64], known: bool) -> NDArray[np.float64]:
+        """The scores that are final with these combined values; `known`: no later frame changes the rate."""
+        values, self._held = np.concatenate((self._held, values)), np.zeros(0)
+        if self._smoother is None:
+            if not known:
+                self._held = values
+                return np.empty(0)
+            self._smoother = Smoother(self._how.at(first_pace(self._first)))
+        after_pause, self._after_pause = np.split(self._after_pause, [len(values)])
+        return self._smoother.push(values, after_pause)
 
 
 class Combiner:

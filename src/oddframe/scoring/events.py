@@ -18,7 +18,11 @@ from scipy import ndimage
 
 from oddframe.atomic import replacing
 from oddframe.errors import InputError
+from oddframe.reading.guard import reason
+from oddframe.reading.records import read_object
+from oddframe.reading.tables import read_text
 from oddframe.types import Event, FrameScores, VideoInfo
+from oddframe.video.pauses import PauseFinder
 
 Explain = Callable[[Mapping[str, NDArray[np.float64]], int], Mapping[str, float]]
 """Components (M,) and the row of a peak -> what `Event.why` says of it."""
@@ -59,7 +63,9 @@ class SpanFinder:
     of its frames reaches `threshold`. Alarms at most `merge_s` seconds apart (last frame of one to first frame of the
     next) become one span. Spans that last less than `min_s` seconds (first frame to last) are dropped.
 
-    A span therefore ends only when more than `merge_s` seconds have passed since its last frame, and no run that began
+    A video ends at a pause (see `oddframe.video.pauses`), and so do its runs and spans: none reaches across one.
+
+    A span otherwise ends only when more than `merge_s` seconds have passed since its last frame, and no run that began
     within them can still become an alarm. Spans do not depend on how the video was cut.
 
     Attributes:
@@ -69,15 +75,31 @@ class SpanFinder:
         InputError: `low` lies above `threshold`.
     """
 
-    def __init__(self, threshold: float, low: float, merge_s: float = 2.0, min_s: float = 0.0) -> None:
+    def __init__(
+        self, threshold: float, low: float, merge_s: float = 2.0, min_s: float = 0.0, unbroken: bool = False
+    ) -> None:
+        """See the class; `unbroken`: there is no pause, however long an interval is, for frames were left out."""
         if low > threshold:
             raise InputError(f"the low threshold {low:g} lies above the threshold {threshold:g}")
         self.threshold, self.low, self.merge_s, self.min_s = threshold, low, merge_s, min_s
         self.current: Span | None = None
         self._run: _Run | None = None
+        self._pauses = None if unbroken else PauseFinder()
 
     def push(self, frame: NDArray[np.int64], time: NDArray[np.float64], score: NDArray[np.float64]) -> list[Span]:
         """Take the next M frames: (M,) numbers, seconds that never decrease, scores; the spans that ended, in order."""
+        ended: list[Span] = []
+        start = 0
+        if self._pauses is None:
+            return self._push(frame, time, score)
+        for edge in np.flatnonzero(self._pauses.push_all(time)).tolist():
+            ended += self._push(frame[start:edge], time[start:edge], score[start:edge])
+            ended += self.flush()
+            start = edge
+        return ended + self._push(frame[start:], time[start:], score[start:])
+
+    def _push(self, frame: NDArray[np.int64], time: NDArray[np.float64], score: NDArray[np.float64]) -> list[Span]:
+        """The same for frames without a pause between them."""
         if not len(score):
             return []
         ended: list[Span] = []
@@ -108,7 +130,7 @@ class SpanFinder:
         return ended
 
     def flush(self) -> list[Span]:
-        """End the video: the span that its end ended, if there is one. Nothing may be pushed afterwards."""
+        """End the video, or a stretch of it: the span that this ended, if there is one."""
         self._run = None
         return self._end()
 
@@ -148,6 +170,7 @@ def spans(
     low: float,
     merge_s: float = 2.0,
     min_s: float = 0.0,
+    unbroken: bool = False,
 ) -> NDArray[np.int64]:
     """Where the score of a whole video is abnormal: (E, 2) first and last position of every span, both inclusive.
 
@@ -156,11 +179,12 @@ def spans(
     Args:
         time: (N,) seconds, never decreasing.
         score: (N,) scores.
+        unbroken: there is no pause, however long an interval is, for frames were left out.
 
     Raises:
         InputError: `low` lies above `threshold`.
     """
-    finder = SpanFinder(threshold, low, merge_s, min_s)
+    finder = SpanFinder(threshold, low, merge_s, min_s, unbroken)
     found = finder.push(np.arange(len(score)), time, score) + finder.flush()
     return np.array([(span.first.frame, span.last.frame) for span in found], np.int64).reshape(-1, 2)
 
@@ -246,6 +270,7 @@ class EventFinder:
             box=None if piece.map is None else region(piece.map[row], piece.info),
             why={} if self._explain is None else self._explain(piece.components, row),
             bundle=piece.bundle,
+            key=piece.info.key,
         )
 
 
@@ -292,17 +317,21 @@ def region(grid: NDArray[np.floating], info: VideoInfo) -> tuple[int, int, int, 
 def write_events(path: Path, events: Iterable[Event]) -> None:
     """Write events as JSON lines: seconds to the millisecond, scores to seven significant digits."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for event in events:
-            row = asdict(event)
-            for name in ("start_s", "peak_s", "end_s"):
-                row[name] = round(row[name], 3)
-            row["score"] = float(f"{event.score:.7g}")
-            row["why"] = {name: round(value, 2) for name, value in event.why.items()}
-            file.write(json.dumps(row) + "\n")
+        file.writelines(map(event_line, events))
+
+
+def event_line(event: Event) -> str:
+    """An event as a line of JSON; see `write_events`."""
+    row = asdict(event)
+    for name in ("start_s", "peak_s", "end_s"):
+        row[name] = round(row[name], 3)
+    row["score"] = float(f"{event.score:.7g}")
+    row["why"] = {name: round(value, 2) for name, value in event.why.items()}
+    return json.dumps(row) + "\n"
 
 
 def read_events(path: Path) -> list[Event]:
-    """Read what `write_events` wrote. Lines of older versions, without `bundle` and `id`, are events too.
+    """Read what `write_events` wrote. Lines of older versions lack `bundle`, `id`, `key` and `reasons`.
 
     Raises:
         InputError: the file does not exist, or a line of it is not an event.
@@ -310,11 +339,11 @@ def read_events(path: Path) -> list[Event]:
     if not path.is_file():
         raise InputError(f"{path}: no such file of events")
     events = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         try:
-            row = json.loads(line)
-            box = row.pop("box")
-            events.append(Event(**row, box=None if box is None else tuple(box)))
-        except (ValueError, TypeError, KeyError, AttributeError, InputError) as error:
-            raise InputError(f"{path}, line {number}: not an event ({error})") from error
+            row = read_object(line)
+            box, reasons = row.pop("box"), tuple(row.pop("reasons", ()))
+            events.append(Event(**row, box=None if box is None else tuple(box), reasons=reasons))
+        except Exception as error:  # a line that is no event can be any JSON
+            raise InputError(f"{path}, line {number}: not an event ({reason(error)}); score the video again") from error
     return events

@@ -22,6 +22,7 @@ from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.scoring.combine import Components, ScoreRule
 from oddframe.scoring.scorer import FrameCount, ScoreStore
 from oddframe.types import FrameScores, VideoInfo
+from oddframe.video.identity import content_key
 from oddframe.video.sources import VideoSource
 
 FPS = 25.0  # of features that come without times, as of a folder of frames
@@ -40,7 +41,8 @@ def frames_of(
         frames: of the video, where the features do not say. Without it a row counts as one snippet.
 
     Raises:
-        InputError: the backbones do not agree on the length of the video.
+        InputError: the backbones do not agree on the length of the video, or rows and frames differ by more than one
+            snippet.
     """
     first = next(iter(features.values()))
     rows = min(len(own.features) for own in features.values())
@@ -48,6 +50,13 @@ def frames_of(
         if len(own.features) > rows + 1:  # released features of two frame rates lose one snippet, not more
             raise InputError(f"{first.video}: {len(own.features)} rows of {name} features, {rows} of another backbone")
     total = first.frames if first.frames is not None else frames
+    for name, own in features.items():
+        due = None if total is None or own.kind == "segments" else ceil(total / SNIPPET)
+        if due is not None and abs(len(own.features) - due) > 1:
+            raise InputError(
+                f"{own.video}: {len(own.features)} rows of {name} features for {total} frames, but {due} are due, one "
+                f"for every {SNIPPET} frames; extract features of this video at its own frame rate"
+            )
     bounds = first.bounds(rows * SNIPPET if total is None else total)[: rows + 1]
     bounds[-1] = max(bounds[-1], total or 0)  # where a backbone has one row less, its last one takes the rest
     return bounds, np.arange(bounds[-1]) / FPS if first.time is None else first.time[: bounds[-1]]
@@ -119,7 +128,9 @@ class FeatureScorer:
 
     def score(self, source: VideoSource, progress: FrameCount | None = None) -> FrameScores:
         """See `oddframe.scoring.scorer.VideoScorer.score`; there are no maps."""
-        stored = self.store.load(source)
+        self.store.check_name(source)
+        key = content_key(source)
+        stored = self.store.load(source, key, self.rule)
         if stored is not None:
             return stored
         done = 0
@@ -137,6 +148,6 @@ class FeatureScorer:
         time, components = score_bag(self.network, self.segments, features, self.segment_seconds)
         info = next(iter(features.values())).info
         assert isinstance(info, VideoInfo), "extracted just now"
-        score, index = self.rule(components), np.arange(len(time))
+        score, index = self.rule(components, time), np.arange(len(time))
         identity = self.store.identity
         return self.store.save(FrameScores(source.name, index, time, dict(components), score, info, identity))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.scoring.events import spans
+from oddframe.video.pauses import plausible_seconds, stretches
 
 LASTING_S = 300.0
 MOST_SHARE = 0.05
@@ -30,18 +31,6 @@ class Count(NamedTuple):
     alarms: int
     share: float
     starts: NDArray[np.float64]
-
-
-def plausible_seconds(time: NDArray[np.float64]) -> float:
-    """Length of a piece: the sum of its frame intervals, and the median interval once more for the last frame.
-
-    An interval is plausible up to one second or ten times the median, whichever is longer. A longer one is a pause, in
-    which nobody looked, and does not count.
-    """
-    steps = np.diff(time)
-    if not len(steps):
-        return 0.0
-    return float(steps[steps <= _longest(time)].sum() + np.median(steps))
 
 
 def alarm_count(lengths: Sequence[float] | NDArray[np.float64]) -> int:
@@ -129,7 +118,7 @@ class HeldOut:
         starts, lasting, low = [np.empty(0)], [np.empty(0)], self.low(threshold)
         for part in parts:
             if part.highest >= threshold:
-                first, last = spans(part.time, part.score, threshold, low, *self._rule).T
+                first, last = spans(part.time, part.score, threshold, low, *self._rule, unbroken=True).T
                 starts.append(part.place + part.time[first])
                 lasting.append(part.time[last] - part.time[first])
         lengths = np.concatenate(lasting)
@@ -161,12 +150,4 @@ def above(value: float) -> float:
 
 def _unbroken(time: NDArray[np.float64], score: NDArray[np.float64]) -> list[ScoreCurve]:
     """The stretches of a piece between its pauses."""
-    if len(time) < 2:
-        return [(time, score)]
-    cuts = np.flatnonzero(np.diff(time) > _longest(time)) + 1
-    return list(zip(np.split(time, cuts), np.split(score, cuts), strict=True))
-
-
-def _longest(time: NDArray[np.float64]) -> float:
-    """The longest plausible interval between frames, in seconds."""
-    return max(1.0, 10 * float(np.median(np.diff(time))))
+    return [(time[part.start : part.stop], score[part.start : part.stop]) for part in stretches(time)]

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.atomic import replacing
+from oddframe.reading.arrays import open_archive
+from oddframe.reading.guard import reading
 from oddframe.scoring.combine import Components
 
 HELDOUT = "heldout.npz"
@@ -27,10 +29,19 @@ def save_heldout(folder: Path, pieces: Sequence[HeldOutScores]) -> None:
 
 
 def load_heldout(folder: Path) -> list[HeldOutScores]:
-    """What `save_heldout` wrote."""
+    """What `save_heldout` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or a number in it is not finite.
+    """
     pieces: dict[str, dict[str, NDArray[np.float64]]] = {}
-    with np.load(folder / HELDOUT) as stored:
-        for key in stored.files:
-            number, _, name = key.partition("/")
-            pieces.setdefault(number, {})[name] = stored[key]
-    return [(piece.pop("time"), piece) for piece in pieces.values()]
+    remedy = "calibrate again on normal video"
+    with reading(folder / HELDOUT, "the scores of held-out video cannot be read", remedy):
+        with open_archive(folder / HELDOUT, "the scores of held-out video cannot be read", remedy) as stored:
+            for key in stored.files:
+                number, _, name = key.partition("/")
+                values = stored[key]
+                if values.dtype.kind != "f" or not np.isfinite(values).all():
+                    raise ValueError(f"{key} holds NaN or infinity, or no numbers")
+                pieces.setdefault(number, {})[name] = values
+        return [(piece.pop("time"), piece) for piece in pieces.values()]

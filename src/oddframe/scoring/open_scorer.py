@@ -17,6 +17,7 @@ from oddframe.features.catalogue import load_extractor
 from oddframe.features.extract import BATCH
 from oddframe.features.snippets import SnippetSampling
 from oddframe.models.fitted import FittedDetector
+from oddframe.places import cached_file
 from oddframe.runtime.backbone import open_backbone
 from oddframe.runtime.exported import Exported
 from oddframe.runtime.fitted import FittedRuntime
@@ -25,9 +26,10 @@ from oddframe.runtime.session_runtime import GraphRuntime, bag_network
 from oddframe.runtime.sessions import open_session
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.features import BagNetwork, FeatureScorer
+from oddframe.scoring.masking import mask_label
 from oddframe.scoring.scorer import ScoreStore, VideoScorer, WindowScorer
+from oddframe.scoring.sentinel_reference import load_reference
 from oddframe.types import BagSignature, Signature
-from oddframe.video.cache import default_cache_root
 
 INT8 = "int8 takes its ranges from normal video: oddframe export {} --to {} --precision int8 --video NORMAL_VIDEO"
 
@@ -55,11 +57,16 @@ def open_scorer(
     bags = bag_signature(trained)
     if bags is not None:
         return _open_features(trained, bags, options, rule, store)
-    return WindowScorer(open_runtime(trained, options), rule, store, options.batch)
+    learned = None if options.any_rate else trained.data.frame_rate
+    sentinel = load_reference(trained.path)
+    return WindowScorer(open_runtime(trained, options), rule, store, options.batch, learned, sentinel)
 
 
-def open_runtime(trained: TrainedDetector, options: RuntimeOptions) -> Runtime:
+def open_runtime(trained: TrainedDetector, options: RuntimeOptions, apart: bool = False) -> Runtime:
     """The runtime that the options name, for a one-class detector.
+
+    Args:
+        apart: it gets windows of several videos in one chunk.
 
     Raises:
         InputError: it is not installed, not for this detector, or not what an exported detector was made for.
@@ -69,7 +76,7 @@ def open_runtime(trained: TrainedDetector, options: RuntimeOptions) -> Runtime:
     exported = as_exported(trained, options)
     if exported is not None:
         device, batch = options.device, options.batch
-        return GraphRuntime(exported.runtime, exported.network, signature, exported.precision, device, batch)
+        return GraphRuntime(exported.runtime, exported.network, signature, exported.precision, device, batch, apart)
     bundle, precision = trained.original(), options.precision or "fp32"
     if isinstance(bundle.detector, FittedDetector):
         return _open_fitted(bundle.path, bundle.detector, options)
@@ -81,7 +88,8 @@ def open_runtime(trained: TrainedDetector, options: RuntimeOptions) -> Runtime:
     if precision == "int8":
         raise InputError(INT8.format(bundle.path, options.runtime))
     assert options.runtime == "onnx" or options.runtime == "openvino", "auto is chosen before"
-    return GraphRuntime(options.runtime, graph_file(bundle), signature, precision, options.device, options.batch)
+    graph = graph_file(bundle)
+    return GraphRuntime(options.runtime, graph, signature, precision, options.device, options.batch, apart)
 
 
 def _open_fitted(folder: Path, detector: FittedDetector, options: RuntimeOptions) -> FittedRuntime:
@@ -137,17 +145,15 @@ def graph_file(bundle: Bundle) -> Path:
     Raises:
         InputError: a library is missing, or the detector cannot be exported.
     """
-    from oddframe.runtime.onnx_graph import write_window_graph
+    from oddframe.runtime.onnx_graph import window_graph
 
-    path = default_cache_root() / "graphs" / f"{bundle.id}-{oddframe.__version__}.onnx"
-    if not path.is_file():
-        write_window_graph(bundle.detector.one_class("export"), path)
-    return path
+    name = f"{bundle.id}-{oddframe.__version__}"
+    return cached_file("graphs", name, ".onnx", lambda: window_graph(bundle.detector.one_class("export")))
 
 
 def score_identity(trained: TrainedDetector, options: RuntimeOptions, rule: ScoreRule) -> str:
     """What scores depend on: the detector, what computes them, and where they do, the levels of calibration."""
-    identity = trained.identity(options.label)
+    identity = trained.identity(options.label) + ("-any-rate" if options.any_rate else "") + mask_label(trained)
     if rule.combination.scale != "normal":
         return identity
     return f"{identity}-{zlib.crc32(json.dumps(dict(rule.levels), sort_keys=True).encode()):08x}"
@@ -172,7 +178,7 @@ def _open_features(
         if sampling is None:
             raise BundleError(
                 f"{trained.path}: was trained on {name} features whose extractor is not known, so it cannot score "
-                f"videos; measure it on features with `oddframe evaluate {trained.path} --data ... --features ...`"
+                f"videos; measure it with `oddframe evaluate {trained.path} --data NAME:PATH --features STORE`"
             )
         extractor: Any = load_extractor(trained.path / EXTRACTORS / name)
         if place is not None:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from oddframe.atomic import write_text
 from oddframe.errors import InputError
+from oddframe.reading.guard import reading
+from oddframe.reading.records import read_object
+from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.smooth import Smoothing
 from oddframe.types import Combination, FrameScores
 
-NAME = "origin.json"
+NAME = "origin.json"  # `oddframe.video.search` knows a folder of scores by it
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,15 @@ class Origin:
         model: name of the system.
         bundle: the identity that every score file of the folder carries.
         rule: the system's own way from components to a score, for protocols that leave it open.
+        path: of the bundle when it scored; empty in files of older versions.
+        calibration: the thresholds of the last scoring; None without any, and in files of older versions.
     """
 
     model: str
     bundle: str
     rule: ScoreRule
+    path: str = ""
+    calibration: Calibration | None = None
 
     def save(self, folder: Path) -> None:
         """Write it to `folder`, made if missing, in place of an older one."""
@@ -44,14 +51,14 @@ def load_origin(folder: Path) -> Origin:
     path = folder / NAME
     if not path.is_file():
         raise InputError(f"{folder}: there is no {NAME} beside the scores; score with --out {folder.parent} once more")
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, "damaged", f"score with --out {folder.parent} once more"):
+        stored = read_object(path.read_text(encoding="utf-8"))
         rule = stored["rule"]
         levels = {name: (float(offset), float(unit)) for name, (offset, unit) in rule["levels"].items()}
         made = ScoreRule(Combination(**rule["combination"]), Smoothing(**rule["smoothing"]), levels)
-        return Origin(stored["model"], stored["bundle"], made)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({error}); score with --out {folder.parent} once more") from error
+        found = stored.get("calibration")
+        calibration = None if found is None else Calibration.from_json(json.dumps(found), path)
+        return Origin(stored["model"], stored["bundle"], made, stored.get("path", ""), calibration)
 
 
 def score_folder(path: Path) -> Path | None:

@@ -1,27 +1,28 @@
-"""Scoring many videos at once, in processes beside this one.
+"""Scoring many videos at once, in the processes of a runner.
 
-Spawned processes import this module and nothing above it; torch only where they need it.
+These processes import this module and nothing above it; torch only where they need it.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from oddframe.errors import InputError, OddframeError, VideoError
-from oddframe.processes import cores, main_hidden, process_pool
+from oddframe.errors import InputError, VideoError
+from oddframe.processes import Count, Killed
 from oddframe.progress import ProgressCall
+from oddframe.runners.runner import Runner
 from oddframe.runtime.exported import load_trained
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.combine import ScoreRule
+from oddframe.scoring.masking import masked
 from oddframe.scoring.open_scorer import open_scorer
 from oddframe.scoring.scorer import VideoScorer
-from oddframe.types import FrameScores
-from oddframe.video.sources import VideoSource
+from oddframe.types import FrameScores, IgnoredPlace
+from oddframe.video.sources import VideoSource, largest_first
 
 Outcome = tuple[VideoSource, FrameScores | str]
 """A video and its scores, or why it has none."""
@@ -29,66 +30,50 @@ Outcome = tuple[VideoSource, FrameScores | str]
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """How videos are scored; the arguments of `open_scorer`, with the folder of the trained detector."""
+    """How videos are scored; the arguments of `open_scorer`, with the folder of the trained detector, and the places
+    that it leaves out besides those of its bundle."""
 
     trained: Path
     options: RuntimeOptions
     rule: ScoreRule
     folder: Path | None
     force: bool
+    ignored: tuple[IgnoredPlace, ...] = ()
 
     def open(self) -> VideoScorer:
         """The scorer of this job."""
-        return open_scorer(load_trained(self.trained), self.options, self.rule, self.folder, self.force)
+        trained = load_trained(self.trained)
+        trained = masked(trained, self.ignored) or trained
+        return open_scorer(trained, self.options, self.rule, self.folder, self.force)
 
 
-def score_in_processes(
-    job: ScoringJob, sources: Sequence[VideoSource], workers: int, progress: ProgressCall | None = None
+def score_beside(
+    job: ScoringJob, sources: Sequence[VideoSource], runner: Runner, progress: ProgressCall | None = None
 ) -> Iterator[Outcome]:
-    """Score videos in processes that share the cores, the largest files first; yields each as it is done.
+    """Score the videos that are the runner's own, the largest files first; yields each as it is done.
 
     Raises:
-        OddframeError: a process was killed.
+        OddframeError: no process lives long enough to score a video.
         InputError: what the detector sees of one video changes how it scores the next.
     """
     if job.open().carries_over:
         raise InputError("this detector learns from one video for the next; score with one worker")
-    threads = max(1, cores() // workers)
-    pool = process_pool(min(workers, len(sources)), _begin, job, threads)
-    largest_first = sorted(sources, key=lambda source: -source.size)
-    done = 0
-    try:
-        with main_hidden():
-            running = {pool.submit(_score, source): source for source in largest_first}
-        while running:
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                done += 1
-                if progress is not None:
-                    progress("videos", done, len(sources))
-                yield running.pop(future), future.result()
-    except BrokenProcessPool as error:
-        raise OddframeError(
-            "a process was killed (out of memory?) while it scored; what is finished is kept: try again with fewer "
-            "--workers or a smaller --batch"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    own = runner.own(largest_first(sources))
+    with closing(runner.run(partial(_begin, job), own)) as answers:
+        for done, (source, answer) in enumerate(answers, 1):
+            if progress is not None:
+                progress("videos", done, len(own))
+            yield source, f"{source.path}: {answer}" if isinstance(answer, Killed) else answer
 
 
-_scorer: VideoScorer
+def _begin(job: ScoringJob) -> Callable[[VideoSource, Count], FrameScores | str]:
+    """Make a process ready."""
+    scorer = job.open()
 
+    def score(source: VideoSource, count: Count) -> FrameScores | str:
+        try:
+            return scorer.score(source)
+        except VideoError as error:
+            return str(error)
 
-def _begin(job: ScoringJob, threads: int) -> None:
-    """Make a spawned process ready; every library in it then uses `threads` cores."""
-    global _scorer
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    _scorer = job.open()
-
-
-def _score(source: VideoSource) -> FrameScores | str:
-    """The work of a spawned process."""
-    try:
-        return _scorer.score(source)
-    except VideoError as error:
-        return str(error)
+    return score

@@ -52,6 +52,12 @@ def upper_rate(events: float, hours: float, confidence: float = CONFIDENCE, disp
 
     Raises:
         InputError: values out of range.
+
+    Examples:
+        No alarm in one hour does not mean that there is none: three per hour are possible.
+
+        >>> round(upper_rate(0, hours=1), 2), round(upper_rate(7, hours=8), 2)
+        (3.0, 1.64)
     """
     _check(events, hours, confidence)
     return float(dispersion * special.gammaincinv(events / dispersion + 1, confidence) / hours)
@@ -106,16 +112,17 @@ class Promise:
     tail_upper_rate: float | None = None
 
     def sentence(self) -> str:
-        """What was counted and what that allows to say."""
-        text = (
-            f"{alarms_text(self.events)} in {hours_text(self.hours)} of normal video: "
-            f"{bound_text(self.upper_rate, self.confidence)}"
-        )
+        """What is promised, and what that rests on; see `promise_text`."""
+        return promise_text(self.rate, None, self.events, self.hours, self.upper_rate)
+
+    def remark(self) -> str:
+        """What is unusual about the threshold; empty where it was counted."""
+        remarks = []
         if self.method == "tail":
-            text += f"; the threshold for {self.rate:.2g} per hour follows from the tail of the scores"
+            remarks.append(f"the threshold for {alarms_text(self.rate)} per hour follows from the tail of the scores")
         if self.bounded:
-            text += f"; a lower threshold would fill more than {MOST_SHARE * 100:g} % of normal time with alarms"
-        return text
+            remarks.append(f"a lower threshold would fill more than {MOST_SHARE * 100:g} % of normal time with alarms")
+        return "; ".join(remarks)
 
 
 def choose_threshold(
@@ -139,11 +146,11 @@ def choose_threshold(
 
     Raises:
         CalibrationError: no held-out video, or too little for the wanted rate by counting and by the tail.
-        InputError: the rate is not positive, the confidence is not between 0 and 1, or scores are not numbers.
+        InputError: the rate is no number above 0, the confidence is not between 0 and 1, or scores are not numbers.
     """
     curves = [(time, score) for time, score in curves if len(score)]
-    if not wanted_rate > 0:
-        raise InputError(f"alarms per hour must be more than 0, not {wanted_rate:g}")
+    if not 0 < wanted_rate < math.inf:
+        raise InputError(f"alarms per hour must be a number above 0, not {wanted_rate:g}")
     if any(not np.isfinite(score).all() for _, score in curves):
         raise InputError("held-out scores contain values that are not finite numbers; train again before calibrating")
     held_out = HeldOut(curves, merge_s, min_s) if curves else None
@@ -203,7 +210,7 @@ def _dispersion(held_out: HeldOut, levels: NDArray[np.float64]) -> float:
 
 
 def _unsupported(wanted: float, hours: float, alarms: float) -> CalibrationError:
-    lowest = round_up(alarms / hours)
+    lowest = rate_text(alarms / hours)
     return CalibrationError(
         f"{hours_text(hours)} of normal video cannot support {alarms_text(wanted)} per hour; "
         f"the lowest rate it supports is {lowest} per hour: hold out more normal video or pass "
@@ -253,7 +260,9 @@ def fits(events_seen: int, hours_seen: float, promise: Promise) -> Fit:
     fewer = float(1 - special.betainc(seen + 1, held_out, share))
     p_value = min(1.0, 2 * min(more, fewer))
     rate = events_seen / hours_seen
-    text = f"{alarms_text(events_seen)} in {hours_text(hours_seen)} where {promise.rate:.3g} per hour was promised"
+    text = (
+        f"{alarms_text(events_seen)} in {hours_text(hours_seen)} where {rate_text(promise.rate)} per hour was promised"
+    )
     if p_value < DISAGREE and more < fewer and rate > promise.rate:
         cause = "this video is not like the normal video it learned from"
         return Fit("more", p_value, f"{text}: {cause}; calibrate again on normal video of this camera")
@@ -263,24 +272,55 @@ def fits(events_seen: int, hours_seen: float, promise: Promise) -> Fit:
     return Fit("fits", p_value, f"{text}: the two agree")
 
 
+def promise_text(rate: float | None, quantile: float | None, events: int, hours: float, bound: float | None) -> str:
+    """What a threshold promises: the one wording of console, card, report and bundle.
+
+    Args:
+        rate: alarms per hour that were wanted; None where a quantile was.
+        quantile: of the held-out scores; None as well for a threshold that was set by hand.
+        events: alarms that it raises on the held-out video.
+        hours: of that video.
+        bound: alarms per hour; the true rate lies below at 95 %. None where it is not known.
+    """
+    if rate is None and quantile is None:
+        return "no rate of alarms: the threshold was set by hand"
+    aim = f"at most {alarms_text(rate)} per hour" if rate is not None else f"the {quantile:g} quantile of the scores"
+    counted = f"{aim} of normal video; {alarms_text(events)} in {hours_text(hours)} of it that were held out"
+    return counted if bound is None else f"{counted}: {bound_text(bound)}"
+
+
 def alarms_text(number: float) -> str:
-    """ "1 alarm", "0.25 alarms"."""
-    return f"{number:.3g} alarm{'' if number == 1 else 's'}"
+    """ "1 alarm", "0.25 alarms"; a rate, which is no whole number, is rounded up like every rate."""
+    return f"{number if isinstance(number, int) else rate_text(number)} alarm{'' if number == 1 else 's'}"
 
 
 def bound_text(rate: float, confidence: float = CONFIDENCE) -> str:
     """ "up to 0.95 per hour at 95 %"."""
-    return f"up to {rate:.2g} per hour at {confidence * 100:g} %"
+    return f"up to {rate_text(rate)} per hour at {confidence * 100:g} %"
 
 
 def hours_text(hours: float) -> str:
     """ "5.0 h", below an hour "42 min", below two minutes "90 s"."""
     if hours >= 0.95:
         return f"{hours:.1f} h"
-    return f"{hours * 60:.2g} min" if hours * 60 >= 2 else f"{hours * 3600:.2g} s"
+    if hours * 60 >= 2:
+        return f"{hours * 60:.2g} min"
+    return f"{hours * 3600:.2g} s" if hours * 3600 < 99 else f"{hours * 3600:.0f} s"
 
 
-def round_up(rate: float) -> str:
-    """A rate to two significant digits, never below the true one, so that passing it on works."""
+def needed_text(hours: float) -> str:
+    """Like `hours_text`, but never less than the true length."""
+    if hours >= 0.95:
+        return f"{math.ceil(hours * 10 - 1e-9) / 10:.1f} h"
+    return f"{math.ceil(hours * 60 - 1e-9)} min" if hours * 60 > 2 else f"{math.ceil(hours * 3600 - 1e-9)} s"
+
+
+def rate_text(rate: float) -> str:
+    """A rate as it is everywhere printed: to two significant digits and never below the true one, or exactly where
+    three digits suffice for that. What is printed can be passed on and is then printed alike.
+    """
+    exact = float(f"{rate:.3g}")
+    if exact == rate or not rate > 0:
+        return f"{exact:g}"
     scale = 10.0 ** (1 - math.floor(math.log10(rate)))
     return f"{math.ceil(rate * scale - 1e-9) / scale:g}"

@@ -13,6 +13,11 @@ Every filter is Gaussian with `taps` weights and standard deviation `sigma`, bot
 
 Centred and causal filters divide by the weights that lie inside the video: a constant score stays what it is, ends
 included. `Smoother` takes the scores of a video in pieces; `smooth` pushes a whole video through one.
+
+A filter ends at a pause (see `oddframe.video.pauses`) as it does at the end of a video, and begins anew after it.
+
+A filter in seconds needs the frame rate. It is the pace of the first `PACED` frames (see `first_pace`), which a stream
+and a file know alike; what the header of a file says plays no part.
 """
 
 from __future__ import annotations
@@ -21,41 +26,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.settings import Smoothing as Smoothing  # part of a recipe, and so of a lower floor
+from oddframe.video.pauses import PACED, pace, paused
 
 Array = NDArray[np.float64]
 
 
+def first_pace(time: NDArray[np.floating]) -> float | None:
+    """The frame rate of a video, of its (N,) time stamps in seconds: the pace of its first `PACED` frames.
+
+    A pause among them does not change it. None where there are fewer than two frames.
+    """
+    return pace(time[:PACED])
+
+
 class Smoother:
     """Smooths the scores of one video that arrive in pieces.
+
+    Args:
+        how: the filter, in frames (see `Smoothing.at`).
 
     `push` and `flush` return the smoothed scores that are now final, in the order of the frames. Together they are, to
     the last bit, the same however the video was cut. What is held does not grow with the video.
     """
 
     def __init__(self, how: Smoothing) -> None:
-        self._filter: _Plain | _Held | _Normalised | _Correlation
-        if how.kind == "none":
-            self._filter = _Plain()
-        elif how.kind == "held":
-            self._filter = _Held(how)
-        elif how.kind == "code":
-            self._filter = _Correlation(*_weights(how))
-        else:
-            self._filter = _Normalised(*_weights(how))
+        self._how, self._filter = how, _filter(how)
 
-    def push(self, score: Array) -> Array:
-        """Take the (M,) scores of the next M frames; the (K,) smoothed scores that are now final."""
-        return self._filter.push(np.asarray(score, np.float64))
+    def push(self, score: Array, after_pause: NDArray[np.bool_] | None = None) -> Array:
+        """Take the (M,) scores of the next M frames; the (K,) smoothed scores that are now final.
+
+        Args:
+            after_pause: (M,) whether a pause lies before the frame; None: before none of them.
+        """
+        score = np.asarray(score, np.float64)
+        done, start = [], 0
+        for edge in [] if after_pause is None else np.flatnonzero(after_pause).tolist():
+            done += [self._filter.push(score[start:edge]), self._filter.flush()]
+            self._filter, start = _filter(self._how), edge
+        done.append(self._filter.push(score[start:]))
+        return np.concatenate(done)
 
     def flush(self) -> Array:
         """End the video: the (K,) smoothed scores of the last frames. Nothing may be pushed afterwards."""
         return self._filter.flush()
 
 
-def smooth(score: Array, how: Smoothing) -> Array:
-    """Filter the (N,) scores of one whole video; (N,) float64."""
-    smoother = Smoother(how)
-    return np.concatenate((smoother.push(score), smoother.flush()))
+def smooth(score: Array, how: Smoothing, time: NDArray[np.floating] | None = None) -> Array:
+    """Filter the (N,) scores of one whole video; (N,) float64.
+
+    Args:
+        time: (N,) seconds, which tell the pauses and the frame rate; without them there are no pauses, and the filter
+            counts frames.
+
+    Examples:
+        A causal filter rises with an outlier and falls after it; no frame before the outlier changes.
+
+        >>> import numpy as np
+        >>> smooth(np.array([0.0, 0, 9, 0, 0, 0]), Smoothing("causal", taps=3, sigma=1000)).round(1)
+        array([0., 0., 3., 3., 3., 0.])
+    """
+    smoother = Smoother(how if time is None else how.at(first_pace(time)))
+    return np.concatenate((smoother.push(score, None if time is None else paused(time)), smoother.flush()))
+
+
+def _filter(how: Smoothing) -> _Plain | _Held | _Normalised | _Correlation:
+    if how.kind == "none":
+        return _Plain()
+    if how.kind == "held":
+        return _Held(how)
+    if how.kind == "code":
+        return _Correlation(*_weights(how))
+    return _Normalised(*_weights(how))
 
 
 class _Plain:

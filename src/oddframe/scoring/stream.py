@@ -8,7 +8,7 @@ decoding, model and post-processing side by side. Memory is bounded by the windo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from oddframe.datasets.prefetch import prefetch
 from oddframe.datasets.windows import Chunk, WindowStream, stream_chunks
 from oddframe.errors import VideoError
+from oddframe.models.ignored import ignored_cells
 from oddframe.runtime.runtime import Runtime
 from oddframe.scoring.combine import ScoreRule, ScoreStream
 from oddframe.scoring.files import MapSpool
@@ -50,33 +51,51 @@ class PostProcessor:
     """Turns what the network says into final pieces: applies the detector's map filter, which looks ahead."""
 
     def __init__(self, signature: Signature) -> None:
-        extents, grid = signature.map_filter, signature.map_grid
-        self.volume = VolumeFilter(extents, grid) if extents is not None and grid is not None else None
+        self.signature = signature
+        ignored, grid = signature.window.ignored, signature.map_grid
+        self._ignored = ignored_cells(ignored, grid) if ignored and grid is not None else None
+        self.volume = self._new_volume()
         self.waiting: list[Piece] = []
 
-    def push(self, chunk: Chunk, errors: ChunkErrors) -> Piece:
-        """Take the next chunk and its errors; the frames that are now final, possibly none."""
+    def push(self, chunk: Chunk, errors: ChunkErrors) -> list[Piece]:
+        """Take the next chunk and its errors; the frames that are now final. The filter ends at a pause."""
+        ended = self.flush() if chunk.begins else []
+        errors = self._without_ignored(errors)
         piece = Piece(chunk.index, chunk.time, errors.components, None)
         if self.volume is None:
-            return piece if errors.map is None else replace(piece, map=errors.map.astype(np.float16))
+            return [piece if errors.map is None else replace(piece, map=errors.map.astype(np.float16))]
         assert errors.map is not None, "a detector with a map filter returns maps"
         self.waiting.append(piece)
         done = self.volume.push(errors.map)
-        return self._release(done.maximum, done.map)
+        return [*ended, *self._release(done.maximum, done.map)]
 
-    def flush(self) -> Piece | None:
-        """End the video: the frames whose look-ahead will not come, or None where no frame waits."""
+    def _without_ignored(self, errors: ChunkErrors) -> ChunkErrors:
+        """Errors whose maps say no more of ignored places than of the calmest one elsewhere: no box is drawn there."""
+        if self._ignored is None or errors.map is None or self._ignored.all():
+            return errors
+        calm = errors.map[:, ~self._ignored].min(axis=1)
+        return replace(errors, map=np.where(self._ignored, calm[:, None, None], errors.map))
+
+    def flush(self) -> list[Piece]:
+        """End the video: the frames whose look-ahead will not come."""
         if self.volume is None or not self.waiting:
-            return None
+            return []
         done = self.volume.flush()
+        self.volume = self._new_volume()
         return self._release(done.maximum, done.map)
 
-    def _release(self, maximum: NDArray[np.float64], grid: NDArray[np.float16]) -> Piece:
-        waiting = join(self.waiting)
+    def _new_volume(self) -> VolumeFilter | None:
+        extents, grid = self.signature.map_filter, self.signature.map_grid
+        return VolumeFilter(extents, grid) if extents is not None and grid is not None else None
+
+    def _release(self, maximum: NDArray[np.float64], grid: NDArray[np.float16]) -> list[Piece]:
         count = len(maximum)
+        if not count:
+            return []
+        waiting = join(self.waiting)
         self.waiting = [cut(waiting, slice(count, None))] if count < len(waiting.index) else []
         ready = cut(waiting, slice(count))
-        return Piece(ready.index, ready.time, {**ready.components, "map_max": maximum}, grid)
+        return [Piece(ready.index, ready.time, {**ready.components, "map_max": maximum}, grid)]
 
 
 def cut(piece: Piece, part: slice) -> Piece:
@@ -109,12 +128,10 @@ class ComponentStream:
     def __init__(self, runtime: Runtime, batch: int = 1) -> None:
         self._runtime = runtime
         self._windows, self._post = WindowStream(runtime.signature.window, batch), PostProcessor(runtime.signature)
-        runtime.begin_video()
 
     def push(self, frame: Frame) -> list[Piece]:
         """Take the next frame, of the window's size and colour; the pieces that are now final."""
-        chunk = self._windows.push(frame)
-        return [] if chunk is None else self._score(chunk)
+        return self._score(self._windows.push(frame))
 
     def flush(self) -> list[Piece]:
         """End the video: the pieces of its last frames.
@@ -122,18 +139,15 @@ class ComponentStream:
         Raises:
             VideoError: the video is shorter than a window that may not be filled up.
         """
-        pieces = [piece for chunk in self._windows.flush() for piece in self._score(chunk)]
-        last = self._post.flush()
-        return pieces if last is None else [*pieces, last]
+        return [*self._score(self._windows.flush()), *self._post.flush()]
 
-    def _score(self, chunk: Chunk) -> list[Piece]:
-        piece = self._post.push(chunk, self._runtime.score(chunk))
-        return [piece] if len(piece.index) else []
+    def _score(self, chunks: list[Chunk]) -> list[Piece]:
+        return [piece for chunk in chunks for piece in self._post.push(chunk, self._runtime.follow(chunk))]
 
 
 def score_frames(
     runtime: Runtime, frames: Iterable[Frame], batch: int | None = None, *, threads: bool = True
-) -> Iterator[Piece]:
+) -> Generator[Piece]:
     """Score consecutive frames of one video. A piece is yielded as soon as it is final.
 
     Args:
@@ -153,22 +167,18 @@ def score_frames(
         yield from stream.flush()
         return
     post = PostProcessor(runtime.signature)
-    runtime.begin_video()
     chunks = stream_chunks(frames, runtime.signature.window, batch)
-    with closing(prefetch(prefetch(chunks), depth=1, work=runtime.score)) as scored:
+    with closing(prefetch(prefetch(chunks), depth=1, work=runtime.follow)) as scored:
         for chunk, errors in scored:
-            piece = post.push(chunk, errors)
-            if len(piece.index):
-                yield piece
-    last = post.flush()
-    if last is not None:
-        yield last
+            yield from post.push(chunk, errors)
+    yield from post.flush()
 
 
 class ScoreAssembler:
     """Makes the scores of one video from its pieces, as soon as the smoothed scores of their frames are final.
 
-    `ScoreRule.look_ahead` tells how many frames wait; only they are held.
+    `ScoreRule.look_ahead` tells how many frames wait; only they are held, and at the start of a video those that tell
+    its rate (see `oddframe.scoring.combine.ScoreStream`).
 
     Args:
         info: the video; its name becomes that of the scores.
@@ -189,7 +199,7 @@ class ScoreAssembler:
             InputError: the rule does not fit the components, or a score is not a finite number.
         """
         self._waiting.append(piece)
-        return self._release(self._stream.push(piece.components))
+        return self._release(self._stream.push(piece.components, piece.time))
 
     def flush(self) -> list[FrameScores]:
         """End the video: the scores of its last frames."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from oddframe.errors import InputError
 from oddframe.street.scene import Lane, Scene
-from oddframe.street.things import FIGURES, TEST_KINDS, Body, walker
+from oddframe.street.things import FIGURES, RARE_KINDS, TEST_KINDS, Body, walker
 
 Floats = NDArray[np.float64]
 OUTSIDE = 1.2  # metres beyond the edge of the view where people come and go
@@ -120,6 +120,13 @@ def _passing(kind: str) -> Story:
     return story
 
 
+def _sweeping(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
+    """A sweeping machine drives along the near edge of the walkway, either way. It belongs here: it is not marked."""
+    figure, way = FIGURES["sweeper"](rng), int(rng.choice([-1, 1]))
+    speed, y = float(rng.uniform(*figure.speed)), scene.verge[1] - float(rng.uniform(0.2, 0.6))
+    return [_straight(scene, "sweeper", figure, times, _Walk(start, y, way, speed))]
+
+
 def _against_stream(scene: Scene, times: Floats, start: float, rng: np.random.Generator) -> list[Actor]:
     figure, lane = walker(rng), _stream(scene, rng)
     y, speed = _across(lane, rng), float(rng.uniform(1.3, 1.8))
@@ -211,6 +218,7 @@ STORIES: dict[str, Story] = {
     "loitering": _loitering,
     "thrown_object": _thrown_object,
     "abandoned_object": _abandoned_object,
+    "sweeper": _sweeping,
 }
 
 
@@ -231,7 +239,8 @@ def plan(scene: Scene, times: Floats, anomalies: Sequence[str], rng: np.random.G
     """All actors of a video: the planted `anomalies` one after the other, and a crowd that keeps clear of them."""
     for kind in anomalies:
         if kind not in STORIES:
-            raise InputError(f"no anomaly of kind {kind!r} can be planted: choose from {', '.join(TEST_KINDS)}")
+            known = ", ".join((*TEST_KINDS, *RARE_KINDS))
+            raise InputError(f"no anomaly of kind {kind!r} can be planted: choose from {known}")
     actors: list[Actor] = []
     length = times[-1] - times[0] if len(times) else 0.0
     slot = length / max(len(anomalies), 1)
@@ -243,11 +252,15 @@ def plan(scene: Scene, times: Floats, anomalies: Sequence[str], rng: np.random.G
 def _well_timed(
     kind: str, scene: Scene, times: Floats, slot: tuple[float, float], rng: np.random.Generator
 ) -> list[Actor]:
-    """The actors of an anomaly, shifted in time so that its anomalous part lies inside its time slot, if it fits."""
+    """The actors of an anomaly, shifted in time so that its anomalous part lies inside its time slot, if it fits.
+
+    Of something rare that is normal, the time in which it is present takes the place of the anomalous part.
+    """
     seed = int(rng.integers(2**32))
     long_times = np.arange(0.0, 60.0, 0.1)
     trial = STORIES[kind](scene, long_times, 0.0, np.random.default_rng(seed))
-    marked = long_times[np.any([actor.anomalous for actor in trial], axis=0)]
+    shown = [actor.present if kind in RARE_KINDS else actor.anomalous for actor in trial]
+    marked = long_times[np.any(shown, axis=0)]
     begins, lasts = float(marked[0]), float(marked[-1] - marked[0])
     length = slot[1] - slot[0]
     # There is always a normal stretch at the beginning, even if it cuts off the end of the anomaly.

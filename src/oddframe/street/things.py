@@ -26,6 +26,7 @@ TEST_KINDS = (
     "thrown_object",
     "abandoned_object",
 )
+RARE_KINDS = ("sweeper",)  # normal, but rare: never labelled, and planted only where they are asked for
 PSEUDO_KINDS = ("dog", "kick_scooter", "skateboarder", "motorbike", "pram", "robot", "balloon", "umbrella", "crate")
 
 PAINT: tuple[PaintColour, ...] = (
@@ -139,6 +140,25 @@ def _car(rng: np.random.Generator) -> Body:
         body.append(Limb((-2.04, y, 0.6), (-2.04, y, 0.6), 0.08, 0.08, (40, 36, 150)))
     body += [Wheel((x, y, 0.32), 0.32, 0.0, TYRE, STEEL) for x in (-1.25, 1.25) for y in (-wide, wide)]
     return Body(lambda phase, moving: body, 4.0, 2.2, (3.8, 5.5), phases=1)
+
+
+def _sweeper(rng: np.random.Generator) -> Body:
+    """A small sweeping machine of the city: always orange, with two brushes, a cabin and a beacon."""
+    orange: PaintColour = (38, 120, 226)
+    turn = float(rng.uniform(0, math.pi))  # all machines look alike; only the brushes stand differently
+    body: list[Part] = [
+        Prism(_box(-1.2, 1.0, 0.22, 0.42), -0.55, 0.55, (62, 62, 64)),
+        Prism(((-1.25, 0.42), (0.05, 0.42), (0.05, 1.35), (-1.15, 1.35)), -0.55, 0.55, orange),
+        Prism(((0.05, 0.42), (1.0, 0.42), (0.9, 0.95), (0.6, 1.75), (0.05, 1.75)), -0.5, 0.5, (214, 216, 218)),
+        Limb((0.25, 0, 1.8), (0.25, 0, 1.9), 0.08, 0.08, (30, 160, 250)),
+    ]
+    for y in (-0.52, 0.52):
+        body.append(Panel(((0.12, y, 1.0), (0.8, y, 1.0), (0.52, y, 1.65), (0.12, y, 1.65)), GLASS))
+    for side in (-1, 1):
+        x, y = 1.2 + 0.05 * math.cos(turn), side * (0.42 + 0.05 * math.sin(turn))
+        body.append(Limb((x, y, 0.06), (x, y, 0.16), 0.32, 0.2, (70, 90, 96)))
+    body += [Wheel((x, y, 0.22), 0.22, 0.0, TYRE, STEEL) for x in (-0.75, 0.55) for y in (-0.56, 0.56)]
+    return Body(lambda phase, moving: body, 4.0, 1.4, (1.8, 2.6), phases=1)
 
 
 def parcel(rng: np.random.Generator) -> Body:
@@ -342,4 +362,5 @@ FIGURES: dict[str, Callable[[np.random.Generator], Body]] = {
     "balloon": _balloon,
     "umbrella": _umbrella,
     "crate": _crate,
+    "sweeper": _sweeper,
 }

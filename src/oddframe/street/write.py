@@ -23,6 +23,7 @@ from oddframe.atomic import replacing
 from oddframe.errors import InputError
 from oddframe.street.render import RenderedFrame, World
 from oddframe.street.things import PSEUDO_KINDS, TEST_KINDS
+from oddframe.suggest import among
 from oddframe.video.encode import VideoWriter
 
 RenderProgress = Callable[[int, int], None]
@@ -77,7 +78,9 @@ def render_world(
         raise InputError(f"cannot render {seconds} seconds at {world.fps} frames a second: that is less than one frame")
     unknown = [kind for kind in kinds if kind not in TEST_KINDS]
     if unknown or not kinds:
-        raise InputError(f"cannot plant {', '.join(unknown) or 'nothing'}; there are: {', '.join(TEST_KINDS)}")
+        raise InputError(
+            f"cannot plant {', '.join(unknown) or 'nothing'}{among(unknown[0] if unknown else '', TEST_KINDS)}"
+        )
     plans = [
         *((f"{k + 1:02d}", k, ()) for k in range(videos)),
         *(

@@ -4,7 +4,7 @@
     check_detector(ENTRY)
 
 `check_detector` runs every contract on the tiny configuration of the entry, in all its presets and variants, and raises
-an `AssertionError` that names the contract and the preset. It needs oddframe[torch] and no test framework.
+an `AssertionError` that names the contract and the preset. It needs the extra `torch` and no test framework.
 A test suite that wants one test per contract goes through `checks`:
 
     @pytest.mark.parametrize("check", checks(ENTRY), ids=str)

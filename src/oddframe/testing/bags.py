@@ -218,7 +218,7 @@ def two_devices_learn_alike(case: Case) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for detector, devices in ((one, 1), (two, 2)):
             out = Path(folder) / str(devices)
-            train(detector, data, None, plan, out, TrainingOptions(devices=devices, accelerator="cpu", progress=False))
+            train(detector, data, None, plan, out, TrainingOptions(devices=devices, device="cpu", progress=False))
     moved = (value - start.state_dict()[name] for name, value in one.state_dict().items())
     require(any(change.abs().max() > 0 for change in moved), "training changes nothing")
     for name, value in one.state_dict().items():
@@ -249,4 +249,4 @@ def _train(
     detector: BagDetector, data: BagSet | Interrupted, plan: TrainingPlan, out: Path, resume: bool = False
 ) -> None:
     heldout = bags(16, first=24)
-    train(detector, data, heldout, plan, out, TrainingOptions(accelerator="cpu", resume=resume, progress=False))
+    train(detector, data, heldout, plan, out, TrainingOptions(device="cpu", resume=resume, progress=False))

@@ -115,7 +115,7 @@ def require_words(components: Mapping[str, str]) -> None:
     """Every component says in words what it tells; they complete "unusual in ..."."""
     for name, words in components.items():
         fine = words and words[0].islower() and not words.endswith(".")
-        require(fine, f"component {name}: {words!r} has to complete 'unusual in ...': lower case, no full stop")
+        require(fine, f'component {name}: {words!r} must complete "unusual in": lower case, no full stop')
 
 
 def entry_is_whole(case: Case) -> None:

@@ -46,6 +46,7 @@ def fitted_checks(about: ModelEntry) -> list[Check]:
             Check(case, "scoring changes nothing that was learned", scoring_keeps_the_state),
             Check(case, "scores do not depend on how a video is cut into chunks", scores_ignore_the_chunk),
             Check(case, "a new video begins afresh", videos_are_apart),
+            Check(case, "to explain does not disturb scoring", explaining_disturbs_nothing),
             Check(case, "its state survives a file", state_survives),
             Check(case, "a broken state is refused", broken_state_is_refused),
             Check(case, "a constant video gives finite scores", constant_video_is_finite),
@@ -184,6 +185,24 @@ def videos_are_apart(case: Case) -> None:
     images = video(alone.window, seed=2)
     score(after, video(after.window, seed=3))
     require_equal(score(after, images), score(alone, images), "a video that is scored after another")
+
+
+def explaining_disturbs_nothing(case: Case) -> None:
+    """`explain` answers for every component, in between two chunks, and scores stay what they are."""
+    detector, images = fitted(case), video(make(case).window, seed=2)
+    plain = score(detector, images)
+    detector.begin_video()
+    found = []
+    for chunk in chunks(detector.window, images):
+        found.append(detector.score(chunk))
+        for name in detector.components:
+            require(detector.look_back(name) >= 0, f"look_back of {name} is negative")
+            reason = detector.explain(name, iter([chunk]))
+            if reason is not None:
+                require(bool(reason.words.strip()), f"the reason of {name} has no words")
+                place = reason.place or (0.0, 0.0, 1.0, 1.0)
+                require(0 <= place[0] < place[2] <= 1 and 0 <= place[1] < place[3] <= 1, f"{place} is no place")
+    require_equal(_joined(found), plain, "scores where something is explained in between")
 
 
 def state_survives(case: Case) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from oddframe.atomic import replacing
+from oddframe.bundle import CHECKPOINT
 from oddframe.errors import BundleError
 
-NAME = "checkpoint.pt"
+NAME = CHECKPOINT
 
 
 @dataclass
@@ -84,10 +85,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "model": checkpoint.model,
         "optimisers": checkpoint.optimisers,
     }
-    with replacing(folder / NAME) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
+    written = io.BytesIO()  # torch does not say why a file cannot be written
+    torch.save(content, written)
+    with replacing(folder / NAME) as temporary:
+        temporary.write_bytes(written.getbuffer())
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:

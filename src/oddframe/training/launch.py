@@ -1,4 +1,7 @@
-"""Start of the training loop in one or several processes, and return of its result, its error or Ctrl-C."""
+"""Start of the training loop in one or several processes, and return of its error or Ctrl-C.
+
+SIGTERM is treated as Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
@@ -23,15 +28,19 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from oddframe import errors
-from oddframe.errors import InputError
+from oddframe.errors import InputError, TrainingError
+from oddframe.processes import Terminated, how_ended, watch_parent
+from oddframe.training.world import world
 
 # At import time, so that it also applies in spawned processes before Lightning announces that they connect.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
@@ -39,63 +48,111 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 def make_fabric(devices: int, accelerator: str, precision: str) -> Fabric:
     """A Fabric on `devices` devices of this machine, with one process for each device.
 
-    The processes are spawned, not forked, because a fork of a process that has used torch can hang.
+    The processes are spawned, not forked, because a fork of a process that has used torch can hang. Under `torchrun`
+    they are there already, and there is one device for each of them.
 
     Raises:
         InputError: the machine does not have these devices.
     """
+    around = world()
+    if around.started:
+        if devices not in (1, around.size):
+            raise InputError(f"torchrun has started {around.size} processes; leave --devices out")
+        return _fabric(
+            accelerator, around.size // around.nodes, precision, num_nodes=around.nodes, strategy=DDPStrategy(),
+            plugins=TorchElasticEnvironment(),
+        )  # fmt: skip
     if devices > 1 and hasattr(sys, "ps1"):
         raise InputError(f"{devices} devices cannot be used from an interactive session; use one, or run a script")
+    return _fabric(
+        accelerator, devices, precision, strategy=DDPStrategy(start_method="spawn") if devices > 1 else "auto",
+        plugins=LightningEnvironment(),  # only this machine, even if it is part of a cluster
+    )  # fmt: skip
+
+
+def _fabric(accelerator: str, devices: int, precision: str, **others: Any) -> Fabric:
     try:
-        return Fabric(
-            accelerator=accelerator,
-            devices=devices,
-            precision=PRECISIONS[precision],  # type: ignore[arg-type]
-            strategy=DDPStrategy(start_method="spawn") if devices > 1 else "auto",
-            plugins=LightningEnvironment(),  # only this machine, even if it is part of a cluster
-        )
+        return Fabric(accelerator=accelerator, devices=devices, precision=PRECISIONS[precision], **others)  # type: ignore[arg-type]
     except (RuntimeError, ValueError, MisconfigurationException) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"cannot train on {devices} x {accelerator!r}: {reason}") from error
 
 
-def launch(fabric: Fabric, work: Callable[..., bool], *arguments: Any) -> bool:
-    """Run work(fabric, *arguments) in every process of `fabric`, and return the result of the first process.
+def launch(fabric: Fabric, work: Callable[..., int], *arguments: Any) -> None:
+    """Run work(fabric, *arguments) in every process of `fabric`. It returns the signal that stopped it, or 0.
 
     Several processes get copies of the arguments, and changes to the copies stay in their process. Memory-mapped arrays
     are not copied but opened again. An `OddframeError` in any process is raised here.
+
+    Raises:
+        KeyboardInterrupt: the work was stopped by Ctrl-C; `Terminated` for SIGTERM.
+        TrainingError: one of the processes was killed.
     """
-    if fabric.world_size == 1:
-        return bool(fabric.launch(lambda fabric: work(fabric, *arguments)))
-    with _interrupts_passed_on() as interrupts:
+    if world().started:
+        signum = fabric.launch(lambda fabric: _together(fabric, work, arguments))
+    elif fabric.world_size == 1:
+        signum = fabric.launch(lambda fabric: work(fabric, *arguments))
+    else:
+        # Not among what a process is given at its start: multiprocessing waits for ever for one that dies before it has
+        # read more than a pipe holds.
+        with TemporaryDirectory(prefix="oddframe-") as folder:
+            packed = Path(folder) / "arguments"
+            packed.write_bytes(_pack(arguments))
+            signum = _launch_ranks(fabric, _Rank(work, packed))
+    if signum:
+        raise Terminated if signum == signal.SIGTERM else KeyboardInterrupt
+
+
+def _launch_ranks(fabric: Fabric, rank: _Rank) -> int:
+    """Run `rank` in a process for each device. None of them outlives this call: a second Ctrl-C kills them."""
+    before = set(multiprocessing.active_children())
+    with _interrupts_passed_on(before) as interrupts:
         try:
-            return bool(fabric.launch(partial(_work_on_copies, work, _pack(arguments))))
+            noted = fabric.launch(rank)
+            return interrupts.signum or noted
         except (ProcessRaisedException, ProcessExitedException) as error:
-            if interrupts.asked:
-                return False
+            if interrupts.signum:
+                return interrupts.signum
             found = re.findall(r"^oddframe\.errors\.(\w+): (.*)", str(error), re.MULTILINE)
-            if not found:
-                raise
-            name, message = found[-1]
-            raise getattr(errors, name)(message) from error
+            if found:
+                name, message = found[-1]
+                raise getattr(errors, name)(message) from error
+            if isinstance(error, ProcessExitedException):
+                raise TrainingError(_LOST.format(f" ({how_ended(error.exit_code)})")) from error
+            raise
+        except KeyboardInterrupt:
+            for child in set(multiprocessing.active_children()) - before:
+                child.kill()
+            raise
+
+
+_LOST = (
+    "a process of the training was killed{}; the last checkpoint is kept: the same command with --resume goes on from "
+    "there, or from the start where there is none yet"
+)
 
 
 class Interrupts:
-    """A signal handler that only records Ctrl-C, so that the step can finish. A second Ctrl-C stops at once."""
+    """A signal handler that only records Ctrl-C, so that the step can finish. A second Ctrl-C stops at once.
+
+    Attributes:
+        signum: the signal, or 0.
+    """
 
     def __init__(self) -> None:
-        self._since: float | None = None
+        self.signum, self._since = 0, 0.0
 
     @property
     def asked(self) -> bool:
         """Whether Ctrl-C was pressed, so that training must stop after the step."""
-        return self._since is not None
+        return bool(self.signum)
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._since is not None and now - self._since > 1:
+        if self.signum and now - self._since > 1:
             raise KeyboardInterrupt
-        self._since = self._since or now
+        if not self.signum:
+            self.signum, self._since = signum, now
 
 
 @contextmanager
@@ -106,17 +163,19 @@ def noted_interrupts() -> Iterator[Interrupts]:
 
 
 @contextmanager
-def _interrupts_passed_on() -> Iterator[Interrupts]:
-    """Inside this block, the waiting process passes Ctrl-C on to the worker processes (a terminal does so anyway)."""
+def _interrupts_passed_on(before: set[BaseProcess]) -> Iterator[Interrupts]:
+    """Inside this block, the waiting process passes Ctrl-C on to the processes that are not in `before`.
+
+    A terminal does so anyway.
+    """
 
     class PassedOn(Interrupts):
         def __call__(self, signum: int, frame: FrameType | None) -> None:
             for child in set(multiprocessing.active_children()) - before:
                 if child.pid is not None:
-                    os.kill(child.pid, signal.SIGINT)
+                    os.kill(child.pid, signum)
             super().__call__(signum, frame)
 
-    before = set(multiprocessing.active_children())
     with _handled(PassedOn()) as interrupts:
         yield interrupts
 
@@ -126,22 +185,43 @@ def _handled(interrupts: Interrupts) -> Iterator[Interrupts]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return
-    previous = signal.signal(signal.SIGINT, interrupts)
+    previous = {signum: signal.signal(signum, interrupts) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interrupts
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
 
 
-def _work_on_copies(work: Callable[..., bool], packed: bytes, fabric: Fabric) -> bool:
-    result = work(fabric, *pickle.loads(packed))
-    fabric.barrier()
+class _Rank:
+    """What a spawned process of the training does, on copies of the arguments, which lie in a file."""
+
+    def __init__(self, work: Callable[..., int], packed: Path) -> None:
+        self.work, self.packed = work, packed
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        watch_parent()  # as early as can be: only a spawned process comes here
+        self.__dict__.update(state)
+
+    def __call__(self, fabric: Fabric) -> int:
+        return _together(fabric, self.work, pickle.loads(self.packed.read_bytes()))
+
+
+def _together(fabric: Fabric, work: Callable[..., int], arguments: tuple[Any, ...]) -> int:
+    """Work in one of several processes; all of them end it together."""
+    try:
+        signum = work(fabric, *arguments)
+        fabric.barrier()
+    except RuntimeError as error:
+        if "gloo" in str(error) or isinstance(error, torch.distributed.DistError):  # another process is gone
+            raise TrainingError(_LOST.format("")) from error
+        raise
     torch.distributed.destroy_process_group()  # a process that exits with an open group may abort
-    return result
+    return signum
 
 
 def _pack(arguments: tuple[Any, ...]) -> bytes:
-    """Pickle the arguments. They go through a pipe, because containers have little shared memory."""
+    """Pickle the arguments. They go through a file, because containers have little shared memory."""
     buffer = io.BytesIO()
     try:
         _Pickler(buffer).dump(arguments)

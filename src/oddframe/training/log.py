@@ -6,19 +6,20 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-from oddframe.atomic import write_text
+from oddframe.atomic import naming, write_text
 from oddframe.errors import InputError
+from oddframe.extras import how_to_install
+from oddframe.progress import clock, progress_bars, silent
 from oddframe.training.checkpoint import TrainingHistory
 
 NAME = "training.jsonl"
 PLAIN_LINE_SECONDS = 10.0
+SHARES = 1000  # steps of the bar of a whole run
 LEAST_SHARE = 0.005  # share of the time from which a part is named
 
 
@@ -29,15 +30,16 @@ def check_tensorboard() -> None:
         InputError: TensorBoard is not installed.
     """
     if find_spec("tensorboard") is None:
-        raise InputError("TensorBoard is not installed: pip install 'oddframe[tensorboard]', or train without it")
+        raise InputError(f"TensorBoard is not installed: {how_to_install('tensorboard')}; or train without it")
 
 
 class TrainingLog:
     """Writes the records of a run to files. The log begins with those in `history`, so no line occurs twice."""
 
     def __init__(self, folder: Path, history: TrainingHistory, tensorboard: bool) -> None:
-        write_text(folder / NAME, "".join(json.dumps(record) + "\n" for record in history.records))
-        self._lines = (folder / NAME).open("a", encoding="utf-8")
+        self._path = folder / NAME
+        write_text(self._path, "".join(json.dumps(record) + "\n" for record in history.records))
+        self._lines = self._path.open("a", encoding="utf-8")
         self._events: Any = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
@@ -47,8 +49,9 @@ class TrainingLog:
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record; see `TrainingHistory.records`."""
-        self._lines.write(json.dumps(record) + "\n")
-        self._lines.flush()
+        with naming(self._path):
+            self._lines.write(json.dumps(record) + "\n")
+            self._lines.flush()
         if self._events is not None:
             scalars = {"lr": record["lr"], "samples_per_s": record["samples_per_s"], **record["losses"]}
             scalars |= {name: value for name, value in record.items() if name.startswith("heldout/")}
@@ -57,7 +60,8 @@ class TrainingLog:
 
     def close(self) -> None:
         """Close the files."""
-        self._lines.close()
+        with naming(self._path):  # what a full disk did not take is tried again
+            self._lines.close()
         if self._events is not None:
             self._events.close()
 
@@ -66,25 +70,16 @@ class ProgressView:
     """Shows the progress of a run: a bar if standard error is a terminal, otherwise a plain line every ten seconds."""
 
     def __init__(self, shown: bool) -> None:
-        self._shown = shown
+        self._shown = shown and not silent()
         self._next_line = 0.0
-        self._bar: Progress | None = None
-        if shown and sys.stderr.isatty():
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[note]}"),
-            )
-            self._bar = Progress(*columns, console=Console(stderr=True))
-            self._task = self._bar.add_task("training", total=1.0, note="")
-            self._bar.start()
+        self._block = ExitStack()
+        self._bars = self._block.enter_context(progress_bars()) if self._shown and sys.stderr.isatty() else None
 
     def show(self, stage: str, done: float, loss: float, samples_per_s: float, seconds_left: float) -> None:
         """Show the stage, the finished fraction of the whole run, the loss, the speed and the remaining time."""
-        note = f"loss {loss:.4g}  {samples_per_s:.3g} samples/s  {_clock(seconds_left)} left"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=stage, note=note)
+        note = f"loss {loss:.4g}  {samples_per_s:.3g} samples/s  {clock(seconds_left)} left"
+        if self._bars is not None:
+            self._bars("training", round(done * SHARES), SHARES, f"{done:.0%}  {stage}  {note}")
         elif self._shown and (time.monotonic() >= self._next_line or done >= 1):
             self._next_line = time.monotonic() + PLAIN_LINE_SECONDS
             print(f"training: {done:4.0%}  {stage}  {note}", file=sys.stderr, flush=True)
@@ -104,18 +99,11 @@ class ProgressView:
             f"training: {stage}  {what}: {total:.3g} s, {total / epochs:.3g} s per epoch ({', '.join(parts)}; "
             f"loading in the background {loading:.3g} s)"
         )
-        if self._bar is not None:
-            self._bar.console.print(line, highlight=False, markup=False)
+        if self._bars is not None:
+            self._bars.console.print(line, highlight=False, markup=False)
         elif self._shown:
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Stop the progress bar."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
-def _clock(seconds: float) -> str:
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+        """Remove the progress bar."""
+        self._block.close()

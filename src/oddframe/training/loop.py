@@ -2,12 +2,13 @@
 
 The samples of a step, their keys and the noise of dropout are hashes of (seed, stage, epoch or step), never the state
 of a random generator. For that reason a checkpoint needs only weights, optimisers and counters, and on the CPU a
-resumed run gives the same bits as an uninterrupted one. With a budget in seconds the learning rate depends on the
-clock, so no two runs are equal, but they resume in the same way.
+resumed run gives the same bits as an uninterrupted one with as many threads. With a budget in seconds the learning
+rate depends on the clock, so no two runs are equal, but they resume in the same way.
 """
 
 from __future__ import annotations
 
+import signal
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
@@ -22,6 +23,7 @@ from oddframe.errors import InputError
 from oddframe.models.learner import Learner
 from oddframe.models.stage import Stage, Update
 from oddframe.settings import TrainingOptions, TrainingPlan
+from oddframe.threads import settle_threads
 from oddframe.training import checkpoint
 from oddframe.training.checkpoint import TrainingHistory, load_checkpoint
 from oddframe.training.devices import average_gradients, gather, share_state, whole_batch_norm
@@ -39,6 +41,7 @@ from oddframe.training.sampling import (
 )
 from oddframe.training.session import TrainingSession
 from oddframe.training.stages import LOG_LINES, crossed, rate_factor
+from oddframe.training.world import world
 
 HELDOUT_SHARE = 0.05  # maximum share of a stage with a budget in seconds for measurements on held-out samples
 
@@ -70,39 +73,54 @@ def train(
         InputError: there are no samples, a device does not exist, or a batch cannot be divided among the devices.
         BundleError: the checkpoint to resume from is damaged, or belongs to another detector or other settings.
         TrainingError: the loss is not finite.
-        KeyboardInterrupt: Ctrl-C was pressed. A checkpoint has been written.
+        KeyboardInterrupt: Ctrl-C was pressed or SIGTERM came. A checkpoint has been written.
+        SystemExit: this is not the first process of `torchrun`, and its part is done.
     """
     stages = [stage for stage in detector.stages() if stage.length]
     if not stages:
         return TrainingHistory()
     if len(data) == 0:
         raise InputError("there is nothing to train on: the videos have no frame with a complete window")
-    devices = options.devices
-    if devices < 1 or plan.batch_size % devices or len(data) < devices:
-        raise InputError(
-            f"a batch of {plan.batch_size} out of {len(data)} samples cannot be divided among {devices} devices; "
-            "choose a batch size that is a multiple of the number of devices"
-        )
+    around = world()
+    devices = around.size if around.started else options.devices
+    check_options(plan, options)
+    if len(data) < devices:
+        raise InputError(f"{len(data)} samples cannot be divided among {devices} devices; use fewer")
     for stage in stages:
         _check_groups(stage, data, plan, devices)
-    if options.tensorboard:
-        check_tensorboard()
     out.mkdir(parents=True, exist_ok=True)
-    if not options.resume:
+    if not options.resume and around.leads:
         (out / checkpoint.NAME).unlink(missing_ok=True)
 
     home = next((parameter.device for parameter in detector.parameters()), torch.device("cpu"))
     try:
-        fabric = make_fabric(devices, options.accelerator, plan.precision)
-        finished = launch(fabric, _all_stages, detector, data, heldout, plan, out, options)
+        fabric = make_fabric(devices, options.device, plan.precision)
+        launch(fabric, _all_stages, detector, data, heldout, plan, out, options)
     finally:
         detector.to(home).eval()
-    if not finished:
-        raise KeyboardInterrupt
+    if not around.leads:
+        raise SystemExit(0)  # the first process calibrates, and writes the bundle
     end = load_checkpoint(out)
     assert end is not None
     detector.load_state_dict(end.model)  # other processes train copies of the detector
     return end.state.history
+
+
+def check_options(plan: TrainingPlan, options: TrainingOptions) -> None:
+    """What can be known of the devices and libraries of a training before its data are read.
+
+    Raises:
+        InputError: a device does not exist, a batch cannot be divided among the devices, or TensorBoard is missing.
+    """
+    devices = world().size if world().started else options.devices
+    if plan.batch_size % devices:
+        raise InputError(
+            f"a batch of {plan.batch_size} samples cannot be divided among {devices} devices; "
+            "choose a batch size that is a multiple of the number of devices"
+        )
+    if options.tensorboard:
+        check_tensorboard()
+    make_fabric(options.devices, options.device, plan.precision)
 
 
 def _all_stages(
@@ -113,8 +131,8 @@ def _all_stages(
     plan: TrainingPlan,
     out: Path,
     options: TrainingOptions,
-) -> bool:
-    """Train the remaining stages in one process. Returns False if it was interrupted."""
+) -> int:
+    """Train the remaining stages in one process. Returns the signal that stopped it, or 0."""
     learns = [parameter.requires_grad for parameter in detector.parameters()]
     with noted_interrupts() as interrupts:
         session = TrainingSession(fabric, interrupts, detector, data.groups, plan, out, options)
@@ -126,12 +144,12 @@ def _all_stages(
                     _one_stage(session, data, heldout)
                 session.finish_stage()
         except KeyboardInterrupt:
-            return False
+            return interrupts.signum or signal.SIGINT
         finally:
             session.close()
             for parameter, learnt in zip(detector.parameters(), learns, strict=True):
                 parameter.requires_grad_(learnt)
-    return True
+    return 0
 
 
 def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int) -> None:
@@ -196,6 +214,7 @@ def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None)
 
 def _step(session: TrainingSession, updates: list[Update], batch: AnyBatch) -> dict[str, Tensor]:
     """Make the updates of one step. Returns the losses by name, where losses of the same name are summed."""
+    settle_threads()
     losses: dict[str, Tensor] = {}
     for update in updates:
         parameters = [p for group in update.optimiser.param_groups for p in group["params"]]
@@ -237,6 +256,7 @@ def _measure(session: TrainingSession, updates: list[Update], heldout: Samples) 
     with session.spent("heldout"), torch.no_grad(), session.fabric.autocast():
         session.detector.eval()
         for number, samples in enumerate(chosen):
+            settle_threads()
             batch = as_batch(heldout.batch(samples, hash64(HELDOUT, session.plan.seed, samples), 0)).to(device)
             _seed_noise(device, HELDOUT, session.plan.seed, number)
             for update in updates:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,9 +14,12 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from oddframe.errors import InputError, SpaceError, VideoError
+from oddframe.atomic import Replacement
+from oddframe.disk import in_words
+from oddframe.errors import InputError, VideoError
 
 _TICKS = 90_000  # per second: the usual video clock, a multiple of the common frame rates
+_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _BT709 = 1  # ITU-T H.273 code point for primaries, transfer and matrix
 _LIMITED_RANGE = 1
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
@@ -31,15 +32,19 @@ class VideoWriter:
     file. Odd sizes are padded to even ones by repeating the last row or column, because yuv420p has no odd sizes.
     """
 
-    def __init__(self, path: str | Path, size: tuple[int, int], fps: float | None, threads: int = 0) -> None:
+    def __init__(
+        self, path: str | Path, size: tuple[int, int], fps: float | None, threads: int = 0, key_every: int | None = None
+    ) -> None:
         """Start a file.
 
         Args:
-            path: of the file. Its folder exists.
+            path: of the file. Missing folders are created.
             size: (height, width) of the frames.
             fps: frame rate of frames that are written without a time; None if every frame is written with a time.
             threads: number of threads of the encoder; 0 lets the encoder choose. The bytes of the file can depend on
                 the number of threads and on the load of the machine.
+            key_every: frames from one key frame to the next at most; None lets the encoder choose. With few, players
+                seek quickly.
 
         Raises:
             InputError: the file cannot be created, or its suffix is not a container for H.264.
@@ -51,23 +56,35 @@ class VideoWriter:
         self._last = -1
         self._reformatter = VideoReformatter()
         suffix = self.path.suffix.lower()
-        if suffix not in (".mp4", ".mov", ".mkv"):
+        if suffix not in _FORMATS:
             raise InputError(f"{self.path}: cannot write {suffix or 'a file without suffix'}; use .mp4, .mov or .mkv")
-        self._part = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{suffix}")
-        options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
-        self._container = av.open(f"file:{self._part}", "w", options=options)
-        height, width = size
+        with self._named_errors():
+            self._part = Replacement(self.path)
+        try:
+            with self._named_errors():
+                self._open(_FORMATS[suffix], threads, key_every)
+        except BaseException:
+            self._part.discard()
+            raise
+
+    def _open(self, form: str, threads: int, key_every: int | None) -> None:
+        options = {} if form == "matroska" else {"movflags": "+faststart"}
+        self._container = av.open(f"file:{self._part.path}", "w", form, options=options)
+        height, width = self._size
         self._stream = self._container.add_stream(
-            "libx264", rate=Fraction(fps or 25).limit_denominator(1001), options={"preset": "veryfast", "crf": "23"}
+            "libx264",
+            rate=Fraction(self._fps or 25).limit_denominator(1001),
+            options={"preset": "veryfast", "crf": "23"},
         )
         self._stream.codec_context.thread_count = threads
+        if key_every is not None:
+            self._stream.codec_context.gop_size = key_every
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
         self._stream.color_range = _LIMITED_RANGE
         self._stream.colorspace = self._stream.color_primaries = self._stream.color_trc = _BT709
         self._stream.codec_context.time_base = Fraction(1, _TICKS)
-        with self._named_errors():
-            self._container.start_encoding()
+        self._container.start_encoding()
 
     def write(self, image: NDArray[np.uint8], time: float | None = None) -> None:
         """Append a frame.
@@ -117,7 +134,7 @@ class VideoWriter:
             with self._named_errors():
                 self._container.mux(self._stream.encode(None))
                 self._container.close()
-                os.replace(self._part, self.path)
+                self._part.keep()
         except BaseException:
             self.discard()
             raise
@@ -126,7 +143,7 @@ class VideoWriter:
         """Close and remove the unfinished file."""
         with contextlib.suppress(av.FFmpegError):  # on a full disk closing fails, but the file is removed anyway
             self._container.close()
-        self._part.unlink(missing_ok=True)
+        self._part.discard()
 
     @contextlib.contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -134,8 +151,8 @@ class VideoWriter:
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            kind = SpaceError if error.errno == errno.ENOSPC else InputError
-            raise kind(f"{self.path}: cannot be written ({error.strerror})") from error
+            told = in_words(OSError(error.errno, error.strerror, str(self.path)))
+            raise told or InputError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def __enter__(self) -> Self:
         return self

@@ -1,44 +1,92 @@
-"""Video sources, and the search for videos in files, folders, frame folders and lists."""
+"""What a video is before it is opened: a file, a folder whose images are its frames, or an array in memory."""
 
 from __future__ import annotations
 
-import csv
 import os
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from glob import glob, has_magic
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddframe.errors import InputError
+from oddframe.atomic import too_long
+from oddframe.errors import InputError, VideoError
+from oddframe.video.order import in_order
+from oddframe.video.urls import url_size
 
 VIDEO_SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".m2v",
-    ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".3gp", ".ogv",
+    ".mp4", ".m4v", ".mov", ".qt", ".avi", ".divx", ".mkv", ".webm", ".mpg", ".mpeg", ".m1v", ".m2v", ".vob", ".mod",
+    ".ts", ".mts", ".m2t", ".m2ts", ".trp", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".ogm", ".mxf",
+    ".dv", ".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".ivf", ".obu", ".mjpeg", ".mjpg", ".dav", ".y4m",
+    ".nut", ".rm", ".rmvb",
 )  # fmt: skip
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+FRAME_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".pgm", ".ppm", ".pnm",
+)  # fmt: skip
+STACK_SUFFIXES = (".tif", ".tiff")
+RAW_SUFFIXES = (
+    ".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg", ".m1v", ".m2v", ".obu", ".vc1",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class VideoSource:
-    """One video: a file, or a folder whose images are its frames. `name` is unique among videos found together."""
+    """One video: a file, or a folder whose images are its frames.
+
+    Attributes:
+        name: unique among videos found together.
+        path: the file or the folder.
+        kind: "file", "frames" (a folder), or "array". A TIFF of several pages is a file.
+        fps: the rate at which frames without time stamps play: images, raw streams and arrays; None: it is not known.
+        url: where the file lies, if it is behind a URL (see `oddframe.video.urls`); `path` is then for its name alone.
+        fault: why it cannot be opened, as far as its search has found out; opening it raises a `VideoError` that says
+            so. A video with a fault is skipped and named like any other that cannot be read.
+        levels: the values of frames of more than 8 bits that become 0 and 255. None: all values that the depth has.
+    """
 
     name: str
     path: Path
     kind: Literal["file", "frames", "array"]
+    fps: float | None = None
+    _: KW_ONLY
+    url: str = ""
+    fault: str = ""
+    levels: tuple[float, float] | None = None
+
+    @property
+    def timeless(self) -> bool:
+        """Whether its frames have no time stamps: images of a folder, pages of a TIFF, and raw streams."""
+        suffixes = (*RAW_SUFFIXES, *STACK_SUFFIXES)
+        return self.kind == "frames" or (self.kind == "file" and self.path.suffix.lower() in suffixes)
+
+    @property
+    def where(self) -> str:
+        """Path or URL, for people and files."""
+        return self.url or str(self.path)
+
+    def refuse_fault(self) -> None:
+        """Where there is a fault, say so before anything is opened.
+
+        Raises:
+            VideoError: there is one.
+        """
+        if self.fault:
+            raise VideoError(f"{self.path}: {self.fault}")
 
     @property
     def size(self) -> int:
         """A rough size for sorting: bytes of the file or of the folder's entry, or number of values of an array."""
-        return self.path.stat().st_size
+        if self.url:
+            return url_size(self.url)
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class ArrayVideo(VideoSource):
     """A video whose frames are an array in memory.
 
@@ -73,160 +121,57 @@ class ArrayVideo(VideoSource):
             object.__setattr__(self, field, value)
 
 
-Videos = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
-"""Videos as arguments: a path, a pattern such as "videos/*.mp4", an `ArrayVideo`, or a list of these."""
-
-
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key for natural order: "frame2" comes before "frame10", digits before letters, and case is ignored."""
-    parts = re.split(r"(\d+)", text.casefold())
-    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
-
-
 def frame_files(folder: Path) -> list[Path]:
-    """The frames of a frame folder: the images directly in `folder`, in natural order."""
-    return [path for path in _entries(folder) if _is_image(path)]
+    """The frames of a frame folder, in the order of `oddframe.video.order`; see `ordered_frames`."""
+    return ordered_frames(folder)[0]
 
 
-def find_videos(videos: Videos) -> list[VideoSource]:
-    """The videos that a path, a pattern such as "videos/*.mp4", or a list of them names, each once.
+def ordered_frames(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """The images directly in a folder in the order of `oddframe.video.order`, and notes on that order.
 
-    Args:
-        videos: of a path: a video file; a folder, searched recursively for video files and frame folders; a frame
-            folder; or a CSV whose column `video` (or `path`) names any of these, relative to the CSV. A folder with
-            images and without video files is a frame folder and is not searched further; a lone image beside subfolders
-            with videos is taken for a preview and ignored, and so are images beside video files. Hidden files are
-            ignored.
-
-    Returns:
-        The videos of a folder in natural order. Sources are named by their stem or, in nested folders, by their POSIX
-        path below the given one without suffix; where two would share a name they keep their suffixes.
+    A link to an image that is not there is among them: the frames after it keep their numbers.
 
     Raises:
-        InputError: something does not exist or holds no video, or two videos have the same name.
+        VideoError: the folder cannot be looked into.
     """
-    given = [videos] if isinstance(videos, str | Path | VideoSource) else videos
-    found: dict[str, VideoSource] = {}
-    for source in (source for entry in given for source in _sources_of(entry)):
-        other = found.setdefault(source.name, source)
-        if other != source and "array" in (other.kind, source.kind):
-            raise InputError(f"two videos are called {source.name}; give each `ArrayVideo` a name of its own")
-        if other.path.resolve() != source.path.resolve():
-            raise InputError(
-                f"{other.path} and {source.path} would both be called {source.name}; give the folder that holds both"
-            )
-    if not found:
-        raise InputError("the list of videos is empty; give at least one video")
-    return list(found.values())
-
-
-def _sources_of(video: object) -> list[VideoSource]:
-    if isinstance(video, VideoSource):
-        return [video]
-    if not isinstance(video, str | Path):
-        raise InputError(
-            f"a video cannot be given as a {type(video).__name__}; give a path, a pattern, a list of them, or an "
-            "`oddframe.ArrayVideo` of frames"
-        )
-    path = Path(video)
-    if not path.exists() and has_magic(str(video)):
-        paths = sorted(glob(str(video), recursive=True), key=natural_key)
-        if not paths:
-            raise InputError(f"{video}: no file or folder fits this pattern")
-        return _named([source for match in paths for source in _found(Path(match))])
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    if path.is_file() and path.suffix.lower() == ".csv":
-        return _named(_listed(path))
-    return _named(_found(path), path if path.is_dir() else path.parent)
-
-
-def _found(path: Path) -> list[VideoSource]:
-    """The sources of one existing path, still without names."""
-    if path.is_file():
-        if _is_image(path):
-            raise InputError(f"{path}: a single image is not a video; give the folder that holds the frames")
-        return [VideoSource("", path, "file")]
-    found = list(_walk(path, set()))
-    if not found:
-        raise InputError(
-            f"{path}: no video found; looked for {', '.join(VIDEO_SUFFIXES)} files and for folders of "
-            f"{', '.join(FRAME_SUFFIXES)} frames"
-        )
-    return found
-
-
-def _walk(folder: Path, visited: set[str]) -> Iterator[VideoSource]:
-    """Videos and frame folders at and below `folder`. `visited` stops the search at cycles of links."""
-    real = os.path.realpath(folder)
-    if real in visited:
-        return
-    visited.add(real)
-    entries = _entries(folder)
-    videos = {entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()}
-    images = 0 if videos else sum(map(_is_image, entries))
-    if images > 1:
-        yield VideoSource("", folder, "frames")
-        return
-    below = False
-    for entry in entries:
-        if entry.is_dir():
-            for source in _walk(entry, visited):
-                below = True
-                yield source
-        elif entry in videos:
-            yield VideoSource("", entry, "file")
-    if images and not below:
-        yield VideoSource("", folder, "frames")
-
-
-def _listed(table: Path) -> list[VideoSource]:
-    """The sources that a CSV lists, in its order."""
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, skipinitialspace=True)
-            columns = rows.fieldnames or []
-            column = next((name for name in ("video", "path") if name in columns), None)
-            if column is None:
-                raise InputError(f"{table}: needs a column `video` (or `path`); it has: {', '.join(columns) or 'none'}")
-            entries = [(rows.line_num, (row[column] or "").strip()) for row in rows]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{table}: not a CSV in UTF-8 ({error.reason} at byte {error.start})") from error
-    sources: dict[Path, VideoSource] = {}
-    for line, entry in entries:
-        path = table.parent / entry
-        if not entry or not path.exists():
-            raise InputError(f"{table}, line {line}: no such video: {entry or '(empty)'}")
-        for source in _found(path):
-            if source.path in sources:
-                raise InputError(f"{table}, line {line}: {entry} is listed twice")
-            sources[source.path] = source
-    if not sources:
-        raise InputError(f"{table}: lists no video")
-    return list(sources.values())
+        names = [path.name for path in folder.iterdir() if not path.name.startswith(".") and is_image(path)]
+    except OSError as error:
+        raise VideoError(f"{folder}: the folder cannot be looked into ({error.strerror})") from error
+    order = in_order(names)
+    return [folder / name for name in order.names], order.notes
 
 
-def _named(sources: Sequence[VideoSource], root: Path | None = None) -> list[VideoSource]:
-    """The same sources with names relative to `root`, by default the folder that all of them share."""
-    absolute = [Path(os.path.abspath(source.path)) for source in sources]
-    base = Path(os.path.abspath(root) if root else os.path.commonpath([path.parent for path in absolute]))
-    full = [path.relative_to(base).as_posix() if path != base else path.name for path in absolute]
-    short = [
-        name.removesuffix(source.path.suffix) if source.kind == "file" else name
-        for name, source in zip(full, sources, strict=True)
-    ]
-    count = Counter(short)
-    names = [brief if count[brief] == 1 else whole for brief, whole in zip(short, full, strict=True)]
-    return [VideoSource(name, source.path, source.kind) for name, source in zip(names, sources, strict=True)]
+def is_image(path: Path) -> bool:
+    """Whether a path is named like a frame and is no folder."""
+    return path.suffix.lower() in FRAME_SUFFIXES and not path.is_dir()
 
 
-def _entries(folder: Path) -> list[Path]:
-    try:
-        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    except PermissionError as error:
-        raise InputError(f"{folder}: no permission to look into this folder") from error
-    return sorted(paths, key=lambda path: natural_key(path.name))
+def refuse_name(folder: Path, source: VideoSource, suffixes: Sequence[str] = (".npz", ".csv")) -> None:
+    """See that what is made of a video can be written under its name, as NAME.npz and NAME.csv.
+
+    Args:
+        folder: the folder to write to; made if missing, for its file system has the say.
+        suffixes: of the files.
+
+    Raises:
+        VideoError: the name is too long; or what is made of other videos takes its place, as that of a folder x.csv/
+            beside x.mp4.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if too_long(folder, f"{source.name}{max(suffixes, key=len)}"):
+        raise VideoError(f"{source.path}: its name is too long for files of that name in {folder}; rename it")
+    for path in (folder / f"{source.name}{suffix}" for suffix in suffixes):
+        above = [one for one in path.parents if folder in one.parents and os.path.lexists(one) and not one.is_dir()]
+        for taken in (*above, *([path] if path.is_dir() else [])):
+            raise VideoError(f"{source.path}: {taken} of another video has the name that this one needs; rename one")
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in FRAME_SUFFIXES and path.is_file()
+def largest_first(sources: Sequence[VideoSource]) -> list[VideoSource]:
+    """Videos in an order that is the same on every machine, and leaves no large one for the end."""
+    return sorted(sources, key=lambda source: (-source.size, source.name))
+
+
+def with_levels(sources: Sequence[VideoSource], levels: tuple[float, float] | None) -> list[VideoSource]:
+    """The same videos, read at these levels (see `VideoSource`). Arrays in memory stay as they are."""
+    return [source if source.kind == "array" else replace(source, levels=levels) for source in sources]

@@ -16,7 +16,7 @@ import numpy as np
 
 from oddframe.benchmark.memory import peak_memory
 from oddframe.datasets.windows import Chunk, stream_chunks
-from oddframe.errors import InputError
+from oddframe.errors import InputError, VideoError
 from oddframe.runtime.runtime import Runtime, RuntimeOptions
 from oddframe.scoring.choose_runtime import choose_runtime
 from oddframe.scoring.combine import unusual
@@ -24,9 +24,10 @@ from oddframe.scoring.events import EventFinder
 from oddframe.scoring.open_scorer import open_runtime
 from oddframe.scoring.stream import ComponentStream, Piece, PostProcessor, ScoreAssembler, score_frames
 from oddframe.types import ChunkErrors, VideoInfo
-from oddframe.video.decode import VideoReader
-from oddframe.video.sources import VideoSource
+from oddframe.video.decode import VideoReader, probe
+from oddframe.video.sources import VideoSource, with_levels
 from oddframe.workflow.run import Run
+from oddframe.workflow.scores import Skipped
 
 FPS = 25.0  # of cameras, where the video does not say
 LIVE_FRAMES = 200  # at most, for latencies
@@ -57,10 +58,11 @@ class BenchResult:
         forward: the network alone, on windows already decoded.
         post: what follows the network alone: map filter, combination, smoothing, events.
         arithmetic_floor: frames/s at which this machine's matrix products could do the network's arithmetic: the second
-            floor; None where torch, which measures it, is not installed.
+            floor; None where torch, which measures it, is not installed, or the arithmetic was not counted.
         shares: part of the time each stage takes of the work of one frame (the stages overlap: end to end takes less
             than their sum).
-        gflop: 10^9 floating-point operations per frame, two per multiply-add.
+        gflop: 10^9 floating-point operations per frame, two per multiply-add; None where they are not counted, as those
+            of a detector that runs no network in torch.
         matrix_gflops: 10^9 operations per second in a large matrix product at the same precision, or None.
         latency: of single frames.
         look_ahead: frames that must arrive after a frame before its components are final.
@@ -81,7 +83,7 @@ class BenchResult:
     post: float
     arithmetic_floor: float | None
     shares: dict[str, float]
-    gflop: float
+    gflop: float | None
     matrix_gflops: float | None
     latency: Latency
     look_ahead: int
@@ -97,6 +99,26 @@ class BenchResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**asdict(self), "cameras": self.cameras}
+
+
+def readable(sources: Sequence[VideoSource]) -> tuple[list[VideoSource], list[Skipped]]:
+    """The videos that can be opened, and the others with the reason.
+
+    Raises:
+        InputError: not one can be opened.
+    """
+    usable, skipped = list[VideoSource](), list[Skipped]()
+    for source in sources:
+        try:
+            probe(source)
+            usable.append(source)
+        except VideoError as error:
+            skipped.append((source, str(error)))
+    if not usable:
+        first = skipped[0][1]
+        many = f"not one of {len(skipped)} videos can be read; first: {first}"
+        raise InputError(first if len(skipped) == 1 else many)
+    return usable, skipped
 
 
 def bench(
@@ -117,6 +139,7 @@ def bench(
     """
     if frames < 1 or rounds < 1:
         raise InputError(f"frames and rounds must be at least 1, not {frames} and {rounds}")
+    sources = with_levels(sources, run.bundle.data.levels)
     options = choose_runtime(run.bundle, options, sources, run.rule) if options.runtime == "auto" else options
     signature, runtime = run.signature, open_runtime(run.bundle, options)
     batch, window, ending = options.batch or runtime.batch, signature.window, _Ending(run)
@@ -144,7 +167,7 @@ def bench(
 
     def forward() -> list[list[ChunkErrors]]:
         # Scores come back to the host: nothing is left to wait for.
-        return [[runtime.score(chunk) for chunk in chunks] for _, chunks in videos]
+        return [[runtime.follow(chunk) for chunk in chunks] for _, chunks in videos]
 
     errors = forward()
 
@@ -179,7 +202,7 @@ def bench(
         decode=count / seconds["decode"],
         forward=count / seconds["forward"],
         post=count / seconds["post"],
-        arithmetic_floor=None if rate is None else rate / gflop if gflop else inf,
+        arithmetic_floor=rate / gflop if rate and gflop else None,
         shares={name: seconds[name] / work for name in ("decode", "forward", "post")},
         gflop=gflop,
         matrix_gflops=rate,
@@ -227,12 +250,8 @@ class _Ending:
 def _pieces(post: PostProcessor, chunks: Sequence[Chunk], errors: Sequence[ChunkErrors]) -> Iterator[Piece]:
     """The pieces of a video whose chunks the network has scored."""
     for chunk, found in zip(chunks, errors, strict=True):
-        piece = post.push(chunk, found)
-        if len(piece.index):
-            yield piece
-    last = post.flush()
-    if last is not None:
-        yield last
+        yield from post.push(chunk, found)
+    yield from post.flush()
 
 
 def _latency(runtime: Runtime, ending: _Ending, reader: VideoReader, frames: int) -> Latency:
@@ -255,13 +274,14 @@ def _latency(runtime: Runtime, ending: _Ending, reader: VideoReader, frames: int
     return Latency(float(p50), float(p95), float(p99))
 
 
-def _arithmetic(run: Run, runtime: Runtime) -> tuple[float, float | None]:
-    """10^9 operations per frame, and per second in matrix products; None without torch."""
+def _arithmetic(run: Run, runtime: Runtime) -> tuple[float | None, float | None]:
+    """10^9 operations per frame, None if not counted, and per second in matrix products, None without torch."""
+    gflop = run.bundle.gflop or None
     if importlib.util.find_spec("torch") is None:
-        return run.bundle.gflop, None
+        return gflop, None
     from oddframe.runtime.cost import matrix_rate
 
-    return run.bundle.gflop, matrix_rate(runtime.where, runtime.precision) / 1e9
+    return gflop, matrix_rate(runtime.where, runtime.precision) / 1e9
 
 
 def _drain(items: Iterable[Any]) -> None:

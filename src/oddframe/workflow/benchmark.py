@@ -2,7 +2,7 @@
 
     OUT/runs/DATA/SYSTEM-seedN-KEY/         a bundle; its trained.json says that it is finished, and what it took
     OUT/runs/.../test-KEY/scores/           score files of the test set; scored.json beside them says the same of them
-    OUT/baselines/DATA/NAME-KEY/scores/     those of a baseline
+    OUT/baselines/DATA-KEY/baseline/        those of the baselines
     OUT/table.md, table.csv, table.json, plots/
 
 KEY is a hash of what the work depends on, so that nothing is reused that another recipe, seed or video made. The
@@ -24,37 +24,50 @@ import numpy as np
 
 from oddframe.atomic import write_text
 from oddframe.benchmark.memory import Peak, peak_memory
-from oddframe.benchmark.plan import BASELINES, DataPart, Plan, load_plan
+from oddframe.benchmark.plan import CONSTANT, DataPart, Plan, load_plan
 from oddframe.benchmark.table import Cost, Table, TableFigure
 from oddframe.bundle import CALIBRATION
 from oddframe.datasets.labelled import LabelledSet, LabelledVideo
 from oddframe.datasets.readers import open_labelled
 from oddframe.errors import InputError, VideoError
+from oddframe.evaluation.baselines import combination_of
 from oddframe.evaluation.protocol import Protocol, curves, evaluate
-from oddframe.evaluation.protocols import get_protocol
-from oddframe.models.detector import Detector
-from oddframe.models.frame_difference import FrameDifference
-from oddframe.models.optical_flow import OpticalFlow
+from oddframe.evaluation.protocols import get_protocol, known_data
+from oddframe.locks import holding
 from oddframe.models.registry import create
 from oddframe.progress import ProgressCall
+from oddframe.reading.guard import reading
+from oddframe.reading.records import read_object
+from oddframe.reading.tables import read_text
 from oddframe.recipes import Recipe
-from oddframe.report.plots import plot_rocs, plot_timeline
+from oddframe.report.plots import operating_point, plot_rocs, plot_timeline
+from oddframe.report.units import ThresholdUnits
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import ScoreRule
-from oddframe.scoring.files import save_scores
 from oddframe.scoring.origin import Origin, stored_scores
-from oddframe.settings import Smoothing, TrainingOptions
+from oddframe.settings import TrainingOptions, TrainingPlan
+from oddframe.training.loop import check_options
 from oddframe.types import Combination, FrameScores, VideoInfo, Window
 from oddframe.video.cache import cache_key
-from oddframe.video.sources import VideoSource, find_videos
-from oddframe.workflow.evaluate import choose_protocols, ground_truth_notes, unlearnt_scores
+from oddframe.video.search import find_videos
+from oddframe.video.sources import VideoSource
+from oddframe.workflow.baselines import (
+    BASELINE_SMOOTHING,
+    measure_baselines,
+    normal_background,
+    save_baselines,
+    stored_baselines,
+)
+from oddframe.workflow.evaluate import choose_protocols, ground_truth_notes
 from oddframe.workflow.fit import fit
 from oddframe.workflow.outputs import OutputOptions
 from oddframe.workflow.run import Run, load_run
 
 TRAINED, SCORED = "trained.json", "scored.json"
 FILES = OutputOptions(pages=False)
+SEVERAL_CAMERAS = ("shanghaitech", "ubnormal")  # the median of their training video is the background of no camera
+SHARED = Window((0,), (1, 1))  # the same for all systems
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,17 @@ def benchmark(
         InputError: a wrong plan, data that cannot be used, or a test video that cannot be scored.
         RecipeError: a recipe that does not exist, or is wrong.
     """
-    out = Path(out)
     plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    check_systems(plan)
+    check_options(TrainingPlan(), TrainingOptions(device=device.partition(":")[0], workers=workers))
+    with holding(out):
+        return _carry_out(plan, Path(out), device, workers, progress, train_progress)
+
+
+def _carry_out(
+    plan: Plan, out: Path, device: str, workers: int, progress: ProgressCall | None, train_progress: bool
+) -> Table:
+    """`benchmark`, with a folder that nobody else writes into."""
     opened = {name: (open_labelled(part.test), find_videos(part.train)) for name, part in plan.data.items()}
     figures: list[TableFigure] = []
     costs: list[Cost] = []
@@ -110,7 +132,7 @@ def benchmark(
                 test = run / f"test-{_videos_key(labelled)}"
                 scored.append(ScoredTestSet(system, seed, *_score(run, test, labelled, device, progress), run))
                 costs.append(_cost(data, scored[-1], _read(run / TRAINED), _read(test / SCORED)))
-        scored += _baselines(out / "baselines", data, labelled, costs)
+        scored += _baselines(out / "baselines", data, labelled, plan.data[data].train, costs, progress)
         found, used = _evaluate(plan, data, labelled, scored)
         if not used:
             raise InputError(f"{data}: no system has the components of {' or '.join(plan.protocols)}")
@@ -129,9 +151,8 @@ def _train(
 ) -> None:
     """Train a run, or go on with it, unless it is finished."""
     if not (out / TRAINED).is_file():
-        accelerator = device.partition(":")[0]
         with peak_memory() as peak:
-            training = TrainingOptions(workers=workers, accelerator=accelerator, resume=True, progress=progress)
+            training = TrainingOptions(workers=workers, device=device.partition(":")[0], resume=True, progress=progress)
             run = fit(data.train, recipe=recipe, out=out, training=training)
         spent = run.history.get("seconds", {})
         seconds = sum(sum(parts.values()) for parts in spent.values())
@@ -167,30 +188,28 @@ def _score(
     return stored_scores(folder / "scores")
 
 
-def _baselines(root: Path, data: str, labelled: LabelledSet, costs: list[Cost]) -> Iterator[ScoredTestSet]:
-    """What every table has: what says the same of all frames, and what only looks at how much moves."""
-    smoothing = Smoothing()  # what recipes have that say nothing else
-    rule = ScoreRule(Combination({"constant": 1.0}), smoothing)
-    yield ScoredTestSet(
-        BASELINES[0], None, Origin(BASELINES[0], "", rule), [_constant(video) for video in labelled.videos]
-    )
-    detectors: tuple[Detector, ...] = (FrameDifference(), OpticalFlow())
-    for name, detector in zip(BASELINES[1:], detectors, strict=True):
-        folder = root / data / f"{name}-{_videos_key(labelled)}"
-        if not (folder / SCORED).is_file():
-            rule = ScoreRule(detector.combination, smoothing)
-            with peak_memory() as peak:
-                start = time.perf_counter()
-                scores = unlearnt_scores(detector, labelled, rule)
-                seconds = time.perf_counter() - start
-            for one in scores:
-                save_scores(one, folder / "scores")
-            Origin(name, "", rule).save(folder / "scores")
-            frames = sum(len(one.frame) for one in scores)
-            _note(folder / SCORED, peak, frames_per_second=frames / seconds)
-        scored = ScoredTestSet(name, None, *stored_scores(folder / "scores"))
-        costs.append(_cost(data, scored, {}, _read(folder / SCORED)))
-        yield scored
+def _baselines(
+    root: Path, data: str, labelled: LabelledSet, train: str, costs: list[Cost], progress: ProgressCall | None
+) -> Iterator[ScoredTestSet]:
+    """What every table has: what says the same of all frames, and what learns nothing or next to nothing."""
+    rule = ScoreRule(Combination({CONSTANT: 1.0}), BASELINE_SMOOTHING)
+    yield ScoredTestSet(CONSTANT, None, Origin(CONSTANT, "", rule), [_constant(video) for video in labelled.videos])
+    several = known_data(labelled.name) in SEVERAL_CAMERAS
+    background = "running" if several else _hash([_video_key(source, SHARED) for source in find_videos(train)])
+    folder = root / f"{data}-{_videos_key(labelled)}-{background}"
+    scores = stored_baselines(folder, labelled) if (folder / SCORED).is_file() else ()
+    if not scores:
+        with peak_memory() as peak:
+            start = time.perf_counter()
+            scores = measure_baselines(labelled, None if several else normal_background(train), progress)
+            seconds = time.perf_counter() - start
+        save_baselines(scores, folder)
+        _note(folder / SCORED, peak, frames_per_second=sum(len(one.frame) for one in scores) / seconds)
+    for name in scores[0].components:
+        rule = ScoreRule(combination_of(name), BASELINE_SMOOTHING)
+        yield ScoredTestSet(name, None, Origin(name, "", rule), scores)
+    # One decoding serves all of them, and what each of them takes is not known.
+    costs.append(_cost(data, ScoredTestSet("baselines", None, Origin("", "", rule), ()), {}, _read(folder / SCORED)))
 
 
 def _constant(video: LabelledVideo) -> FrameScores:
@@ -231,6 +250,24 @@ def _protocols(plan: Plan, one: ScoredTestSet, data: str) -> list[Protocol]:
     return [protocol for protocol in chosen if _fits(protocol, one)]
 
 
+def check_systems(plan: Plan) -> None:
+    """See to it, before anything is trained, that every system can be, and that some protocol applies to one of them.
+
+    Raises:
+        InputError: no system has the components that the protocols ask for.
+        RecipeError: a system cannot be made with these options, or is fitted to one camera.
+    """
+    recipes = [plan.recipe(system, plan.seeds[0]) for system in plan.systems]
+    made = {one.model: create(one.model, one.preset, **one.options).one_class("a benchmark") for one in recipes}
+    for protocol in map(get_protocol, plan.protocols):
+        needed = set(protocol.combination.weights) if protocol.combination else set()
+        for model, detector in made.items():
+            if protocol.system in (None, model) and detector.signature.reported.keys() >= needed:
+                return
+    if plan.protocols:
+        raise InputError(f"no system of the plan has the components of {' or '.join(plan.protocols)}")
+
+
 def _fits(protocol: Protocol, one: ScoredTestSet) -> bool:
     """Whether a protocol is for a system's scores, and they have what it asks for."""
     needed = set(protocol.combination.weights) if protocol.combination else set()
@@ -243,9 +280,13 @@ def _of_data(protocols: Sequence[Protocol], plan: Plan) -> list[Protocol]:
 
 
 def _plot(folder: Path, data: str, labelled: LabelledSet, scored: Sequence[ScoredTestSet], protocol: Protocol) -> None:
-    """ROC curves of all under one protocol, and each system's score over the most telling video, of the first seed."""
+    """ROC curves of all under one protocol, and each system's score over the most telling video, of the first seed.
+
+    The threshold of a system belongs to its own score, so its false and true positive rate are measured on that one,
+    and lie beside the curve where the protocol makes another score of the components.
+    """
     labels = {video.source.name: video.labels for video in labelled.videos}
-    rocs = {}
+    rocs, points = {}, {}
     first = {one.name: one for one in reversed(scored)}
     for one in [one for one in scored if first[one.name] is one]:
         if one.folder is not None and not _fits(protocol, one):
@@ -257,11 +298,16 @@ def _plot(folder: Path, data: str, labelled: LabelledSet, scored: Sequence[Score
             rocs[one.name] = (truth, score)
         if one.folder is not None:
             shown = max(one.scores, key=lambda scores: _telling(labels[scores.video]))
-            stored = (one.folder / CALIBRATION).read_text(encoding="utf-8")
-            threshold = Calibration.from_json(stored).threshold
-            plot_timeline(folder / f"{one.name}-score.png", shown, threshold, (), labels[shown.video])
+            stored = one.folder / CALIBRATION
+            calibration = Calibration.from_json(read_text(stored), stored)
+            units = ThresholdUnits.of(calibration)
+            plot_timeline(folder / f"{one.name}-score.png", shown, units, (), labels[shown.video])
+            known = [(np.asarray(labels[video.video])[video.frame], video.score) for video in one.scores]
+            truth, score = (np.concatenate(column) for column in zip(*known, strict=True))
+            if one.name in rocs and len(np.unique(truth)) == 2:
+                points[one.name] = operating_point(truth, score, calibration.threshold)
     if rocs:
-        plot_rocs(folder / "roc.png", rocs, f"{data}, {protocol.name}")
+        plot_rocs(folder / "roc.png", rocs, f"{data}, {protocol.name}", points)
 
 
 def _telling(labels: Any) -> int:
@@ -277,8 +323,7 @@ def _key(recipe: Recipe, training: Sequence[VideoSource]) -> str:
 
 
 def _videos_key(labelled: LabelledSet) -> str:
-    window = Window((0,), (1, 1))  # the same for all systems
-    return _hash([_video_key(video.source, window) for video in labelled.videos])
+    return _hash([_video_key(video.source, SHARED) for video in labelled.videos])
 
 
 def _video_key(source: VideoSource, window: Window) -> str:
@@ -305,5 +350,6 @@ def _note(path: Path, peak: Peak, **more: Any) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    with reading(path, "not a record of this benchmark", "remove it, and run the benchmark again"):
+        found: dict[str, Any] = read_object(path.read_text(encoding="utf-8"))
+        return found

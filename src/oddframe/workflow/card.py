@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from oddframe.atomic import write_text
 from oddframe.bundle import CARD, Bundle
 from oddframe.models.registry import entry
 from oddframe.scoring.calibrate import Calibration
-from oddframe.workflow.self_check import TESTS
+from oddframe.workflow.self_check import SCORE, TESTS
 
 
 def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
     """Write the bundle's CARD.md."""
+    write_text(bundle.path / CARD, card_text(bundle, calibration))
+
+
+def card_text(bundle: Bundle, calibration: Calibration | None) -> str:
+    """The text of a bundle's CARD.md."""
     about, recipe, detector = entry(bundle.recipe.model), bundle.recipe, bundle.detector
     lines = [
         f"# {about.title}",
@@ -27,12 +34,14 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         "",
         *_training(bundle),
         *_adaptation(bundle),
+        *_teaching(bundle),
         "",
         "## Threshold",
         "",
         *_threshold(calibration),
         "",
         *_self_check(bundle),
+        *_notes(bundle),
         "## Limits",
         "",
         "It knows only what the training video shows as normal. The threshold holds for that camera, time of day and",
@@ -43,7 +52,13 @@ def write_card(bundle: Bundle, calibration: Calibration | None) -> None:
         lines += [f"- {figure.data}: {figure.auc:g} ({figure.origin})" for figure in about.figures]
     if about.citation:
         lines += ["", "## Citation", "", about.citation]
-    write_text(bundle.path / CARD, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def with_threshold(card: str, calibration: Calibration) -> str:
+    """The text of a card with another section on the threshold; an exported detector has the card of its bundle."""
+    section = "\n".join(["## Threshold", "", *_threshold(calibration), ""])
+    return re.sub(r"^## Threshold\n.*?(?=^## |\Z)", lambda _: section + "\n", card, flags=re.DOTALL | re.MULTILINE)
 
 
 def _training(bundle: Bundle) -> list[str]:
@@ -60,6 +75,8 @@ def _training(bundle: Bundle) -> list[str]:
             f"Features: {read}.",
         ]
     rate = f" at {data.frame_rate:.4g} frames/s" if data.frame_rate else ""
+    if data.assumed_rate:
+        rate += f" without time stamps, for which {data.assumed_rate:g} frames/s were assumed"
     return [
         f"{len(data.videos)} videos, {sum(video.frames or 0 for video in data.videos):,} frames{rate}, of which "
         f"{data.heldout_seconds:.0f} s held out; {minutes:.1f} minutes of training, seed {seed}.",
@@ -67,15 +84,22 @@ def _training(bundle: Bundle) -> list[str]:
     ]
 
 
+def _notes(bundle: Bundle) -> list[str]:
+    if not bundle.data.notes:
+        return []
+    return ["## What speaks against it", "", *(f"- {note}" for note in bundle.data.notes), ""]
+
+
 def _self_check(bundle: Bundle) -> list[str]:
     auc = bundle.history.get("self_check")
     if not auc:
         return []
+    weights = bundle.recipe.scoring.weights or bundle.detector.combination.weights
     table = [
         "| component | " + " | ".join(TESTS.values()) + " | weight |", "|---|" + "---|" * (len(TESTS) + 1),
         *(
             f"| {name} | " + " | ".join(f"{row[test]:.2f}" if test in row else "-" for test in TESTS)
-            + f" | {(bundle.recipe.scoring.weights or {}).get(name, 0):.2f} |"
+            + (" | |" if name == SCORE else f" | {weights.get(name, 0):.2f} |")
             for name, row in auc.items()
         ),
     ]  # fmt: skip
@@ -94,10 +118,21 @@ def _adaptation(bundle: Bundle) -> list[str]:
     return ["", f"Adapted from bundle {origin.bundle} to the windows of `{origin.video}` at frames {seen}."]
 
 
+def _teaching(bundle: Bundle) -> list[str]:
+    taught = bundle.data.taught
+    if taught is None:
+        return []
+    lines = [
+        "", "## Learned from marks", "",
+        f"Made from bundle {taught.parent} and the marks of people: {taught.normal} events marked as normal and "
+        f"{taught.abnormal} as abnormal.", "",
+    ]  # fmt: skip
+    return lines + [f"- {step['name']}: {step['did']}." for step in bundle.history.get("learned", {}).get("steps", ())]
+
+
 def _threshold(calibration: Calibration | None) -> list[str]:
     if calibration is None:
         return ["None yet: `oddframe calibrate` finds one on normal video."]
     c = calibration
-    asked = f"the {c.quantile:g} quantile" if c.quantile is not None else f"at most {c.rate:.3g} alarms per hour"
-    text = f"{c.threshold:.6g} (low {c.low:.6g}), {asked} of held-out video; {c.sentence()}."
+    text = f"{c.threshold:.6g} (low {c.low:.6g}). It promises {c.sentence()}."
     return [text, *([c.note + "."] if c.note else [])]

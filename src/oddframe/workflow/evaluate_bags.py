@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from oddframe.datasets.weak import Rule, labels, open_weak
 from oddframe.errors import InputError
 from oddframe.evaluation.bootstrap import ConfidenceInterval, bootstrap_micro_auc
-from oddframe.evaluation.weak import WeakResult, evaluate_weak, reference_rows
+from oddframe.evaluation.weak import WeakResult, are_frames_known, evaluate_weak, reference_rows
 from oddframe.features.collection import Collection
 from oddframe.models.bag_detector import BagDetector
 from oddframe.progress import ProgressCall
 from oddframe.scoring.bags import torch_network
 from oddframe.scoring.features import score_bag
+from oddframe.workflow.notes import learned_notes
 from oddframe.workflow.run import Run
 
 BLOCK = 300  # frames, of the bootstrap of a single video: ten seconds at the usual rate, which a list does not say
@@ -85,6 +86,7 @@ def evaluate_bags(
         )
     if not with_features:
         raise InputError(f"{data}: there are features of not one of its {len(weak.test)} test videos")
+    are_frames_known(with_features)  # annotation of some anomalous videos only is refused before anything is scored
     network, longest = torch_network(detector), run.bundle.recipe.scoring.segment_seconds
     curves: dict[str, dict[str, NDArray[np.float64]]] = {}
     for done, video in enumerate(with_features, 1):
@@ -98,7 +100,8 @@ def evaluate_bags(
     lengths = {name: len(values) for name, values in next(iter(curves.values())).items()}
     rows |= reference_rows(lengths, weak.test, rule, leave_out=leave_out)
     first = next(iter(rows.values()))
-    notes = [*weak.notes, *first.notes]
+    keys = {video.name: collection.content_key(video.name, backbones) for video in with_features}
+    notes = [*weak.notes, *first.notes, *learned_notes(run.bundle.data, keys)]
     if weak.published is not None and not first.left_out and first.positives is not None:
         notes += filter(None, [weak.published.compare_frames(first.frames, first.positives)])
     intervals = {}

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from oddframe.atomic import new_folder
 from oddframe.bundle import CALIBRATION, CARD, EXTRACTORS, Bundle
+from oddframe.datasets.labelled import LabelledSet
 from oddframe.datasets.readers import open_labelled
 from oddframe.errors import BundleError, InputError, VideoError
 from oddframe.evaluation.protocol import evaluate
 from oddframe.evaluation.protocols import get_protocol
+from oddframe.extras import imported
 from oddframe.features.catalogue import load_extractor
 from oddframe.features.export import onnx_twin
 from oddframe.models.registry import entry
@@ -30,8 +32,10 @@ from oddframe.runtime.sessions import Target, write_openvino
 from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.agreement import Take, agreement, run, take_chunks
 from oddframe.scoring.heldout_store import HELDOUT
+from oddframe.scoring.sentinel_reference import NAME as SENTINEL
 from oddframe.street import render_world
-from oddframe.video.sources import Videos, VideoSource, find_videos
+from oddframe.video.search import Videos, find_videos
+from oddframe.video.sources import VideoSource, with_levels
 from oddframe.workflow.run import Run
 
 VIDEOS, FRAMES = 4, 24  # compared: so many videos, and of a one-class detector so many frames of each
@@ -83,16 +87,19 @@ def export(
         raise InputError("int8 takes its ranges from normal video that the run was not trained on: --video PATH")
     if data is not None and bags:
         raise InputError(f"{bundle.path}: --data is for one-class detectors")
-    with _beside(out) as folder, tempfile.TemporaryDirectory() as scratch:
+    labelled = None if data is None else _with_both_classes(data)
+    for library in ("onnx", "onnxscript", "openvino" if to == "openvino" else "onnxruntime"):
+        imported(library, "export")
+    with new_folder(out) as folder, tempfile.TemporaryDirectory(dir=folder) as scratch:
         sources = _street(Path(scratch)) if videos is None else videos
-        found = find_videos(sources)
-        for name in (CALIBRATION, HELDOUT, CARD):
+        found = with_levels(find_videos(sources), bundle.data.levels)
+        for name in (CALIBRATION, HELDOUT, CARD, SENTINEL):
             if (bundle.path / name).is_file():
                 shutil.copy(bundle.path / name, folder / name)
         convert = _convert_bags if bags else _convert_windows
         made, parity = convert(trained, to, precision, found, folder, Path(scratch))
-        if data is not None and parity.finite:
-            parity = replace(parity, auc=_aucs(trained, Run(made), data))
+        if labelled is not None and parity.finite:
+            parity = replace(parity, auc=_aucs(trained, Run(made), labelled))
         fault = parity.fault(precision)
         if fault is not None and not (allow and parity.finite):
             way_out = "; --allow keeps it all the same" if parity.finite else ""
@@ -165,21 +172,6 @@ def _identity(bundle: Bundle, to: Target, precision: Precision) -> str:
     return f"{bundle.id}-{to}-{precision}"
 
 
-@contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """A new folder that becomes `out` when the block ends without an exception, and is gone otherwise."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield folder
-        if out.is_dir():
-            out.rmdir()
-        folder.chmod(0o755)
-        folder.rename(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _street(folder: Path) -> Path:
     render_world(folder / "street", videos=VIDEOS, test_videos=0, seconds=4)
     return folder / "street" / "training" / "videos"
@@ -202,9 +194,21 @@ def _takes(reference: TorchRuntime, sources: Sequence[VideoSource], videos: int,
     return found
 
 
-def _aucs(trained: Run, exported: Run, data: str) -> tuple[float, float]:
+def _with_both_classes(data: str) -> LabelledSet:
+    """The test set NAME:PATH.
+
+    Raises:
+        InputError: it cannot be used, or all of its frames are of one class.
+    """
+    labelled = open_labelled(data)
+    if labelled.positives in (0, labelled.frames):
+        raise InputError(f"{data}: {labelled.notes[-1]}; leave --data out, or give a test set with both")
+    return labelled
+
+
+def _aucs(trained: Run, exported: Run, labelled: LabelledSet) -> tuple[float, float]:
     """Micro AUC of the bundle and of what was exported of it, under protocol `honest`."""
-    labelled, rule = open_labelled(data), trained.rule
+    rule = trained.rule
     labels = {video.source.name: video.labels for video in labelled.videos}
     sources = [video.source for video in labelled.videos]
     found = []

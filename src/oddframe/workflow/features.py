@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,15 @@ from oddframe.features.extractor import Extractor
 from oddframe.features.snippets import SnippetSampling
 from oddframe.features.store import FeatureStore, Opening, create_store, open_store
 from oddframe.features.workers import Made, extract_beside, extract_here
+from oddframe.locks import holding
 from oddframe.progress import progress_bars
-from oddframe.video.sources import Videos, VideoSource, find_videos
+from oddframe.runners.local import LocalRunner
+from oddframe.runners.runner import Runner
+from oddframe.video.search import Videos, find_videos
+from oddframe.video.sources import VideoSource, largest_first
+from oddframe.workflow.notes import unkeyed_note
 from oddframe.workflow.scores import Skipped
+from oddframe.workflow.space import require_room_for_features
 
 GPU_BATCH = 64
 MOST_WORKERS = 4
@@ -34,6 +41,7 @@ class Extraction:
         kept: names of those that the store already had.
         skipped: videos that could not be used, and why.
         damage: name -> what was wrong in videos that were extracted as far as they can be decoded.
+        notes: what the user should know, each a sentence.
         frames: that were decoded.
         wall: seconds, from the first video to the last.
         seconds: where the time of the processes went, added up.
@@ -45,6 +53,7 @@ class Extraction:
     kept: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     damage: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
     frames: int
     wall: float
     seconds: Seconds
@@ -69,15 +78,26 @@ class ExtractOptions:
     Attributes:
         crops, frames_per_snippet: see `SnippetSampling.of`.
         device: "auto" (CUDA where there is one and the extractor can use it), or any torch device name.
-        workers: processes, which share the cores; None takes up to four on the CPU, and one on another device.
+        workers: processes, which share the cores, or another runner (see `oddframe.runners`); None takes up to four
+            processes on the CPU, and one on another device.
         batch: snippets per forward pass, of one process; one with ten crops counts as ten.
+
+    Raises:
+        InputError: a value out of its range.
     """
 
     crops: int = 1
     frames_per_snippet: int | None = None
     device: str = "auto"
-    workers: int | None = None
+    workers: int | Runner | None = None
     batch: int | None = None
+
+    def __post_init__(self) -> None:
+        SnippetSampling(1 if self.frames_per_snippet is None else self.frames_per_snippet, self.crops)
+        for name in ("workers", "batch"):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < 1:
+                raise InputError(f"{name} is {value}; it must be at least 1")
 
 
 def extract_features(
@@ -98,27 +118,33 @@ def extract_features(
         InputError: the extractor cannot be opened or used, `out` is something else, or not one video can be used.
         SpaceError: the disk is full.
     """
-    sources = find_videos(videos)
+    shared = not isinstance(options.workers, int | None) and options.workers.shared
+    with nullcontext() if shared else holding(out):
+        return _extract(opening, find_videos(videos), out, options)
+
+
+def _extract(opening: Opening, sources: Sequence[VideoSource], out: str | Path, options: ExtractOptions) -> Extraction:
+    """`extract_features`, with a folder that nobody else writes into, or only runners of other shares."""
     extractor = opening.open()
     sampling = SnippetSampling.of(extractor, options.frames_per_snippet, options.crops)
     device = _place(extractor, options.device)
     store = create_store(out, opening, extractor, sampling)
+    if not isinstance(options.workers, int | None):
+        sources = options.workers.own(largest_first(sources))
+    unkeyed = store.unkeyed(sources)
     missing, kept, skipped = _sort_out(store, sources)
-    workers = options.workers
-    if workers is None:
-        workers = min(MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
-    workers = max(1, min(workers, len(missing)))
+    require_room_for_features(Path(out), missing, store.dim)
+    runner = _runner(options.workers, device, len(missing))
     batch = options.batch or (BATCH if device == "cpu" else GPU_BATCH)
     began = time.perf_counter()
     made: dict[str, Made] = {}
     seconds = Seconds()
     with progress_bars() as tell:
-        if workers == 1:
+        if runner.workers == 1:
             answers = extract_here(store, extractor, batch, missing, tell)
         else:
             del extractor  # each process opens its own
-            threads = max(1, torch.get_num_threads() // workers)
-            answers = extract_beside(store, device, batch, missing, workers, threads, tell)
+            answers = extract_beside(store, device, batch, largest_first(missing), runner, tell)
         tell("videos", len(kept), len(sources))
         for source, answer in answers:
             if isinstance(answer, str):
@@ -127,7 +153,7 @@ def extract_features(
                 made[source.name] = answer
                 seconds.add(answer.seconds)
             tell("videos", len(kept) + len(made) + len(skipped), len(sources))
-    if not made and not kept:
+    if not made and not kept and not runner.shared:
         first = skipped[0][1]
         raise InputError(
             first if len(skipped) == 1 else f"not one of {len(skipped)} videos can be used; first: {first}"
@@ -139,13 +165,27 @@ def extract_features(
         kept=tuple(kept),
         skipped=tuple(sorted(skipped, key=lambda one: order[one[0].name])),
         damage={name: answer.damage for name, answer in made.items() if answer.damage},
+        notes=(
+            *((unkeyed_note(unkeyed, "features", "extracted"),) if unkeyed else ()),
+            *(f"{name}: {note}" for name, answer in made.items() for note in answer.notes),
+        ),
         frames=sum(answer.frames for answer in made.values()),
         wall=time.perf_counter() - began,
         seconds=seconds,
         device=device,
-        workers=workers,
+        workers=runner.workers,
         batch=batch,
     )
+
+
+def _runner(workers: int | Runner | None, device: str, videos: int) -> Runner:
+    """Who extracts this many videos."""
+    if not isinstance(workers, int | None):
+        return workers
+    if workers is None:
+        workers = min(MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
+    workers = max(1, min(workers, videos))
+    return LocalRunner(workers, max(1, torch.get_num_threads() // workers))
 
 
 def _sort_out(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from oddframe.bundle import META, SkippedVideo, TrainingData, TrainingVideo, save_bundle
-from oddframe.datasets.clips import ClipSet, split_holdout
+from oddframe.datasets.clips import ClipSet, scored_frames, split_holdout
 from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import (
     ObjectSequence,
@@ -19,29 +21,42 @@ from oddframe.datasets.sequences import (
     sequences_from_ubnormal,
     sequences_from_world,
 )
-from oddframe.errors import InputError, RecipeError
+from oddframe.errors import BundleError, InputError, RecipeError, VideoError
+from oddframe.locks import holding
 from oddframe.models.reference import read_checkpoint
 from oddframe.models.registry import create, entry
-from oddframe.progress import shown
+from oddframe.places import default_cache_root
+from oddframe.progress import say, shown
 from oddframe.recipes import Recipe, load_recipe, recipe_of
 from oddframe.runtime.torch import TorchRuntime
-from oddframe.scoring.calibrate import supported_rate
+from oddframe.scoring.calibrate import NormalAmount, check_quantile, plan_promise
 from oddframe.scoring.heldout_store import HeldOutScores
+from oddframe.scoring.sentinel_reference import ReferenceLearner, save_reference
 from oddframe.scoring.stream import collect, score_frames
-from oddframe.settings import PseudoAnomalies, ThresholdOptions, TrainingOptions
-from oddframe.training.loop import train
-from oddframe.video.cache import CachedVideo, build_cache, default_cache_root
+from oddframe.settings import PseudoAnomalies, ThresholdOptions, TrainingOptions, TrainingPlan
+from oddframe.training.loop import check_options, train
+from oddframe.training.world import world
+from oddframe.types import Window
+from oddframe.video.cache import CachedVideo, build_cache
 from oddframe.video.decode import Frame
-from oddframe.video.sources import find_videos
+from oddframe.video.levels import learn_levels, levels_note
+from oddframe.video.pauses import pace, plausible_seconds
+from oddframe.video.rate import assumption, picked, rate_to_pick, tracks
+from oddframe.video.search import Videos, search_videos
+from oddframe.video.sources import VideoSource, with_levels
 from oddframe.workflow.begin import check_out, check_recipe, note_recipe
 from oddframe.workflow.card import write_card
 from oddframe.workflow.fit_bags import fit_bags
 from oddframe.workflow.fit_fitted import fit_fitted
+from oddframe.workflow.frame_rates import most_common_rate, refuse_guesses
+from oddframe.workflow.learned import LONGEST, STRETCHES, Learned, ask, check_weights, epochs_text, rule_of
+from oddframe.workflow.notes import damage_notes, incomplete_parts, order_notes, repeated_notes
 from oddframe.workflow.run import Run
+from oddframe.workflow.standouts import glance_at, standouts, unsteady
 
 
 def fit(
-    videos: str | Path,
+    videos: Videos,
     *,
     model: str = "camera",
     recipe: str | Recipe | None = None,
@@ -53,9 +68,9 @@ def fit(
     """Learn what is normal from `videos`, find a threshold on a held-out part of them, and leave a bundle in `out`.
 
     Args:
-        videos: normal video only: a folder of videos or of frame folders, a video, or a CSV of paths. Systems that
-            learn from labelled videos (dakd, mil) take the labels here: a CSV of video,label, or NAME:PATH of a data
-            set (see `oddframe.datasets.weak.open_weak`).
+        videos: normal video only: a folder of videos or of frame folders, a video, a CSV of paths, or a list of them
+            (see `oddframe.video.sources.find_videos`). Systems that learn from labelled videos (dakd, mil) take the
+            labels here: a CSV of video,label, or NAME:PATH of a data set (see `oddframe.datasets.weak.open_weak`).
         model: the system, with its small recipe where `recipe` names none.
         recipe: a built-in recipe, a YAML file, or a `Recipe`.
         changes: `key=value` changes to a recipe given by name or file, such as "training.batch_size=8".
@@ -64,10 +79,12 @@ def fit(
         training: budget, devices, resuming, what is shown, and for labelled videos their features.
 
     Raises:
-        InputError: there is no usable video, or `out` holds another run.
+        InputError: there is no usable video, `out` holds another run, another process is writing into it, or a rate of
+            alarms is asked for and the frame rate is not known.
         RecipeError: the model, the recipe or an option is unknown, a value is impossible, or there are changes to a
             `Recipe` that is taken as it is.
         CalibrationError: the held-out video cannot support the threshold asked for; found before training starts.
+        SystemExit: this is not the first process of `torchrun` (see `oddframe.training.world`), and its part is done.
     """
     out = Path(out)
     if not isinstance(recipe, Recipe):
@@ -75,72 +92,203 @@ def fit(
     elif changes:
         raise RecipeError("changes go with a recipe's name or file; a `Recipe` is taken as it is")
     plan = replace(recipe.training, budget=training.budget or recipe.training.budget)
+    with holding(out) if world().leads else nullcontext():
+        return _fit(videos, recipe, plan, out, threshold, training)
+
+
+def _fit(
+    videos: Videos,
+    recipe: Recipe,
+    plan: TrainingPlan,
+    out: Path,
+    threshold: ThresholdOptions,
+    training: TrainingOptions,
+) -> Run:
+    """`fit` of a complete recipe, in a folder that nobody else writes into, or which the first process holds."""
     check_out(out, training.resume)
     kind = entry(recipe.model).kind
+    if kind != "fitted":
+        check_options(plan, training)
     if kind == "bags":
+        if training.ignore:
+            raise InputError(
+                f"{recipe.model} learns from features of whole pictures, and cannot leave places out; leave --ignore "
+                "out, or choose a system that learns from frames"
+            )
+        if not isinstance(videos, str | Path):
+            raise InputError(f"{recipe.model} learns from labelled videos; give a CSV of video,label or NAME:PATH")
         return fit_bags(str(videos), recipe, plan, out, threshold, training)
     if kind == "fitted" and not training.features:
         refuse_training_options(recipe.model, training)
-        with shown(training.progress) as show:
-            return fit_fitted(videos, recipe, out, threshold, training.workers, show)
+        return fit_fitted(videos, recipe, out, threshold, training)
     if training.features:
         raise InputError(
             f"{recipe.model} learns from the frames of normal video, not from features; leave --features out, or "
             "choose a system that learns from labelled videos: --model dakd"
         )
-    check_recipe(recipe, out, training.resume)
+    ignored = tuple(training.ignore)
+    check_recipe(recipe, out, training.resume, ignored)
     torch.manual_seed(plan.seed)
     detector = create(recipe.model, recipe.preset, **recipe.options).one_class("learning from frames")
+    detector.ignore(ignored)
     window = detector.window
+    check_weights(recipe, detector.signature.reported)
 
-    sources = find_videos(videos)
+    found = search_videos(videos)
+    paster = make_paster(recipe.pseudo, window.size, plan.seed, learns=bool(detector.stages()))
+    levels = learn_levels(found.sources)
+    sources = with_levels(found.sources, levels)
     with shown(training.progress) as show:
         decoded = None if show is None else partial(show, "decoding")
         cached, skipped = build_cache(sources, window, default_cache_root(), training.workers, decoded)
     if not cached:
-        raise InputError(f"{videos}: not one video can be used; the first: {skipped[0][1]}")
-    gap = window.look_ahead + window.look_back
+        raise InputError(f"{skipped[0][1]} (not one of {len(skipped)} videos can be used)")
+    paced = detector.signature.paced
+    rate, takes, cached, slower = one_rate(cached) if paced else (_common(cached), [None] * len(cached), cached, [])
+    sources_by_name = {video.source.name: video.source for video in cached}
+    incomplete = incomplete_parts(video.info for video in cached)
+    skipped = [*skipped, *slower, *((sources_by_name[name], reason) for name, reason in incomplete.items())]
+    guessed = [video for video in cached if video.info.rate == "assumed"]
+    if threshold.alarms_per_hour is not None:
+        refuse_guesses([video.source for video in guessed])
+    # A window reaches over more frames of a video from which only some are picked.
+    widest = max(_ratio(video, take) for video, take in zip(cached, takes, strict=True))
+    gap = ceil((window.look_ahead + window.look_back) * widest)
     learnt, heldout = split_holdout([len(v.frames) for v in cached], plan.holdout, gap, plan.seed)
-    seconds = sum(_seconds(video, part) for video, part in zip(cached, heldout, strict=True))
-    if threshold.quantile is None:
-        supported_rate(threshold.alarms_per_hour, seconds)
-
-    paster = make_paster(recipe.pseudo, window.size, plan.seed)
-    note_recipe(recipe, out)
+    followed = [tracks(video.time, take) for video, take in zip(cached, takes, strict=True)]
+    frames = [scored_frames(window, own, part) for own, part in zip(followed, heldout, strict=True)]
+    refuse_short(heldout, sum(frames), window)
+    for number, scored in enumerate(frames):  # a block that is too short to be scored holds nothing out
+        if heldout[number] and not scored:
+            learnt[number], heldout[number] = range(len(cached[number].frames)), range(0)
+    seconds = sum(plausible_seconds(v.time[part.start : part.stop]) for v, part in zip(cached, heldout, strict=True))
+    if threshold.quantile is not None:
+        check_quantile(threshold.quantile, sum(frames))
+    else:
+        given = sum(plausible_seconds(video.time) for video in cached)
+        video = NormalAmount(given, seconds, plan.holdout)
+        say(f"promise: {plan_promise(threshold.alarms_per_hour, video)}", training.progress)
+    note_recipe(recipe, out, ignored)
     history = train(
         detector,
-        ClipSet(cached, window, learnt, paster),
-        ClipSet(cached, window, heldout, paster),
+        ClipSet(cached, window, learnt, paster, followed),
+        ClipSet(cached, window, heldout, paster, followed),
         plan,
         out,
         training,
     )
+    glances = ReferenceLearner(window.colour)
+    glance_at(cached, glances, plan.seed)
+    reference = glances.learned()
+    save_reference(out, reference)
+    runtime = TorchRuntime(detector, training.device)
+    pieces = list(heldout_pieces(runtime, cached, heldout, takes))
+    measured = ClipSet(cached, window, heldout, paster, followed)
+    rule = rule_of(recipe, detector.combination, [components for _, components in pieces])
+    stretches = stretches_of(cached, heldout)
+    asked = ask(runtime, measured, rule, stretches, plan.seed) if history.records else Learned()
+    doubts = (*epochs_text(history, plan, len(ClipSet(cached, window, learnt, None, followed))), *asked.doubts)
     learned = TrainingData(
         videos=tuple(
-            TrainingVideo(v.source.name, len(v.frames), heldout=(part.start, part.stop) if part else None)
+            TrainingVideo(
+                v.source.name, len(v.frames), heldout=(part.start, part.stop) if part else None, key=v.info.key
+            )
             for v, part in zip(cached, heldout, strict=True)
         ),
         skipped=tuple(SkippedVideo(source.name, reason) for source, reason in skipped),
         heldout_seconds=round(seconds, 3),
-        frame_rate=round(float(np.median([_rate(video) for video in cached])), 3),
+        frame_rate=None if rate is None else round(rate, 3),
+        assumed_rate=guessed[0].info.fps if guessed else None,
+        levels=levels,
+        ignored=ignored,
+        notes=tuple(
+            note
+            for note in (
+                *found.notes(),
+                "" if levels is None else levels_note(levels),
+                assumption([video.info for video in guessed]),
+                *order_notes([video.source for video in cached]),
+                *repeated_notes({video.source.name: video.info.key for video in cached}),
+                *damage_notes(v.info for v in cached),
+                *doubts,
+                *standouts(glances, cached[0].info),
+                *unsteady(reference, cached[0].info),
+            )
+            if note
+        ),
     )
-    run = Run(save_bundle(out, detector, recipe, asdict(history), learned), skipped)
-    runtime = TorchRuntime(detector, training.accelerator)
-    pieces = list(heldout_pieces(runtime, cached, heldout))
-    run.calibrate(pieces, alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
+    kept = {**asdict(history), "self_check": asked.checks, "plainest": asked.plainest}
+    run = Run(save_bundle(out, detector, recipe, kept, learned), skipped)
+    run.calibrate(
+        pieces,
+        alarms_per_hour=threshold.alarms_per_hour,
+        quantile=threshold.quantile,
+        assumed_fps=learned.assumed_rate,
+    )
     return run
+
+
+def one_rate(
+    videos: Sequence[CachedVideo],
+) -> tuple[float | None, list[float | None], list[CachedVideo], list[tuple[VideoSource, str]]]:
+    """The frame rate to learn at, which most frames have, and how each video comes to it.
+
+    Returns:
+        The rate, None where it is not known of any video; the rate at which frames of each usable video are picked,
+        None for all of its frames; the usable videos; and those that are slower, with the reason.
+    """
+    rate = _common(videos)
+    takes, usable, slower = [], [], []
+    for video in videos:
+        own = pace(video.time)
+        try:
+            takes.append(rate_to_pick(replace(video.info, fps=own), rate))
+            usable.append(video)
+        except VideoError:
+            reason = f"{video.info.path}: {own:.4g} frames/s, and most training frames come at {rate:.4g}"
+            slower.append((video.source, f"{reason}; frames between cannot be made up: fit a detector of its own"))
+    return rate, takes, usable, slower
+
+
+def _common(videos: Sequence[CachedVideo]) -> float | None:
+    known = [(pace(video.time), len(video.time)) for video in videos if video.info.rate != "assumed"]
+    return most_common_rate([(rate, frames) for rate, frames in known if rate is not None])
+
+
+def _ratio(video: CachedVideo, take: float | None) -> float:
+    """Frames of a video for every frame that is taken."""
+    return 1.0 if take is None else (pace(video.time) or take) / take
+
+
+def refuse_short(heldout: Sequence[range], frames: int, window: Window) -> None:
+    """See to it that something of what is held out can be scored.
+
+    Args:
+        frames: of all blocks that get a score.
+
+    Raises:
+        InputError: no block is as long as a window.
+    """
+    if not frames:
+        raise InputError(
+            f"no part of the videos that is held out for the threshold is as long as a window of "
+            f"{window.look_back + window.look_ahead + 1} frames (the longest has {max(map(len, heldout))}): give "
+            "longer videos, or hold out more of them, as with --set training.holdout=0.4"
+        )
 
 
 def refuse_training_options(model: str, training: TrainingOptions) -> None:
     """See to it that no option is given that means nothing where there is no training loop.
 
     Raises:
-        InputError: a budget, several devices, an accelerator or TensorBoard.
+        InputError: a budget, several devices, a GPU, TensorBoard, or several processes of `torchrun`.
     """
+    if world().started:
+        raise InputError(f"{model} is fitted in one pass by one process; run the command without torchrun")
     given = {
         "--budget": training.budget is not None,
         "--devices": training.devices != 1,
-        "--accelerator": training.accelerator not in ("auto", "cpu"),
+        "--device": training.device not in ("auto", "cpu"),
         "--tensorboard": training.tensorboard,
     }
     for option, is_given in given.items():
@@ -151,8 +299,11 @@ def refuse_training_options(model: str, training: TrainingOptions) -> None:
             )
 
 
-def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int) -> Paster | None:
+def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int, learns: bool) -> Paster | None:
     """What pastes pseudo-anomalies into training clips, or None for a recipe without.
+
+    Args:
+        learns: without it nothing is pasted, and sequences of the synthetic street, which take a second, are not drawn.
 
     Raises:
         RecipeError: a source of another form.
@@ -160,7 +311,7 @@ def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int) -> Pa
     """
     kind, _, path = pseudo.source.partition(":")
     sequences: Sequence[ObjectSequence]
-    if kind == "none":
+    if kind == "none" or (kind == "world" and not learns):
         return None
     if kind == "world":
         sequences = sequences_from_world(seed, size, pseudo.sequences)
@@ -174,30 +325,32 @@ def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int) -> Pa
 
 
 def heldout_pieces(
-    runtime: TorchRuntime, videos: Sequence[CachedVideo], ranges: Sequence[range]
+    runtime: TorchRuntime,
+    videos: Sequence[CachedVideo],
+    ranges: Sequence[range],
+    takes: Sequence[float | None] | None = None,
 ) -> Iterator[HeldOutScores]:
-    """What the detector says of every held-out block, scored as if it were a video of its own."""
-    for video, block in zip(videos, ranges, strict=True):
+    """What the detector says of every held-out block, scored as if it were a video of its own.
+
+    Args:
+        takes: the rate at which frames of each video are picked; None, alone or as one of them, takes all frames.
+    """
+    for video, block, take in zip(videos, ranges, takes or [None] * len(videos), strict=True):
         if block:
-            whole = collect(score_frames(runtime, _frames(video, block)))
+            frames = _frames(video, block)
+            whole = collect(score_frames(runtime, frames if take is None else picked(frames, take)))
             yield whole.time, whole.components
+
+
+def stretches_of(videos: Sequence[CachedVideo], ranges: Sequence[range]) -> list[list[Frame]]:
+    """The beginnings of the longest held-out blocks, for the self-check."""
+    longest = sorted(zip(videos, ranges, strict=True), key=lambda pair: -len(pair[1]))[:STRETCHES]
+    return [list(_frames(video, block[:LONGEST])) for video, block in longest if block]
 
 
 def _frames(video: CachedVideo, block: range) -> Iterator[Frame]:
     for number, position in enumerate(block):
         yield Frame(number, float(video.time[position]), np.ascontiguousarray(video.frames[position]))
-
-
-def _seconds(video: CachedVideo, block: range) -> float:
-    if len(block) < 2:
-        return 0.0
-    time = video.time[block.start : block.stop]
-    return float(time[-1] - time[0] + np.median(np.diff(time)))
-
-
-def _rate(video: CachedVideo) -> float:
-    """Frames per second of a video, by the median interval of its time stamps."""
-    return 1 / float(np.median(np.diff(video.time))) if len(video.time) > 1 else 0.0
 
 
 def import_checkpoint(
@@ -207,7 +360,8 @@ def import_checkpoint(
 
     Args:
         model: name of the system.
-        file: .pth, .pt or .safetensors with the released key names, alone or under the key "model".
+        file: .pth, .pt or .safetensors with the released key names; `oddframe.models.reference` says which wrappers and
+            prefixes are opened.
         recipe: a recipe of that model whose sizes fit the checkpoint; the preset becomes "code" unless `changes` say
             otherwise.
 
@@ -221,7 +375,12 @@ def import_checkpoint(
     if (out / META).exists():
         raise InputError(f"{out}: already holds a bundle; choose another --out")
     detector = create(chosen.model, chosen.preset, **chosen.options)
-    detector.load_reference_state_dict(read_checkpoint(Path(file)))
-    bundle = save_bundle(out, detector, chosen, {}, TrainingData(checkpoint=Path(file).name))
-    write_card(bundle, None)
+    state = read_checkpoint(Path(file))
+    try:
+        detector.load_reference_state_dict(state)
+    except BundleError as error:
+        raise BundleError(f"{file}: {error}") from error
+    with holding(out):
+        bundle = save_bundle(out, detector, chosen, {}, TrainingData(checkpoint=Path(file).name))
+        write_card(bundle, None)
     return Run(bundle)

@@ -21,13 +21,15 @@ from oddframe.features.snippets import FeatureSource
 from oddframe.features.store import FeatureStore
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.registry import create
+from oddframe.progress import say
 from oddframe.recipes import Recipe
 from oddframe.scoring.bags import torch_network
-from oddframe.scoring.calibrate import supported_rate
+from oddframe.scoring.calibrate import NormalAmount, check_quantile, plan_promise
 from oddframe.scoring.features import frames_of, score_bag
 from oddframe.settings import ThresholdOptions, TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
 from oddframe.workflow.begin import check_recipe, note_recipe
+from oddframe.workflow.learned import bags_text, check_weights, epochs_text, rule_of
 from oddframe.workflow.run import Run
 
 
@@ -52,6 +54,7 @@ def fit_bags(
     check_recipe(recipe, out, training.resume)
     torch.manual_seed(plan.seed)
     detector = create(recipe.model, recipe.preset, **recipe.options).weakly_supervised()
+    check_weights(recipe, detector.signature.reported)
     check_features(detector, collection, videos, labels)
 
     truth = np.array([video.label for video in videos])
@@ -62,8 +65,11 @@ def fit_bags(
     heldout = [video for video, held in zip(videos, aside, strict=True) if held]
     normal = [(video, collection.load(video.name, detector.required)) for video in heldout if not video.label]
     seconds = sum(float(np.ptp(frames_of(own, video.frames)[1])) for video, own in normal)
-    if threshold.quantile is None:
-        supported_rate(threshold.alarms_per_hour, seconds)
+    if threshold.quantile is not None:
+        check_quantile(threshold.quantile, sum(len(frames_of(own, video.frames)[1]) for video, own in normal))
+    else:
+        video = NormalAmount(None, seconds, plan.holdout)
+        say(f"promise: {plan_promise(threshold.alarms_per_hour, video)}", training.progress)
     sources = {name: collection.sources[name][0] for name in detector.backbones}
     extractors = {
         name: source.open_extractor()
@@ -75,16 +81,28 @@ def fit_bags(
     history = train(detector, learnt, measured, plan, out, training)
     for name, extractor in extractors.items():
         extractor.save(out / EXTRACTORS / name)
+    network, longest = torch_network(detector), recipe.scoring.segment_seconds
+    pieces = [score_bag(network, detector.segments, own, longest, video.frames) for video, own in normal]
+    anomalous = [
+        score_bag(network, detector.segments, collection.load(video.name, detector.required), longest, video.frames)
+        for video in heldout
+        if video.label
+    ]
+    rule = rule_of(recipe, detector.combination, [components for _, components in pieces])
+    doubts = epochs_text(history, plan, len(learnt), "videos")
+    doubts += bags_text([rule(own) for _, own in pieces], [rule(own) for _, own in anomalous])
     data = TrainingData(
-        videos=tuple(TrainingVideo(video.name, label=video.label) for video in videos),
+        videos=tuple(
+            TrainingVideo(video.name, label=video.label, key=collection.content_key(video.name, detector.required))
+            for video in videos
+        ),
         heldout_videos=tuple(video.name for video in heldout),
         heldout_seconds=round(seconds, 3),
         labels=labels,
         features={name: origin_of(source) for name, source in sources.items()},
+        notes=tuple(doubts),
     )
     run = Run(save_bundle(out, detector, recipe, asdict(history), data))
-    network, longest = torch_network(detector), recipe.scoring.segment_seconds
-    pieces = [score_bag(network, detector.segments, own, longest, video.frames) for video, own in normal]
     run.calibrate(pieces, alarms_per_hour=threshold.alarms_per_hour, quantile=threshold.quantile)
     return run
 

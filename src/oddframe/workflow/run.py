@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oddframe.atomic import write_text
-from oddframe.bundle import TrainedDetector
+from oddframe.atomic import new_folder, replacing_all
+from oddframe.bundle import CALIBRATION, CARD, TrainedDetector
 from oddframe.errors import CalibrationError, InputError, VideoError
+from oddframe.locks import holding
 from oddframe.progress import ProgressCall, shown
-from oddframe.runtime.exported import load_trained
+from oddframe.reading.tables import read_text
+from oddframe.runners.choose import as_runner
+from oddframe.runners.runner import Runner
+from oddframe.runtime.exported import is_trained, load_trained
 from oddframe.runtime.runtime import AUTO, RuntimeOptions
 from oddframe.scoring.calibrate import Calibration, calibrate
 from oddframe.scoring.choose_runtime import choose_runtime
 from oddframe.scoring.combine import Levels, ScoreRule, measure_levels
-from oddframe.scoring.heldout_store import HeldOutScores, load_heldout, save_heldout
+from oddframe.scoring.drift import NormalScore, normal_score
+from oddframe.scoring.heldout_store import HELDOUT, HeldOutScores, load_heldout, save_heldout
+from oddframe.scoring.masking import masked
 from oddframe.scoring.open_scorer import open_scorer, score_identity, window_signature
 from oddframe.scoring.origin import Origin
-from oddframe.scoring.parallel import ScoringJob, score_in_processes
-from oddframe.types import FrameScores, Signature
-from oddframe.video.sources import Videos, VideoSource, find_videos
-from oddframe.workflow.card import write_card
+from oddframe.scoring.parallel import ScoringJob, score_beside
+from oddframe.scoring.scorer import ScoreStore
+from oddframe.settings import ThresholdOptions
+from oddframe.types import FrameScores, IgnoredPlace, Signature
+from oddframe.video.identity import content_key
+from oddframe.video.search import Videos, find_videos
+from oddframe.video.sources import VideoSource, with_levels
+from oddframe.workflow.begin import check_amount
+from oddframe.workflow.card import card_text, with_threshold
+from oddframe.workflow.frame_rates import rate_notes, refuse_guesses
+from oddframe.workflow.notes import (
+    UNCHECKED,
+    learned_notes,
+    named,
+    refuse_learned,
+    repeated,
+    short_notes,
+    unkeyed_note,
+    unwatched_notes,
+)
 from oddframe.workflow.outputs import OutputOptions, write_outputs
+from oddframe.workflow.reasons import explain_events
 from oddframe.workflow.scores import Scores, Skipped
 from oddframe.workflow.self_check import sentences
+from oddframe.workflow.space import require_room_for_scores
 
 if TYPE_CHECKING:
     from oddframe.models.fitted import FittedDetector
@@ -39,12 +66,16 @@ class Run:
     Attributes:
         bundle: the trained detector: a bundle, or what was exported of one.
         skipped: training videos that could not be used, and why; empty for a loaded run.
+        ignored: places that it leaves out besides those of its bundle; see `ignoring`.
+        masks: whether the detector itself says nothing of them. Otherwise events whose middle lies in one are on hold.
     """
 
     def __init__(self, bundle: TrainedDetector, skipped: Sequence[Skipped] = (), rule: ScoreRule | None = None) -> None:
         """See the class; `rule` takes the place of the recipe's own way from components to scores."""
         self.bundle = bundle
         self.skipped = tuple(skipped)
+        self.ignored: tuple[IgnoredPlace, ...] = ()
+        self.masks = True
         self._own_rule = rule
 
     def __repr__(self) -> str:
@@ -53,8 +84,7 @@ class Run:
         if not self.bundle.calibration.is_file():
             return f"{lines}\nno threshold yet"
         c = self.calibration()
-        asked = f"{c.rate:.3g} alarms per hour" if c.rate is not None else "a quantile or a value of your own"
-        return f"{lines}\nthreshold {c.threshold:.4g} for {asked}, from {c.seconds / 60:.1f} minutes of normal video"
+        return f"{lines}\nthreshold {c.threshold:.4g}; it promises {c.sentence()}"
 
     @property
     def path(self) -> Path:
@@ -81,7 +111,11 @@ class Run:
 
     def self_check(self) -> list[str]:
         """What the self-check at the end of the fit found, a sentence each; empty where there was none."""
-        return [] if self.bundle.settled else sentences(self.history.get("self_check", {}))
+        if self.bundle.settled:
+            return []
+        plain = self.history.get("plainest")
+        against = [f"its error is {plain[1]:.3g} times that of {plain[0]}, on held-out video"] if plain else []
+        return against + sentences(self.history.get("self_check", {}))
 
     @property
     def signature(self) -> Signature:
@@ -97,13 +131,27 @@ class Run:
         """How this run makes one score per frame."""
         if self._own_rule is not None:
             return self._own_rule
-        return self._rule(self.calibration().levels if self.bundle.calibration.is_file() else {})
+        return self.rule_for(self.calibration().levels if self.bundle.calibration.is_file() else {})
 
     def with_rule(self, rule: ScoreRule) -> Run:
         """The same detector with another way from components to scores."""
-        return Run(self.bundle, self.skipped, rule)
+        made = Run(self.bundle, self.skipped, rule)
+        made.ignored, made.masks = self.ignored, self.masks
+        return made
 
-    def _rule(self, levels: Levels) -> ScoreRule:
+    def ignoring(self, places: Sequence[IgnoredPlace]) -> Run:
+        """The same detector where nobody wants to be told of some places of the picture.
+
+        `camera`, and any detector that was fitted with these places, says nothing of them. Of others the scores stay as
+        they are, and events whose middle lies in one of the places are on hold.
+        """
+        bundle = masked(self.bundle, places)
+        made = Run(self.bundle if bundle is None else bundle, self.skipped, self._own_rule)
+        made.ignored, made.masks = tuple(places), bundle is not None
+        return made
+
+    def rule_for(self, levels: Levels) -> ScoreRule:
+        """How this run makes one score per frame where this is normal."""
         scoring, combination = self.bundle.recipe.scoring, self.bundle.outline.combination
         if scoring.weights is not None:
             combination = replace(combination, weights=scoring.weights)
@@ -125,13 +173,18 @@ class Run:
 
         Raises:
             CalibrationError: the run was never calibrated, or its held-out video cannot support what is asked for.
+            InputError: a value is out of range or no finite number, or more than one is given.
         """
+        if sum(wish is not None for wish in (alarms_per_hour, quantile, threshold)) > 1:
+            raise InputError("give one of a threshold, a quantile and alarms per hour: each sets the threshold alone")
+        if threshold is not None and not math.isfinite(threshold):
+            raise InputError(f"the threshold is {threshold:g}; give a finite number")
         if not self.bundle.calibration.is_file():
             raise CalibrationError(
                 f"{self.path}: has no calibration (imported checkpoints have none); "
-                f"make one with `oddframe calibrate {self.path} NORMAL_VIDEOS`"
+                f"make one with `oddframe calibrate {self.path} NORMAL_VIDEOS --in-place`"
             )
-        stored = Calibration.from_json(self.bundle.calibration.read_text(encoding="utf-8"))
+        stored = Calibration.from_json(read_text(self.bundle.calibration), self.bundle.calibration)
         if threshold is not None:
             low = min(threshold, (threshold + stored.scores["0.5"]) / 2)
             note = "the threshold was given by hand; how many false alarms it brings is not known"
@@ -147,7 +200,12 @@ class Run:
             )
         if alarms_per_hour is None and quantile is None:
             return stored
-        return self._calibrate(load_heldout(self.path), alarms_per_hour, quantile)
+        if alarms_per_hour is not None and stored.assumed_fps is not None:
+            raise CalibrationError(
+                f"{self.path}: alarms per hour need the frame rate of its held-out video, and {stored.assumed_fps:g} "
+                "frames/s were assumed; fit or calibrate again with --fps, or choose a --quantile"
+            )
+        return self.threshold_on(load_heldout(self.path), alarms_per_hour, quantile).guessed(stored.assumed_fps)
 
     def calibrate(
         self,
@@ -155,52 +213,131 @@ class Run:
         *,
         alarms_per_hour: float | None = None,
         quantile: float | None = None,
+        assumed_fps: float | None = None,
     ) -> Calibration:
         """Find on normal video what is normal for each component, and thresholds; keep all of it in the bundle.
+
+        Args:
+            assumed_fps: frames/s that were assumed for some of the video; then no rate of alarms is promised.
 
         Raises:
             CalibrationError: too little video for what is asked for.
         """
         if not pieces:
             raise CalibrationError("there is no held-out normal video to calibrate on: hold out more normal video")
-        save_heldout(self.path, pieces)
         # First a threshold that any held-out video supports: if what was asked for cannot be had, training is not lost.
         for wish in ((None, None), (alarms_per_hour, quantile)):
-            chosen = self._calibrate(pieces, *wish)
-            write_text(self.bundle.calibration, chosen.to_json() + "\n")
-            if not self.bundle.settled:  # the card of an exported detector is that of its bundle
-                write_card(self.bundle.original(), chosen)
+            chosen = self.threshold_on(pieces, *wish).guessed(assumed_fps)
+            self.keep_in(self.path, pieces, chosen)
         return chosen
 
     def calibrate_on(
         self,
         videos: Videos,
+        out: str | Path | None = None,
         *,
-        alarms_per_hour: float | None = None,
-        quantile: float | None = None,
+        in_place: bool = False,
+        threshold: ThresholdOptions = ThresholdOptions(),
         options: RuntimeOptions = RuntimeOptions(),
         progress: ProgressCall | bool = True,
-    ) -> tuple[Calibration, tuple[Skipped, ...]]:
-        """Find thresholds on normal video that the run was not trained on, and keep them in the bundle.
+    ) -> tuple[Run, tuple[Skipped, ...]]:
+        """Find thresholds on normal video that the run has not learned from. A new bundle appears, or none.
+
+        Args:
+            videos: normal video; copies of one video count once.
+            out: folder for the new bundle, which is this one with other thresholds.
+            in_place: instead of a new bundle, change this one: all of its files or none.
+            threshold: how the threshold is chosen.
 
         Returns:
-            The calibration, and the videos that could not be scored.
+            The calibrated run, and the videos that could not be scored.
 
         Raises:
-            InputError: not one of the videos can be scored.
+            InputError: neither or both of `out` and `in_place` are given, `out` exists, the run has learned from one
+                of the videos, whatever its name is, or not one of them can be scored.
             CalibrationError: too little video for what is asked for.
         """
-        # What is normal is only found out here; until then components stand for themselves.
-        raw = replace(self._rule({}), combination=replace(self.rule.combination, scale="none"))
-        scores = self.with_rule(raw).score(videos, options=options, progress=progress)
-        pieces = [(one.time, one.components) for one in scores]
-        return self.calibrate(pieces, alarms_per_hour=alarms_per_hour, quantile=quantile), scores.skipped
+        if in_place == (out is not None):
+            raise InputError(
+                f"{self.path}: say where the new threshold goes: --out FOLDER for a new bundle, or --in-place to "
+                "change this one"
+            )
+        if out is not None and Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
+            raise InputError(f"{out}: already exists; choose another --out, or change a bundle by --in-place")
+        with holding(self.path if out is None else out):
+            return self._calibrate_on(videos, out, threshold, options, progress)
 
-    def _calibrate(self, pieces: Sequence[HeldOutScores], rate: float | None, quantile: float | None) -> Calibration:
+    def _calibrate_on(
+        self,
+        videos: Videos,
+        out: str | Path | None,
+        threshold: ThresholdOptions,
+        options: RuntimeOptions,
+        progress: ProgressCall | bool,
+    ) -> tuple[Run, tuple[Skipped, ...]]:
+        """`calibrate_on`, with a folder that nobody else writes into."""
+        sources = find_videos(videos)
+        if threshold.quantile is None:
+            refuse_guesses([source for source in sources if source.kind == "frames" and source.fps is None])
+        check_amount(sources, threshold)
+        notes = self._checked(sources)
+        # What is normal is only found out here; until then components stand for themselves.
+        raw = replace(self.rule_for({}), combination=replace(self.rule.combination, scale="none"))
+        scores = self.with_rule(raw).score(sources, options=options, progress=progress)
+        pairs = zip(scores.sources, scores, strict=True)
+        guessed = [(source, one.info.fps) for source, one in pairs if one.info.rate == "assumed"]
+        if threshold.quantile is None:
+            refuse_guesses([source for source, _ in guessed])
+        copies = repeated({one.video: one.info.key for one in scores})
+        if copies:
+            notes.append(f"copies of other videos count once: {named(list(copies))}")
+        pieces = [(one.time, one.components) for one in scores if one.video not in copies]
+        chosen = self.threshold_on(pieces, threshold.alarms_per_hour, threshold.quantile)
+        chosen = chosen.guessed(guessed[0][1] if guessed else None)
+        chosen = replace(chosen, note="; ".join(filter(None, [chosen.note, *notes])))
+        if out is None:
+            self.keep_in(self.path, pieces, chosen)
+            return self, scores.skipped
+        with new_folder(Path(out)) as folder:
+            copy_finished(self.path, folder)
+            self.keep_in(folder, pieces, chosen)
+        return load_run(out), scores.skipped
+
+    def _checked(self, sources: Sequence[VideoSource]) -> list[str]:
+        """A note where it is not known whether the run has learned from these videos.
+
+        Raises:
+            InputError: it has learned from one of them.
+        """
+        keys = {}
+        for source in sources:
+            with suppress(VideoError):  # scoring skips what cannot be read, and says why
+                keys[source.name] = content_key(source)
+        refuse_learned(self.path, self.bundle.data, keys)
+        return [] if self.bundle.data.content_known else [UNCHECKED]
+
+    def keep_in(self, folder: Path, pieces: Sequence[HeldOutScores], chosen: Calibration) -> None:
+        """Write held-out scores, thresholds and card into the folder of a bundle: all of them or none."""
+        card = self.path / CARD
+        with replacing_all(folder) as new:
+            save_heldout(new, pieces)
+            (new / CALIBRATION).write_text(chosen.to_json() + "\n", encoding="utf-8")
+            if not self.bundle.settled:
+                (new / CARD).write_text(card_text(self.bundle.original(), chosen), encoding="utf-8")
+            elif card.is_file():
+                text = with_threshold(card.read_text(encoding="utf-8"), chosen)
+                (new / CARD).write_text(text, encoding="utf-8")
+
+    def threshold_on(self, pieces: Sequence[HeldOutScores], rate: float | None, quantile: float | None) -> Calibration:
+        """Thresholds for a rate of alarms, or a quantile, on held-out normal video, with its levels; nothing is kept.
+
+        Raises:
+            CalibrationError: too little video for what is asked for.
+        """
         scoring = self.bundle.recipe.scoring
         levels = measure_levels([components for _, components in pieces], self.bundle.outline.combination)
-        rule = self._rule(levels)
-        curves = [(time, rule(components)) for time, components in pieces]
+        rule = self.rule_for(levels)
+        curves = [(time, rule(components, time)) for time, components in pieces]
         chosen = calibrate(
             curves, alarms_per_hour=rate, quantile=quantile, merge_s=scoring.merge_s, min_s=scoring.min_s
         )
@@ -214,7 +351,7 @@ class Run:
         calibration: Calibration | None = None,
         outputs: OutputOptions = OutputOptions(),
         options: RuntimeOptions = RuntimeOptions(),
-        workers: int = 1,
+        workers: int | Runner = 1,
         progress: ProgressCall | bool = True,
     ) -> Scores:
         """Score videos: when, where and how strongly something is not normal.
@@ -223,31 +360,60 @@ class Run:
             videos: what to score: a path, a pattern such as "videos/*.mp4", a list of paths, or an `ArrayVideo`.
                 A path is a video file, a folder of videos or of frame folders, or a CSV of paths.
             out: folder for score files, events, overlays and report; None keeps everything in memory and writes
-                nothing. Videos that this detector has scored are taken from there.
+                nothing. Videos that this detector has scored are taken from there, known by their content.
             calibration: thresholds; None takes the bundle's own, where it has them.
             outputs: what is written to `out`.
             options: runtime, precision, device and batch size.
-            workers: processes that score videos side by side and share the cores.
+            workers: processes that score videos side by side and share the cores, or another runner (see
+                `oddframe.runners`). One that does a share of the videos writes score files alone; once all shares are
+                done, the same call without it makes events and pages of them.
             progress: True shows bars on standard error; False shows nothing; or a function that is called with a
                 video's name, frames done, and frames in all where the file says so.
 
         Raises:
-            InputError: nothing to score, or not one of the videos can be scored.
+            InputError: nothing to score, not one of the videos can be scored, `out` holds a trained detector, or
+                another process is writing into it.
             CalibrationError: pages are to be written and the bundle has no calibration.
         """
-        sources, rule = find_videos(videos), self.rule
+        if out is not None and is_trained(Path(out)):
+            raise InputError(f"{out}: holds a trained detector; choose a folder of its own for the scores with --out")
+        runner = as_runner(workers)
+        if runner.shared:
+            outputs = replace(outputs, pages=False)
+        with nullcontext() if out is None or runner.shared else holding(out):
+            return self._score(videos, out, calibration, outputs, options, runner, progress)
+
+    def _score(
+        self,
+        videos: Videos,
+        out: str | Path | None,
+        calibration: Calibration | None,
+        outputs: OutputOptions,
+        options: RuntimeOptions,
+        runner: Runner,
+        progress: ProgressCall | bool,
+    ) -> Scores:
+        """`score`, with a folder that nobody else writes into, or only runners of other shares."""
+        sources, rule = with_levels(find_videos(videos), self.bundle.data.levels), self.rule
         if calibration is None and (self.bundle.calibration.is_file() or (out is not None and outputs.pages)):
             calibration = self.calibration()
         if options.runtime == AUTO:
             options = choose_runtime(self.bundle, options, sources, rule)
         folder = None if out is None else Path(out) / "scores"
+        notes: list[str] = []
         if folder is not None:
-            Origin(self.bundle.recipe.model, score_identity(self.bundle, options, rule), rule).save(folder)
+            overlays = outputs.pages and outputs.overlay
+            require_room_for_scores(folder.parent, sources, self.bundle.outline, overlays)
+            identity = score_identity(self.bundle, options, rule)
+            unkeyed = ScoreStore(identity, folder, outputs.force).unkeyed(sources)
+            notes += [unkeyed_note(unkeyed, "scores", "scored")] if unkeyed else []
+            Origin(self.bundle.recipe.model, identity, rule, str(self.path.absolute()), calibration).save(folder)
         with shown(progress) as show:
             done: dict[VideoSource, FrameScores | str] = {}
-            if workers > 1:
-                job = ScoringJob(self.path, options, rule, folder, outputs.force)
-                done.update(score_in_processes(job, sources, workers, show))
+            if runner.shared or runner.workers > 1:
+                job = ScoringJob(self.path, options, rule, folder, outputs.force, self.ignored)
+                done.update(score_beside(job, sources, runner, show))
+                sources = [source for source in sources if source in done]
             else:
                 scorer = open_scorer(self.bundle, options, rule, folder, outputs.force)
                 for source in sources:
@@ -257,15 +423,47 @@ class Run:
                         done[source] = str(error)
         scored = {source: own for source in sources if not isinstance(own := done[source], str)}
         skipped = tuple((source, reason) for source in sources if isinstance(reason := done[source], str))
-        if not scored:
+        if not scored and not runner.shared:
             first = skipped[0][1]
             raise InputError(
                 first if len(skipped) == 1 else f"not one of {len(skipped)} videos can be scored; first: {first}"
             )
-        found = Scores(tuple(scored.values()), calibration, rule.combination, tuple(scored), skipped)
+        notes += rate_notes([one.info for one in scored.values()], self.bundle, options.any_rate)
+        notes += short_notes(list(scored.values()), self.bundle.outline)
+        notes += unwatched_notes(self.bundle, list(scored.values()))
+        if not self.masks:
+            notes.append(
+                f"{self.bundle.recipe.model} learned from the whole picture: its scores stay as they are, and events "
+                "whose middle lies in a place to ignore are on hold; fit it with --ignore to leave the places out of "
+                "its scores"
+            )
+        notes += learned_notes(self.bundle.data, {own.video: own.info.key for own in scored.values()})
+        found = Scores(
+            tuple(scored.values()), calibration, rule.combination, tuple(scored), skipped, tuple(notes),
+            normal=self.drift_reference(rule), teaching=self.bundle.data.taught,
+            zones=() if self.masks else self.ignored,
+        )  # fmt: skip
         if out is not None and outputs.pages:
-            write_outputs(Path(out), self.bundle, found, outputs)
+            found = replace(found, reasons=explain_events(self.bundle, found, options))
+            undrawn = write_outputs(Path(out), self.bundle, found, outputs)
+            found = replace(found, skipped=(*found.skipped, *undrawn))
         return found
+
+    def drift_reference(self, rule: ScoreRule) -> NormalScore | None:
+        """What drift is held against: the held-out scores under this rule; None where there are none."""
+        if not isinstance(self.bundle.outline, Signature) or not (self.path / HELDOUT).is_file():
+            return None
+        return normal_score([(time, rule(components, time)) for time, components in load_heldout(self.path)])
+
+
+def copy_finished(bundle: Path, folder: Path) -> None:
+    """Copy all files of a bundle but what training left unfinished into a folder that exists."""
+    for path in sorted(bundle.iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            (folder / path.name).mkdir()
+            copy_finished(path, folder / path.name)
+        elif path.is_file() and path.name != "checkpoint.pt" and not path.name.startswith("."):
+            shutil.copyfile(path, folder / path.name)
 
 
 def load_run(path: str | Path) -> Run:

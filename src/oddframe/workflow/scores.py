@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape
 from typing import Any
@@ -12,12 +12,17 @@ import numpy as np
 
 from oddframe.errors import CalibrationError
 from oddframe.extras import imported
+from oddframe.models.teaching import ShownEvent, Teaching, zone_of
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import unusual
+from oddframe.scoring.drift import NormalScore
+from oddframe.scoring.elsewhere import elsewhere, elsewhere_text
 from oddframe.scoring.events import find_events
-from oddframe.scoring.heldout import alarm_count, plausible_seconds
+from oddframe.scoring.findings import find_drift, held_by
+from oddframe.scoring.heldout import alarm_count
 from oddframe.scoring.promise import Fit, fits
-from oddframe.types import Combination, Event, FrameScores
+from oddframe.types import CameraFault, Combination, Event, FrameScores, IgnoredPlace
+from oddframe.video.pauses import plausible_seconds
 from oddframe.video.sources import VideoSource
 
 Skipped = tuple[VideoSource, str]
@@ -35,7 +40,12 @@ class Scores:
         calibration: thresholds used by `events`; None where the run has none.
         combination: how the score came of its components.
         sources: of the scored videos, in the same order.
-        skipped: videos that could not be scored, and why.
+        skipped: videos that could not be scored, and why; and those that were scored and then could not be drawn.
+        notes: what the user should know of these scores, each a sentence.
+        reasons: event id -> why in words; see `oddframe.types.Event`.
+        normal: what the minutes of a normal score are; None looks for no drift.
+        teaching: what marks of people say of events; None where the detector has learned from none.
+        zones: places where nobody wants to be told of an event whose middle lies there, which is then on hold.
     """
 
     videos: tuple[FrameScores, ...]
@@ -43,6 +53,11 @@ class Scores:
     combination: Combination
     sources: tuple[VideoSource, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    normal: NormalScore | None = None
+    teaching: Teaching | None = None
+    zones: tuple[IgnoredPlace, ...] = ()
 
     def __iter__(self) -> Iterator[FrameScores]:
         return iter(self.videos)
@@ -89,7 +104,24 @@ class Scores:
         """
         c = self.threshold()
         explain = partial(unusual, how=self.combination, levels=c.levels)
-        return find_events(scores, c.threshold, c.low, c.merge_s, c.min_s, explain=explain)
+        found = find_events(scores, c.threshold, c.low, c.merge_s, c.min_s, explain=explain)
+        faults, size = self.findings_of(scores), (scores.info.width, scores.info.height)
+
+        def held(event: Event) -> str:
+            shown = ShownEvent(event.why, event.box, size)
+            taught = "" if self.teaching is None else self.teaching.held(shown)
+            return held_by(faults, event) or zone_of(shown, self.zones) or taught
+
+        return [replace(event, reasons=self.reasons.get(event.id, ()), held=held(event)) for event in found]
+
+    def findings(self) -> list[CameraFault]:
+        """The camera's own faults, video by video, in order of time; none where nobody looked for them."""
+        return [fault for scores in self.videos for fault in self.findings_of(scores)]
+
+    def findings_of(self, scores: FrameScores) -> list[CameraFault]:
+        """The camera's own faults in one of the videos: what the sentinel saw, and the drift of the score."""
+        drifts = find_drift(scores, self.normal) if self.normal is not None else ()
+        return [*(scores.faults or ()), *drifts]
 
     def against_promise(self) -> Fit | None:
         """Whether the alarms in these videos agree with the rate that the threshold promises.
@@ -102,6 +134,15 @@ class Scores:
         lengths = [event.end_s - event.start_s for event in self.events()]
         hours = sum(plausible_seconds(one.time) for one in self.videos) / 3600
         return fits(alarm_count(lengths) if lengths else 0, hours, promise) if hours > 0 else None
+
+    def doubts(self) -> list[str]:
+        """What does not fit what was learned and promised, a line each: another scene, or another rate of alarms."""
+        if self.calibration is None:
+            return []
+        found = elsewhere_text(elsewhere(self.videos, self.combination, self.calibration.levels), len(self.videos))
+        agreement = self.against_promise()
+        told = agreement is not None and agreement.verdict in ("more", "fewer")
+        return [line for line in (found, agreement.sentence if agreement is not None and told else "") if line]
 
     def to_dataframe(self) -> Any:
         """A pandas data frame with one row per scored frame: video, frame, time, score, and every component.

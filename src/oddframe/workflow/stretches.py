@@ -17,6 +17,8 @@ from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import VideoError
 from oddframe.types import VideoInfo, Window
 from oddframe.video.decode import Frame, VideoReader, probe
+from oddframe.video.headers import packet_times
+from oddframe.video.pauses import pace, stretches
 from oddframe.video.sources import VideoSource
 
 LENGTH = 20.0  # seconds of a sampled stretch
@@ -25,11 +27,12 @@ BATCH = 16  # windows of a chunk
 
 @dataclass(frozen=True)
 class NormalVideo:
-    """A video that can be learned from, and its length in seconds."""
+    """A video that can be learned from, or a part of one between two pauses: where it begins, and its length."""
 
     source: VideoSource
     info: VideoInfo
     seconds: float
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,17 @@ class Stretch:
 
 
 def measure_videos(sources: Sequence[VideoSource]) -> tuple[list[NormalVideo], list[tuple[VideoSource, str]]]:
-    """The videos that can be decoded with their lengths, and the others with the reason."""
+    """The videos that can be decoded with their lengths, and the others with the reason.
+
+    A video with pauses is several, one after the other.
+    """
     usable, skipped = [], []
     for source in sources:
         try:
             info = probe(source)
+            usable += [NormalVideo(source, info, seconds, start) for start, seconds in _parts(source, info)]
         except VideoError as error:
             skipped.append((source, str(error)))
-            continue
-        usable.append(NormalVideo(source, info, _seconds(source, info)))
     return usable, skipped
 
 
@@ -67,7 +72,7 @@ def sample_stretches(videos: Sequence[NormalVideo], seconds: float, seed: int) -
     """
     total = sum(video.seconds for video in videos)
     if total <= seconds:
-        return [Stretch(video, 0.0, video.seconds) for video in videos]
+        return [Stretch(video, video.start, video.start + video.seconds) for video in videos]
     count = max(2, int(seconds // LENGTH))
     ends = np.cumsum([video.seconds for video in videos])
     part = total / count
@@ -77,7 +82,7 @@ def sample_stretches(videos: Sequence[NormalVideo], seconds: float, seed: int) -
         index = int(np.searchsorted(ends, place, side="right"))
         video = videos[min(index, len(videos) - 1)]
         start = max(0.0, min(place - (ends[index] - video.seconds), video.seconds - LENGTH))
-        found.append(Stretch(video, start, min(video.seconds, start + LENGTH)))
+        found.append(Stretch(video, video.start + start, video.start + min(video.seconds, start + LENGTH)))
     return found
 
 
@@ -103,10 +108,17 @@ def divide(stretches: Sequence[Stretch], count: int, gap: float) -> list[tuple[l
     return made
 
 
-def read_chunks(stretch: Stretch, window: Window) -> Iterator[Chunk]:
-    """The frames of a stretch as chunks, as scoring sees them."""
-    with VideoReader(stretch.video.source, window.size, window.colour, window.resize, start=stretch.start) as reader:
+def read_chunks(stretch: Stretch, window: Window, read: dict[str, VideoInfo] | None = None) -> Iterator[Chunk]:
+    """The frames of a stretch as chunks, as scoring sees them.
+
+    Args:
+        read: takes, under its name, what is known of a video that was read to its end.
+    """
+    source = stretch.video.source
+    with VideoReader(source, window.size, window.colour, window.resize, start=stretch.start) as reader:
         yield from stream_chunks(read_until(reader, stretch.stop), window, BATCH)
+        if read is not None and reader.info.account is not None and reader.info.account.decoded:
+            read[source.name] = reader.info
 
 
 def read_until(reader: VideoReader, stop: float) -> Iterator[Frame]:
@@ -126,12 +138,27 @@ def _apart(part: Stretch, held: Sequence[Stretch], gap: float) -> Stretch:
     return Stretch(part.video, start, stop)
 
 
-def _seconds(source: VideoSource, info: VideoInfo) -> float:
-    """Length of a video by its header, or by reading all of it where the header does not say."""
-    if info.frames and info.fps:
-        return info.frames / info.fps
-    last = 0.0
-    with VideoReader(source, (16, 16), "gray") as reader:
-        for frame in reader:
-            last = frame.time
-    return last + 1 / (info.fps or 25.0)
+def _reaches(source: VideoSource, seconds: float) -> bool:
+    """Whether a video has frames from `seconds` on. A header may promise what is not there."""
+    if source.kind != "file":
+        return True
+    try:
+        with VideoReader(source, (16, 16), "gray", start=seconds) as reader:
+            return next(iter(reader), None) is not None
+    except VideoError:
+        return False
+
+
+def _parts(source: VideoSource, info: VideoInfo) -> list[tuple[float, float]]:
+    """Start and length in seconds of each part of a video between its pauses.
+
+    By its header, by its packets where it may have pauses, or by reading all of it where there is nothing else.
+    """
+    time = packet_times(source.path) if source.kind == "file" else np.empty(0)
+    if not len(time) and info.frames and info.fps and _reaches(source, 0.9 * info.frames / info.fps):
+        return [(0.0, info.frames / info.fps)]
+    if not len(time):
+        with VideoReader(source, (16, 16), "gray") as reader:
+            time = np.array([frame.time for frame in reader])
+    step = 1 / (pace(time) or info.fps or 25.0)
+    return [(float(time[part.start]), float(time[part.stop - 1] - time[part.start]) + step) for part in stretches(time)]

@@ -42,7 +42,7 @@ class HeadShape:
 
     Attributes:
         head: widths of the hidden layers.
-        head_relu: where ReLU stands ("first": not behind the second) (A6 of docs/dakd.md).
+        head_relu: where ReLU stands ("first": not behind the second) (A6 of docs/explanation/dakd.md).
         head_dropout: behind both.
 
     Raises:

@@ -12,9 +12,9 @@ Self and cross are one product, Q_t with the sum of all keys. gamma depends on i
 into the order of the 2S - 1 distances first; a product with them is brought to (i, j) by a change of strides, and
 nothing is gathered.
 
-The paper names the alternatives and says no more; how they are built here is our reading (docs/dakd.md). MTN is that of
-Tian et al., "RTFM", ICCV 2021, built from a description of it. Each alternative looks at one stream, (N, S, P) to
-(N, S, width), and `Fused` brings several backbones to it.
+The paper names the alternatives and says no more; how they are built here is our reading
+(docs/explanation/dakd.md). MTN is that of Tian et al., "RTFM", ICCV 2021, built from a description of it. Each
+alternative looks at one stream, (N, S, P) to (N, S, width), and `Fused` brings several backbones to it.
 
 Shape letters: N bags, S segments, P length of a projected segment, d width of the attention, h heads of d_h = d / h,
 R = 2S - 1 distances.
@@ -41,7 +41,7 @@ TERMS: tuple[Term, ...] = ("self", "cross", "c2p", "p2c")
 
 @dataclass(frozen=True)
 class TAMAttention:
-    """What can be chosen about the attention; an (A..) names the entry of docs/dakd.md.
+    """What can be chosen about the attention; an (A..) names the entry of docs/explanation/dakd.md.
 
     Attributes:
         attention_dim, heads: d and its heads (A3).

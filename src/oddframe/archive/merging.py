@@ -1,0 +1,162 @@
+"""From the outputs of a plan to what people look at: one file of events, a page for each video with an index, or an
+event store. Videos are taken one after the other, so an archive of any size needs the memory of one video.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from oddframe.archive.index import Entry, write_index
+from oddframe.archive.place import Place
+from oddframe.archive.plan import SCORES, ArchivePlan, load_plan
+from oddframe.archive.status import Status, read_status
+from oddframe.archive.work import run_of
+from oddframe.atomic import replacing, write_text
+from oddframe.errors import InputError
+from oddframe.progress import ProgressCall, shown
+from oddframe.scoring.calibrate import Calibration
+from oddframe.scoring.events import event_line
+from oddframe.scoring.files import load_scores
+from oddframe.scoring.findings import finding_line
+from oddframe.store.recording import RecordedScores
+from oddframe.store.store import Store
+from oddframe.types import FrameScores
+from oddframe.video.pauses import plausible_seconds
+from oddframe.workflow.outputs import OutputOptions, write_outputs
+from oddframe.workflow.reasons import explain_events
+from oddframe.workflow.run import Run
+from oddframe.workflow.scores import Scores
+
+EVENTS, FINDINGS, MANIFEST, INDEX, PAGES = "events.jsonl", "findings.jsonl", "manifest.json", "index.html", "videos"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge came to.
+
+    Attributes:
+        out: where its files are.
+        videos, events: how many.
+        status: of the plan.
+        stored: what changed in the event store; None without one.
+    """
+
+    out: Path
+    videos: int
+    events: int
+    status: Status
+    stored: RecordedScores | None
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """What a merge makes.
+
+    Attributes:
+        calibration: thresholds; None takes the detector's own.
+        pages: a page for each video that has events, with pictures, and reasons for the events; it opens these videos.
+        partial: take what is there, where jobs are not done.
+    """
+
+    calibration: Calibration | None = None
+    pages: bool = True
+    partial: bool = False
+
+
+def merge_plan(
+    where: str | Path,
+    out: str | Path | None = None,
+    options: MergeOptions = MergeOptions(),
+    store: Store | None = None,
+    progress: ProgressCall | bool = True,
+) -> Merged:
+    """Make events, pages and a manifest of the outputs of a plan.
+
+    Args:
+        out: folder for them; None is that of the plan.
+        store: takes the events as well.
+
+    Raises:
+        InputError: jobs are not done and `options.partial` is not set, nothing is done, or the plan lies behind a URL
+            and `out` is not given.
+        CalibrationError: the detector has no thresholds.
+    """
+    place = Place(where)
+    plan = load_plan(place)
+    folder = place.local if out is None else Path(out)
+    if folder is None:
+        raise InputError(f"{place}: say with --out which folder of this machine takes the merged files")
+    status, run = read_status(place, plan), run_of(plan)
+    if not status.finished and not options.partial:
+        raise InputError(
+            f"{place}: {status.jobs - status.done} of {status.jobs} jobs are not done; run the plan, or merge what is "
+            "there with --partial"
+        )
+    calibration = options.calibration or run.calibration()
+    entries: list[Entry] = []
+    stored: RecordedScores | None = None
+    count = 0
+    with ExitStack() as stack:
+        events, findings = _lines(stack, folder / EVENTS), _lines(stack, folder / FINDINGS)
+        show = stack.enter_context(shown(progress))
+        for number, (scores_in, one) in enumerate(_scored(place, plan), 1):
+            scores = _judged(run, plan, one, calibration, options)
+            own, faults = scores.events(), scores.findings()
+            events.writelines(map(event_line, own))
+            findings.writelines(map(finding_line, faults))
+            page = ""
+            if options.pages and own:
+                page = f"{PAGES}/{one.video}/report.html"
+                write_outputs((folder / page).parent, run.bundle, scores, OutputOptions(overlay=False, clips=False))
+            if store is not None:
+                changed = store.record_scores(run.bundle, scores, scores_in)
+                stored = changed if stored is None else stored + changed
+            entries.append(Entry.of(one.video, plausible_seconds(one.time), own, len(faults), page))
+            count += len(own)
+            if show is not None:
+                show("videos", number, status.scored)
+        if not entries:
+            raise InputError(f"{place}: no video is scored yet; run the plan with `oddframe archive run`")
+    write_text(folder / MANIFEST, json.dumps(_manifest(plan, status), indent=2) + "\n")
+    write_index(folder / INDEX, entries, status, calibration)
+    return Merged(folder, len(entries), count, status, stored)
+
+
+def _lines(stack: ExitStack, path: Path) -> TextIO:
+    """A file of lines that takes its place when the stack unwinds without an exception."""
+    temporary = stack.enter_context(replacing(path))
+    return stack.enter_context(temporary.open("w", encoding="utf-8"))
+
+
+def _scored(place: Place, plan: ArchivePlan) -> Iterator[tuple[Path | None, FrameScores]]:
+    """The scores of all videos that are done, and the folder of this machine that keeps their files."""
+    done = place.names(SCORES, ".npz")
+    for video in plan.videos:
+        if video not in done:
+            continue
+        if place.local is not None:
+            yield place.local / SCORES, load_scores(place.local / SCORES / f"{video}.npz")
+            continue
+        with tempfile.TemporaryDirectory(prefix="oddframe-") as scratch:
+            path = place.fetch(Path(scratch), f"{SCORES}/{video}.npz")
+            yield None, load_scores(path)
+
+
+def _judged(run: Run, plan: ArchivePlan, one: FrameScores, calibration: Calibration, options: MergeOptions) -> Scores:
+    """The scores of a video under these thresholds, with reasons for its events where pages are made."""
+    source = plan.videos[one.video][0].video_source()
+    scores = Scores(
+        (one,), calibration, run.rule.combination, (source,), normal=run.drift_reference(run.rule),
+        teaching=run.bundle.data.taught,
+    )  # fmt: skip
+    return replace(scores, reasons=explain_events(run.bundle, scores, plan.options)) if options.pages else scores
+
+
+def _manifest(plan: ArchivePlan, status: Status) -> dict[str, object]:
+    return {"run": plan.run, "identity": plan.identity, **status.as_json()}

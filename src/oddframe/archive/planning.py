@@ -1,0 +1,214 @@
+"""Making a plan: which videos there are, how long they are, which are broken or copies, and what the work will take."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+
+from oddframe.archive.cuts import PART_S, WarmUp, cut
+from oddframe.archive.place import Place
+from oddframe.archive.plan import PLAN, ArchivePlan, Estimate, Job, job_of, jobs_digest
+from oddframe.errors import InputError, VideoError
+from oddframe.processes import Count, Killed
+from oddframe.progress import ProgressCall, shown
+from oddframe.reading.records import read_object
+from oddframe.runners.choose import as_runner
+from oddframe.runners.runner import Runner
+from oddframe.runtime.runtime import RuntimeOptions
+from oddframe.scoring.files import save_scores
+from oddframe.scoring.open_scorer import open_scorer, score_identity
+from oddframe.scoring.part import can_be_cut
+from oddframe.scoring.scorer import VideoScorer, WindowScorer
+from oddframe.scoring.stream import collect, score_frames
+from oddframe.types import FrameScores
+from oddframe.video.decode import VideoReader, probe
+from oddframe.video.identity import content_key
+from oddframe.video.pauses import pace, plausible_seconds
+from oddframe.video.search import Videos, find_videos
+from oddframe.video.sources import VideoSource, with_levels
+from oddframe.video.timeline import VideoTimeline, read_timeline
+from oddframe.workflow.run import Run
+
+SAMPLES, SAMPLE_S = 3, 10.0  # videos that are measured, and seconds of each
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How an archive is divided into jobs.
+
+    Attributes:
+        part_s: seconds of a part; a video that is longer than one and a half of them is cut.
+        warm_s: seconds that are read before a part; None takes what the detector needs as a rule. A part whose warm-up
+            was too short is found and scored once more, so this changes the speed, not the scores.
+        measure: score a sample, to say what the work will take.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    part_s: float = PART_S
+    warm_s: float | None = None
+    measure: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.part_s > 0:
+            raise InputError(f"a part of {self.part_s:g} s: give a time above 0")
+        if self.warm_s is not None and not self.warm_s >= 0:
+            raise InputError(f"a warm-up of {self.warm_s:g} s: give a time of 0 or more")
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a look at a video found: its key, its length, and where it may be cut."""
+
+    key: str
+    seconds: float
+    timeline: VideoTimeline | None
+
+
+def make_plan(
+    run: Run,
+    videos: Videos,
+    where: str | Path,
+    options: PlanOptions = PlanOptions(),
+    runtime: RuntimeOptions = RuntimeOptions(),
+    workers: int | Runner = 1,
+    progress: ProgressCall | bool = True,
+) -> ArchivePlan:
+    """Look at all videos, and write a plan for scoring them.
+
+    Args:
+        where: folder or URL of the plan and of its outputs. A plan of the same jobs may be there already: what was
+            done stays done.
+        runtime: what computes the scores; not "auto", since all machines have to compute the same.
+        workers: processes that look at videos.
+
+    Raises:
+        InputError: not one of the videos can be read, or another plan is there.
+    """
+    if runtime.runtime == "auto":
+        raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
+    place, sources = Place(where), with_levels(find_videos(videos), run.bundle.data.levels)
+    identity = score_identity(run.bundle, runtime, run.rule)
+    scorer = open_scorer(run.bundle, runtime, run.rule)
+    longest = 1.5 * options.part_s if can_be_cut(scorer) else float("inf")
+    looks: dict[str, _Look] = {}
+    skipped: dict[str, str] = {}
+    with shown(progress) as show, closing(as_runner(workers).run(partial(_begin, longest), sources)) as answers:
+        for done, (source, look) in enumerate(answers, 1):
+            if isinstance(look, _Look):
+                looks[source.name] = look
+            else:
+                skipped[source.name] = f"{source.path}: {look}" if isinstance(look, Killed) else look
+            if show is not None:
+                show("videos", done, len(sources))
+    if not looks:
+        first = next(iter(skipped.values()))
+        raise InputError(f"not one of {len(skipped)} videos can be read; first: {first}")
+    first_of: dict[str, str] = {}
+    copies: dict[str, str] = {}
+    jobs: list[Job] = []
+    timelines: dict[str, VideoTimeline] = {}
+    for source in sources:
+        found = looks.get(source.name)
+        if found is None:
+            continue
+        if first_of.setdefault(found.key, source.name) != source.name:
+            copies[source.name] = first_of[found.key]
+            continue
+        own = _jobs_of(scorer, source, found, identity, options)
+        if found.timeline is not None and len(own) > 1:
+            timelines[found.key] = found.timeline
+        jobs += own
+    jobs.sort(key=lambda job: (-job.seconds, job.video, job.id))
+    chosen = [source for source in sources if source.name in first_of.values()]
+    estimate = _measure(scorer, chosen) if options.measure else None
+    plan = ArchivePlan(
+        str(run.path.absolute()),
+        identity,
+        runtime,
+        tuple(jobs),
+        skipped,
+        copies,
+        options.part_s,
+        options.warm_s,
+        estimate,
+    )
+    _refuse_other(place, plan)
+    plan.save(place, timelines)
+    return plan
+
+
+def _begin(longest_s: float) -> Callable[[VideoSource, Count], _Look | str]:
+    """What looks at a video: reads all of it for its key, and one frame. Only one longer than this may be cut."""
+
+    def look(source: VideoSource, count: Count) -> _Look | str:
+        try:
+            key, info = content_key(source), probe(source)
+            seconds = (info.frames or 0) / info.fps if info.fps else 0.0
+            timeline = read_timeline(source) if not 0 < seconds <= longest_s else None
+            if timeline is not None:
+                seconds = plausible_seconds(timeline.time)
+            return _Look(key, seconds, timeline if seconds > longest_s else None)
+        except VideoError as error:
+            return str(error)
+
+    return look
+
+
+def _jobs_of(scorer: VideoScorer, source: VideoSource, look: _Look, identity: str, options: PlanOptions) -> list[Job]:
+    if look.timeline is None or not isinstance(scorer, WindowScorer):
+        return [job_of(source, look.key, identity, look.seconds)]
+    time = look.timeline.time
+    parts = cut(look.timeline, options.part_s, WarmUp.of(scorer, options.warm_s, pace(time)))
+    if len(parts) == 1:
+        return [job_of(source, look.key, identity, look.seconds)]
+    return [job_of(source, look.key, identity, plausible_seconds(time[part.first : part.stop]), part) for part in parts]
+
+
+def _measure(scorer: VideoScorer, sources: Sequence[VideoSource]) -> Estimate | None:
+    """Score the beginning of some videos; None where that is not possible, as with detectors of whole videos."""
+    if not isinstance(scorer, WindowScorer):
+        return None
+    window = scorer.runtime.signature.window
+    step = max(1, len(sources) // SAMPLES)
+    spent = seconds = 0.0
+    size = 0
+    for source in sources[::step][:SAMPLES]:
+        try:
+            with VideoReader(source, window.size, window.colour, window.resize) as reader:
+                began = time.perf_counter()
+                frames = takewhile(lambda frame: frame.time < SAMPLE_S, reader)
+                with scorer.store.maps(scorer.runtime.signature.map_grid) as maps:
+                    piece = collect(score_frames(scorer.runtime, frames, scorer.batch), maps)
+                spent += time.perf_counter() - began
+                scores = FrameScores(
+                    "sample", piece.index, piece.time, dict(piece.components), piece.time * 0, reader.info, map=None
+                )
+                scores = scorer.store.save(scores, maps)
+        except VideoError:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path = save_scores(scores, Path(folder))
+            size += sum(file.stat().st_size for file in path.parent.iterdir())
+        seconds += plausible_seconds(piece.time)
+    return Estimate(seconds / spent, size / seconds, seconds) if seconds and spent else None
+
+
+def _refuse_other(place: Place, plan: ArchivePlan) -> None:
+    """See that no other plan is there.
+
+    Raises:
+        InputError: there is one.
+    """
+    if not place.exists(PLAN):
+        return
+    there = read_object(place.read(PLAN).decode())
+    if there.get("jobs") != jobs_digest(plan.jobs):
+        raise InputError(f"{place}: holds another plan; choose another --out, or remove that one")

@@ -1,0 +1,1 @@
+"""Watching cameras: sources that come and go, scores and events while they happen, clips, sinks, metrics."""

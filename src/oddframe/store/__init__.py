@@ -1,0 +1,1 @@
+"""The event store: what was found, what people said of it, in a database."""

@@ -1,0 +1,252 @@
+"""Plan, run, status and merge: what an archive gives on any number of machines is what scoring it here gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import oddframe
+from oddframe.archive.journal import read_history
+from oddframe.archive.merging import MergeOptions, merge_plan
+from oddframe.archive.place import Place
+from oddframe.archive.plan import load_plan
+from oddframe.archive.planning import PlanOptions, make_plan
+from oddframe.archive.running import run_plan
+from oddframe.archive.status import read_status
+from oddframe.errors import BundleError, InputError
+from oddframe.processes import Killed
+from oddframe.runners.local import LocalRunner
+from oddframe.runners.shard import Shard, ShardRunner
+from oddframe.scoring.events import read_events
+from oddframe.scoring.files import load_scores
+from oddframe.workflow.outputs import OutputOptions
+
+Ask = Callable[..., Any]
+OPTIONS = PlanOptions(part_s=10.0, warm_s=1.0, measure=False)
+
+
+@pytest.fixture(scope="module")
+def whole(bundle: Path, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `score` makes of the same videos."""
+    out = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ODDFRAME_CACHE", str(tmp_path_factory.getbasetemp() / "archive-cache"))
+        oddframe.load_run(bundle).score(archive, out, outputs=OutputOptions(overlay=False), progress=False)
+    return out
+
+
+@pytest.fixture
+def planned(bundle: Path, archive: Path, tmp_path: Path) -> Path:
+    make_plan(oddframe.load_run(bundle), archive, tmp_path / "plan", OPTIONS, progress=False)
+    return tmp_path / "plan"
+
+
+def assert_scored(plan: Path, whole: Path, videos: Sequence[str] = ("01", "02", "night/long")) -> None:
+    for video in videos:
+        got, wanted = (load_scores(folder / "scores" / f"{video}.npz") for folder in (plan, whole))
+        assert np.array_equal(got.score, wanted.score) and np.array_equal(got.time, wanted.time), video
+        assert np.array_equal(got.frame, wanted.frame) and got.info.key == wanted.info.key
+        for name, values in wanted.components.items():
+            assert np.array_equal(got.components[name], values), (video, name)
+
+
+def test_a_plan_counts_hours_and_finds_copies_and_broken_files(
+    bundle: Path, archive: Path, tmp_path: Path, ask: Ask
+) -> None:
+    answer = ask("archive", "plan", bundle, archive, "--out", tmp_path / "plan", "--part", 10 / 60, "--json")
+    assert answer.status == 3 and "broken" in answer.err
+    told = json.loads(answer.out)
+    assert told["videos"] == 3 and told["jobs"] == 6 and told["copies"] == {"night/same": "01"}
+    assert told["hours"] == pytest.approx((5 + 5 + 40) / 3600, rel=0.02) and list(told["skipped"]) == ["broken"]
+    assert told["estimate"]["rate"] > 0 and told["estimate"]["sample_s"] > 10
+    real = run_plan(tmp_path / "plan", progress=False)
+    assert real.done == 6
+    files = sum(path.stat().st_size for path in (tmp_path / "plan" / "scores").rglob("*.*") if path.suffix != ".json")
+    assert told["hours"] * 3600 * told["estimate"]["bytes_per_second"] == pytest.approx(files, rel=0.3)
+
+
+def test_plan_run_and_merge_give_what_score_gives(planned: Path, whole: Path, ask: Ask) -> None:
+    before = ask("archive", "status", planned, "--json")
+    assert json.loads(before.out)["left_s"] == pytest.approx(50, rel=0.02)
+    assert ask("archive", "merge", planned).status == 2
+    answer = ask("archive", "run", planned, "--json")
+    assert answer.status == 0, answer.err
+    assert json.loads(answer.out)["done"] == 6
+    assert_scored(planned, whole)
+    assert not list((planned / "parts").iterdir()), "parts are gone once they are joined"
+    merged = ask("archive", "merge", planned, "--store", "auto", "--json")
+    assert merged.status == 3 and "broken" in merged.err, "one video was left out"
+    told = json.loads(merged.out)
+    wanted = [event for event in read_events(whole / "events.jsonl") if event.video != "night/same"]
+    assert read_events(planned / "events.jsonl") == wanted and told["events"] == len(wanted) > 0
+    assert told["store"]["events"] == len(wanted) and (planned / "events.db").is_file()
+    manifest = json.loads((planned / "manifest.json").read_text())
+    assert manifest["finished"] and manifest["copies"] == {"night/same": "01"} and not manifest["failed"]
+    page = (planned / "index.html").read_text()
+    for event in wanted:
+        assert f'href="videos/{event.video}/report.html"' in page
+        assert (planned / "videos" / event.video / "report.html").is_file()
+    status = ask("archive", "status", planned)
+    assert "6 of 6 done" in status.out and "0.00 left" in status.out
+
+
+def test_what_is_done_is_not_done_again(planned: Path, whole: Path) -> None:
+    run_plan(planned, progress=False)
+    kept = (planned / "scores" / "01.npz").stat()
+    (planned / "scores" / "night" / "long.npz").unlink()
+    again = run_plan(planned, progress=False)
+    assert again.before == 2 and again.done == 4
+    assert (planned / "scores" / "01.npz").stat().st_mtime_ns == kept.st_mtime_ns
+    assert_scored(planned, whole)
+
+
+def test_shards_do_every_job_once_and_the_last_one_joins(planned: Path, whole: Path) -> None:
+    shares = [run_plan(planned, ShardRunner(Shard(number, 3)), progress=False) for number in (1, 2, 3)]
+    assert sum(share.done for share in shares) == 6 and all(share.own == 2 for share in shares)
+    assert_scored(planned, whole)
+    assert not read_status(planned).retried
+
+
+@pytest.mark.slow
+def test_workers_give_the_same(planned: Path, whole: Path) -> None:
+    assert run_plan(planned, LocalRunner(2), progress=False).done == 6
+    assert_scored(planned, whole)
+
+
+class Broken:
+    """A runner whose processes die of one video."""
+
+    shared, workers = False, 1
+
+    def __init__(self, poison: str) -> None:
+        self.poison = poison
+
+    def own(self, tasks: Sequence[Any]) -> list[Any]:
+        return list(tasks)
+
+    def run(self, begin: Any, tasks: Sequence[Any], tell: Any = None) -> Generator[tuple[Any, Any]]:
+        work = begin()
+        for task in tasks:
+            yield task, Killed("SIGSEGV") if task.video == self.poison else work(task, lambda _: None)
+
+
+def test_a_video_that_kills_its_processes_is_named_and_tried_again_later(planned: Path, whole: Path) -> None:
+    done = run_plan(planned, Broken("02"), progress=False)
+    assert [job.video for job, _ in done.failed] == ["02"] and done.done == 5
+    status = read_status(planned)
+    assert not status.finished and list(status.failed) == ["02"] and "SIGSEGV" in status.failed["02"]
+    with pytest.raises(InputError, match="1 of 6 jobs"):
+        merge_plan(planned, progress=False)
+    merged = merge_plan(planned, options=MergeOptions(pages=False, partial=True), progress=False)
+    assert merged.videos == 2 and "1 of 6 jobs" in (planned / "index.html").read_text()
+    assert run_plan(planned, progress=False).done == 1
+    status = read_status(planned)
+    assert status.finished and not status.failed
+    assert_scored(planned, whole)
+
+
+def test_a_video_that_was_changed_since_the_plan_is_not_scored(bundle: Path, archive: Path, tmp_path: Path) -> None:
+    videos = Path(shutil.copytree(archive, tmp_path / "videos"))
+    make_plan(oddframe.load_run(bundle), videos, tmp_path / "plan", OPTIONS, progress=False)
+    shutil.copy(videos / "02.mp4", videos / "01.mp4")
+    done = run_plan(tmp_path / "plan", progress=False)
+    assert [job.video for job, _ in done.failed] == ["01"] and "has changed" in done.failed[0][1]
+
+
+def test_another_detector_and_another_plan_are_refused(bundle: Path, archive: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(bundle, tmp_path / "run"))
+    run = oddframe.load_run(moved)
+    make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
+    make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
+    with pytest.raises(InputError, match="another plan"):
+        make_plan(run, archive / "02.mp4", tmp_path / "plan", OPTIONS, progress=False)
+    shutil.rmtree(moved)
+    with pytest.raises(BundleError):
+        run_plan(tmp_path / "plan", progress=False)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda text: "", lambda text: text.replace('"version": 1', '"version": 7'), lambda text: text[:-40]]
+)
+def test_a_damaged_plan_is_refused(planned: Path, spoil: Callable[[str], str], ask: Ask) -> None:
+    (planned / "plan.json").write_text(spoil((planned / "plan.json").read_text()))
+    answer = ask("archive", "run", planned)
+    assert answer.status == 2 and answer.err.count("\n") == 1 and "plan" in answer.err
+
+
+def test_jobs_of_another_plan_are_refused(planned: Path) -> None:
+    lines = (planned / "jobs.jsonl").read_text().splitlines(keepends=True)
+    (planned / "jobs.jsonl").write_text("".join(lines[1:]))
+    with pytest.raises(InputError, match="jobs are those of another plan"):
+        load_plan(Place(planned))
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "nowhere"), ("status", "nowhere"), ("merge", "nowhere"), ("run", "{plan}", "--shard", "3/2")]
+)
+def test_bad_input_gets_one_line(words: tuple[str, ...], planned: Path, ask: Ask) -> None:
+    answer = ask("archive", *(word.format(plan=planned) for word in words))
+    assert answer.status == 2 and answer.err.count("\n") == 1
+
+
+RUN = "import sys; from oddframe.archive.running import run_plan; run_plan(sys.argv[1], progress=False)"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_any_moment_goes_on(planned: Path, whole: Path) -> None:
+    chance = random.Random(4)
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", RUN, str(planned)], env=os.environ | {"OMP_NUM_THREADS": "1"})
+        deadline = time.monotonic() + 60
+        wanted = chance.randint(1, 3)
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(list(planned.glob("log/*"))) and sum(1 for _ in planned.rglob("*.npz")) > wanted:
+                break
+            time.sleep(0.005)
+        time.sleep(chance.random() * 0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert run_plan(planned, progress=False).failed == ()
+    assert_scored(planned, whole)
+    assert read_status(planned).finished
+    leftovers = [path for path in planned.rglob(".*") if path.is_file()]
+    assert not leftovers, "what killed runs left is taken away"
+
+
+def test_a_journal_with_half_a_line_is_read(planned: Path) -> None:
+    run_plan(planned, progress=False)
+    log = next((planned / "log").iterdir())
+    log.write_text(log.read_text() + '{"begun": "half')
+    history = read_history(Place(planned))
+    assert sum(machine.jobs for machine in history.machines.values()) == 6
+
+
+def test_plan_and_videos_may_lie_behind_urls(bundle: Path, archive: Path, whole: Path, tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    for name in ("01.mp4", "night/long.mp4"):
+        memory.pipe_file(f"/videos/{name}", (archive / name).read_bytes())
+    plan = make_plan(oddframe.load_run(bundle), "memory://videos", "memory://plan", OPTIONS, progress=False)
+    assert list(plan.videos) == ["01", "night/long"] and len(plan.jobs) == 5
+    assert run_plan("memory://plan", progress=False).done == 5
+    assert read_status("memory://plan").finished
+    merged = merge_plan("memory://plan", tmp_path / "out", progress=False)
+    wanted = [event for event in read_events(whole / "events.jsonl") if event.video in plan.videos]
+    assert read_events(merged.out / "events.jsonl") == wanted
+    for video in plan.videos:
+        (tmp_path / "scores" / video).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "scores" / f"{video}.npz").write_bytes(memory.cat_file(f"/plan/scores/{video}.npz"))
+    assert_scored(tmp_path, whole, list(plan.videos))
