@@ -60,6 +60,7 @@ def alarms(scores: oddframe.Scores, spans: tuple[tuple[float, float], ...]) -> i
     return sum(bool(high[(one.time >= start) & (one.time <= stop)].any()) for start, stop in spans)
 
 
+@pytest.mark.slow
 def test_a_camera_says_nothing_of_a_place_and_draws_no_box_there(place: Path) -> None:
     run = oddframe.load_run(place / "run")
     kept = {name: value.copy() for name, value in run.detector.state().items()}
