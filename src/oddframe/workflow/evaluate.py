@@ -102,6 +102,9 @@ class Evaluation:
         return {**about, "rows": rows, **details}
 
 
+LABELS_STAY = "labels are those of the whole picture: an anomaly that is only in a place to ignore counts as missed"
+
+
 def evaluate_run(
     run: Run | str | Path,
     data: str | LabelledSet,
@@ -154,7 +157,8 @@ def evaluate_run(
         save_baselines(baselines, Path(out))
     origin = Origin(model, run.bundle.id, rule)
     evaluation = _evaluation(labelled, origin, scored.videos, baselines, chosen, bool(options.protocols))
-    evaluation = replace(evaluation, notes=(*evaluation.notes, *scored.notes, *missing))
+    left_out = (LABELS_STAY,) if run.ignored or run.bundle.data.ignored else ()
+    evaluation = replace(evaluation, notes=(*evaluation.notes, *scored.notes, *missing, *left_out))
     if not options.details:
         return evaluation
     promise = scored.threshold().promise
