@@ -33,6 +33,7 @@ from oddframe.video.pauses import pace, plausible_seconds
 from oddframe.video.search import Videos, find_videos
 from oddframe.video.sources import VideoSource, with_levels
 from oddframe.video.timeline import VideoTimeline, read_timeline
+from oddframe.workflow.began import NAME_IT, with_starts
 from oddframe.workflow.run import Run
 
 SAMPLES, SAMPLE_S = 3, 10.0  # videos that are measured, and seconds of each
@@ -94,7 +95,8 @@ def make_plan(
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
-    place, sources = Place(where), with_levels(find_videos(videos), run.bundle.data.levels)
+    sources = with_starts(with_levels(find_videos(videos), run.bundle.data.levels), run.rule.schedule, NAME_IT)
+    place = Place(where)
     identity = score_identity(run.bundle, runtime, run.rule)
     scorer = open_scorer(run.bundle, runtime, run.rule)
     longest = 1.5 * options.part_s if can_be_cut(scorer) else float("inf")

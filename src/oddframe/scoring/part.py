@@ -127,7 +127,9 @@ def load_part(path: Path) -> PartScores:
 
 def can_be_cut(scorer: object) -> bool:
     """Whether a detector's scores of a part of a video can be shown to be those of the whole."""
-    return isinstance(scorer, WindowScorer) and not scorer.carries_over and scorer.runtime.memory is not None
+    if not isinstance(scorer, WindowScorer) or scorer.rule.schedule is not None:
+        return False  # which calibration holds may depend on all frames before
+    return not scorer.carries_over and scorer.runtime.memory is not None
 
 
 def score_part(

@@ -30,6 +30,7 @@ from oddframe.workflow.baselines import (
     save_baselines,
     stored_baselines,
 )
+from oddframe.workflow.began import given_start
 from oddframe.workflow.details import Details, measure
 from oddframe.workflow.notes import named
 from oddframe.workflow.outputs import OutputOptions
@@ -49,6 +50,7 @@ class EvaluateOptions:
         baselines: show the baselines beside the system; their videos are decoded once for it.
         normal: normal video of the same camera, whose median is the background of a baseline; None takes the running
             median of each test video.
+        start: when the video was taken (see `oddframe.workflow.began.given_start`); None says nothing.
     """
 
     protocols: Sequence[str] = ()
@@ -57,6 +59,7 @@ class EvaluateOptions:
     fps: float | None = None
     baselines: bool = True
     normal: Videos | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def evaluate_run(
     if options.details and not run.bundle.calibration.is_file():
         run.calibration()  # says what is missing
     background = _background(options)
-    sources, kept = [video.source for video in labelled.videos], OutputOptions(pages=False)
+    sources, kept = given_start([video.source for video in labelled.videos], options.start), OutputOptions(pages=False)
     scored = run.score(sources, out, outputs=kept, options=runtime, workers=workers, progress=progress)
     if scored.skipped:
         raise InputError(f"{scored.skipped[0][1]}; a test set must be whole for its figures to mean anything")

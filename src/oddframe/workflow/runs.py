@@ -51,6 +51,7 @@ class RunSummary:
     heldout_loss: dict[str, float]
     bytes: int
     values: dict[str, Any]
+    calibrations: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -99,6 +100,7 @@ def summary_of(path: Path) -> RunSummary:
         heldout_loss=_heldout_loss(path / LOG),
         bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         values=dict(_flat(facts.recipe)),
+        calibrations=() if facts.calibration is None else tuple(facts.calibration.parts),
     )
 
 
