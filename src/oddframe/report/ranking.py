@@ -35,6 +35,7 @@ class ReportVideo:
         faults: of the camera, in order of time.
         clips: event id -> path of its clip, relative to the report.
         began: when its first frame was taken; None where nobody knows.
+        calibrations: name of each of several calibrations -> seconds for which it held; empty where there is one alone.
     """
 
     scores: FrameScores
@@ -47,6 +48,7 @@ class ReportVideo:
     faults: Sequence[CameraFault] = ()
     clips: Mapping[str, str] = field(default_factory=dict)
     began: datetime | None = None
+    calibrations: Mapping[str, float] = field(default_factory=dict)
 
     def moment(self, seconds: float) -> str:
         """A time of the video in words, with the time of day where that is known."""

@@ -34,6 +34,7 @@ class RunSummary:
         heldout_loss: the last loss on held-out video, by name; empty where none was measured, as in one-pass systems.
         bytes: of all its files.
         values: dotted key -> value of its recipe.
+        calibrations: names of several calibrations, which a schedule chooses; none where there is one alone.
     """
 
     path: Path

@@ -147,11 +147,13 @@ class Scores:
         told = agreement is not None and agreement.verdict in ("more", "fewer")
         return [line for line in (found, agreement.sentence if agreement is not None and told else "") if line]
 
-    def seconds_chosen(self) -> dict[str, float]:
-        """Name of each of several calibrations -> seconds for which it holds; empty where there is one alone."""
+    def seconds_chosen(self, only: FrameScores | None = None) -> dict[str, float]:
+        """Name of each of several calibrations -> seconds for which it holds, in all videos or in one of them; empty
+        where there is one calibration alone."""
         schedule, found = None if self.calibration is None else self.calibration.schedule, Counter[str]()
-        for one in self.videos if schedule is not None else ():
-            found.update(seconds_chosen(schedule, one.components, one.time))
+        if schedule is not None:
+            for one in self.videos if only is None else (only,):
+                found.update(seconds_chosen(schedule, one.components, one.time))
         return dict(found)
 
     def to_dataframe(self) -> Any:
