@@ -253,7 +253,7 @@ def test_another_scene_is_told_by_what_is_normal_when_it_is_seen() -> None:
 
 
 def test_seconds_are_told_apart_and_a_clock_can_be_set_again() -> None:
-    time = np.arange(10) * 60.0
+    time: NDArray[np.float64] = np.arange(10) * np.float64(60)
     components = chosen_again(CLOCK, {"speed": time}, time, utc("2026-01-31T19:55+01:00"))
     assert components[CHOSEN].tolist() == [0] * 5 + [1] * 5
     assert seconds_chosen(CLOCK, components, time) == {"day": 300.0, "night": 300.0}

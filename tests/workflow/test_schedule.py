@@ -93,7 +93,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A bundle without a calibration, which looks at all frames."""
     folder = tmp_path_factory.mktemp("schedule") / "plain"
-    history = {"seconds": {}}
+    history: dict[str, Any] = {"seconds": {}}
     made = save_bundle(
         folder, FrameDifference((16, 32)), parse_recipe(RECIPE, "x"), history, TrainingData(frame_rate=5)
     )
@@ -253,7 +253,8 @@ def test_the_report_says_which_calibrations_there_are_and_for_how_long_they_held
     page = " ".join((tmp_path / "out" / "report.html").read_text().split())
     assert "Calibrations are chosen by the brightness of the picture (day from luma 60, night from luma 0)" in page
     assert "day 0:20, night 0:40" in page and '<th scope="row">night</th><td class="number">0:40</td>' in page
-    assert "threshold of each calibration" in page
+    assert "threshold of each calibration" in page and "oddframe learn" not in page
+    assert page.count("<title>night from here, 0:20</title>") == 1 and "another calibration holds" in page
     row = (tmp_path / "out" / "scores" / "new.csv").read_text().splitlines()
     assert row[0].endswith(",calibration") and (row[1][-1], row[-1][-1]) == ("0", "1")
     from oddframe.scoring.origin import stored_scores

@@ -167,7 +167,7 @@ def _video(number: int, video: ReportVideo, units: ThresholdUnits, points: int) 
         parts.append(f'<p class="warning">Camera at fault, {fault.kind}, {span}: {escape(fault.words)}.</p>')
     truth = [] if video.labels is None else labelled_spans(video.labels, scores.frame, scores.time)
     links = [f"#{event_anchor(number, place)}" for place in range(1, len(video.events) + 1)]
-    drawing = Timeline(scores, units, video.events, links, truth, video.faults, points)
+    drawing = Timeline(scores, units, video.events, links, truth, video.faults, points, video.changes)
     parts += [f'<div class="plot">{timeline(drawing)}</div>', legend(drawing)]
     if not video.events:
         parts.append("<p>No event.</p>")
@@ -186,6 +186,7 @@ def legend(*drawings: Timeline) -> str:
         "event": (any(one.events for one in drawings), "event"),
         "fault": (any(one.faults for one in drawings), "camera at fault"),
         "gap": (any(one.gaps() for one in drawings), "not watched"),
+        "change": (any(one.changes for one in drawings), "another calibration holds"),
         "truth": (any(one.truth for one in drawings), "labelled anomalous"),
     }
     shown = "".join(f'<li><i class="{kind}"></i>{words}</li>' for kind, (there, words) in entries.items() if there)

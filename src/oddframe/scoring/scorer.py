@@ -84,8 +84,9 @@ class ScoreStore:
         components = chosen_again(rule.schedule, done.components, done.time, source.began)
         score = rule(components, done.time)
         renamed = replace(done, video=source.name, info=info, components=components, score=score, faults=faults)
-        chosen = (one.components.get(CHOSEN, np.empty(0)) for one in (done, renamed))
-        if done.video == source.name and np.array_equal(done.score, renamed.score) and np.array_equal(*chosen):
+        before, after = (one.components.get(CHOSEN, np.empty(0)) for one in (done, renamed))
+        same = np.array_equal(done.score, score) and np.array_equal(before, after)
+        if done.video == source.name and same:
             restore_table(renamed, self.folder)
             return renamed
         save_scores(renamed, self.folder)
