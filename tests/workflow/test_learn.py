@@ -274,7 +274,7 @@ def test_a_kill_leaves_nothing_half_written(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "keep_in", killed)
+    monkeypatch.setattr("oddframe.workflow.learn.keep_calibration", killed)
     with pytest.raises(KeyboardInterrupt):
         learn(run, store, tmp_path / "taught", LearnOptions(("recalibrate",), progress=False))
     assert not (tmp_path / "taught").exists()
