@@ -271,7 +271,7 @@ def measure_levels(videos: Sequence[Components], how: Combination) -> dict[str, 
     A component that never changes there gets a deviation of 1.
     """
     levels = {}
-    for name in (name for name in videos[0] if name != CHOSEN):
+    for name in videos[0]:
         values = transformed(np.concatenate([video[name] for video in videos]), how.transform.get(name))
         deviation = float(values.std())
         levels[name] = (float(values.mean()), deviation if deviation > 0 else 1.0)

@@ -49,10 +49,12 @@ def load_heldout(folder: Path) -> list[HeldOutScores]:
 
 
 def divided_by(schedule: Schedule, pieces: Sequence[HeldOutScores]) -> dict[str, list[HeldOutScores]]:
-    """Name of each calibration -> the pieces of held-out video for which it holds, cut where it changes."""
+    """Name of each calibration -> the pieces of held-out video for which it holds, cut where it changes. Of their
+    components the one that says so is left out."""
     found: dict[str, list[HeldOutScores]] = {name: [] for name in schedule.calibrations}
     names = list(found)
     for time, components in pieces:
         for rows, number in constant(components[CHOSEN]):
-            found[names[number]].append((time[rows], {name: values[rows] for name, values in components.items()}))
+            own = {name: values[rows] for name, values in components.items() if name != CHOSEN}
+            found[names[number]].append((time[rows], own))
     return found

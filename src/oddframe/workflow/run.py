@@ -30,7 +30,7 @@ from oddframe.scoring.masking import masked
 from oddframe.scoring.open_scorer import open_scorer, score_identity, window_signature
 from oddframe.scoring.origin import Origin
 from oddframe.scoring.parallel import ScoringJob, score_beside
-from oddframe.scoring.schedule import Schedule
+from oddframe.scoring.schedule import CHOSEN, Schedule
 from oddframe.scoring.scorer import ScoreStore
 from oddframe.settings import ThresholdOptions
 from oddframe.types import FrameScores, IgnoredPlace, Signature
@@ -301,6 +301,8 @@ class Run:
             raise InputError(
                 f"{self.path}: scales its scores by the whole of each video, so no schedule can divide one"
             )
+        if schedule is not None and CHOSEN in self.signature.reported:
+            raise InputError(f"{self.path}: has a component {CHOSEN!r}, which a schedule needs; give it another name")
         sources = with_starts(find_videos(videos), schedule)
         if threshold.quantile is None:
             refuse_guesses([source for source in sources if source.kind == "frames" and source.fps is None])

@@ -74,7 +74,8 @@ def _thresholds_on(
             raise CalibrationError(
                 f"{name}: the quantile {quantile} lies at or below the median of its scores; give a higher one"
             )
-    levels = measure_levels([components for _, components in pieces], run.bundle.outline.combination)
+    all_of = [components for own in divided.values() for _, components in own]
+    levels = measure_levels(all_of, run.bundle.outline.combination)
     rule = replace(run.rule_for(levels), schedule=schedule, parts=parts)
     curves = [(time, rule(components, time)) for time, components in pieces]
     return replace(together(schedule, parts, curves), levels=levels)
