@@ -355,8 +355,8 @@ def graph_agrees(case: Case) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"
         write_window_graph(detector, path)
-        got = _answers(GraphRuntime("onnx", path, detector.signature, "fp32"), images, 7)
-    wanted = _answers(TorchRuntime(detector, "cpu"), images, 4)
+        got = answers(GraphRuntime("onnx", path, detector.signature, "fp32"), images, 7)
+    wanted = answers(TorchRuntime(detector, "cpu"), images, 4)
     require(got.keys() == wanted.keys(), f"the graph gives {list(got)}, the detector {list(wanted)}")
     for name, values in wanted.items():
         off = np.abs(got[name] - values)
@@ -364,12 +364,12 @@ def graph_agrees(case: Case) -> None:
         require((off <= bound).all(), f"{name} of the graph is off by {off.max():.3g}")
 
 
-def _answers(runtime: Runtime, images: NDArray[np.uint8], batch: int) -> dict[str, NDArray[Any]]:
+def answers(runtime: Runtime, images: NDArray[np.uint8], batch: int) -> dict[str, NDArray[Any]]:
     """Components and map before post-processing."""
     runtime.begin_video()
     found = [runtime.score(chunk) for chunk in stream_chunks(frames_of(images), runtime.signature.window, batch)]
-    answers: dict[str, NDArray[Any]] = {
+    named: dict[str, NDArray[Any]] = {
         name: np.concatenate([errors.components[name] for errors in found]) for name in found[0].components
     }
     maps = [errors.map for errors in found if errors.map is not None]
-    return {**answers, "map": np.concatenate(maps)} if maps else answers
+    return {**named, "map": np.concatenate(maps)} if maps else named

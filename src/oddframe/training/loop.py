@@ -115,13 +115,18 @@ def check_options(plan: TrainingPlan, options: TrainingOptions) -> None:
     """What can be known of the devices and libraries of a training before its data are read.
 
     Raises:
-        InputError: a device does not exist, a batch cannot be divided among the devices, or TensorBoard is missing.
+        InputError: a device does not exist, a batch cannot be divided among the devices, steps of several devices are
+            to be recorded, or TensorBoard is missing.
     """
     devices = world().size if world().started else options.devices
     if plan.batch_size % devices:
         raise InputError(
             f"a batch of {plan.batch_size} samples cannot be divided among {devices} devices; "
             "choose a batch size that is a multiple of the number of devices"
+        )
+    if options.graphs and devices > 1:
+        raise InputError(
+            f"steps of {devices} devices cannot be recorded as CUDA graphs; leave --graphs out, or use one"
         )
     if options.tensorboard:
         check_tensorboard()
@@ -196,7 +201,7 @@ def _one_stage(session: TrainingSession, data: Source, heldout: Source | None, g
     groups = [group for optimiser in optimisers for group in optimiser.param_groups]
 
     passes: list[Pass] = [partial(_pass, session, update) for update in updates]
-    if graphs and stage.recordable and fabric.world_size == 1:
+    if graphs and stage.recordable:
         passes = [
             RecordedPass(partial(session.spent, "replay"), compute, learned_by(update), stage, fabric.device)
             for compute, update in zip(passes, updates, strict=True)
