@@ -12,10 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-sys.path.append(str(BENCHMARKS))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import gpu_day
 from gpu_day import Day, Outcome, Step
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 def day(out: Path, minutes: float = 10.0, number: float = 1.0) -> Day:

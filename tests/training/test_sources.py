@@ -126,11 +126,11 @@ def test_stamps_at_the_edges_stay_inside() -> None:
     looked = data.look_up(np.arange(40))
     windows = enumerate(zip(looked.frames, looked.scored.tolist(), strict=True))
     drawn = [data.paster.draw(0, frames[:1], scored, 0, k, 3) for k, (frames, scored) in windows]
-    stamps = [(k, one.stamps[0]) for k, one in enumerate(drawn) if one is not None and one.stamps[0] is not None]
-    corners, content = pack(stamps, SIZE)
+    cutouts = [(k, one.cutouts[0]) for k, one in enumerate(drawn) if one is not None and one.cutouts[0] is not None]
+    corners, content = pack(cutouts, SIZE)
     rows, columns = np.divmod(corners, SIZE[1])
     assert (rows % SIZE[0] + content.shape[1] <= SIZE[0]).all() and (columns + content.shape[2] <= SIZE[1]).all()
-    assert content[..., 0].sum() == sum(int(stamp.alpha.sum(dtype=int)) for _, stamp in stamps), "nothing is lost"
+    assert content[..., 0].sum() == sum(int(cutout.alpha.sum(dtype=int)) for _, cutout in cutouts), "nothing is lost"
 
 
 def test_training_on_resident_frames_learns_the_same(tmp_path: Path) -> None:

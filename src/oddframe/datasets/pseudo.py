@@ -51,8 +51,8 @@ class _Schedule(NamedTuple):
         return self.pasted[bisect.bisect_right(self.starts, frame) - 1]
 
 
-class Stamp(NamedTuple):
-    """A picture that is laid over part of a frame, whose pixels become (pixel * (255 - alpha) + 127) // 255 + shown.
+class Cutout(NamedTuple):
+    """A picture to be laid over part of a frame, whose pixels become (pixel * (255 - alpha) + 127) // 255 + shown.
 
     Attributes:
         top, left: row and column of its first pixel in the frame.
@@ -70,11 +70,11 @@ class Pasting(NamedTuple):
     """What is pasted into one sample.
 
     Attributes:
-        stamps: one for each of its input frames; None where the object is out of sight.
+        cutouts: one for each of its input frames; None where the object is out of sight.
         mask: row, column and mask (h, w) uint8 of the object in the scored frame; None where it is out of sight.
     """
 
-    stamps: tuple[Stamp | None, ...]
+    cutouts: tuple[Cutout | None, ...]
     mask: tuple[int, int, NDArray[np.uint8]] | None
 
 
@@ -132,9 +132,9 @@ class Paster:
         if pasting is None:
             return None
         changed, mask = frames.copy(), np.zeros(self._size, np.uint8)
-        for image, stamp in zip(changed, pasting.stamps, strict=True):
-            if stamp is not None:
-                lay(image, stamp)
+        for image, cutout in zip(changed, pasting.cutouts, strict=True):
+            if cutout is not None:
+                lay(image, cutout)
         if pasting.mask is not None:
             top, left, alpha = pasting.mask
             mask[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
@@ -153,12 +153,12 @@ class Paster:
         era = epoch if self._how.refresh else 0
         schedule = self._schedule(video, era, max(int(positions.max()), scored))
         objects = {n: self._object(schedule, n) for n in {scored, *positions.tolist()}}
-        stamps = tuple(
-            None if (placed := objects[n]) is None else make_stamp(*placed, (*self._size, colours), self._how.blend)
+        cutouts = tuple(
+            None if (placed := objects[n]) is None else make_cutout(*placed, (*self._size, colours), self._how.blend)
             for n in positions.tolist()
         )
         seen = objects[scored]
-        return Pasting(stamps, None if seen is None else (seen[0], seen[1], seen[2][..., 3]))
+        return Pasting(cutouts, None if seen is None else (seen[0], seen[1], seen[2][..., 3]))
 
     def _object(self, schedule: _Schedule, frame: int) -> tuple[int, int, NDArray[np.uint8]] | None:
         """Row, column and picture of the object in a frame of the video; None if it is out of sight."""
@@ -232,29 +232,29 @@ def _middles(sequence: ObjectSequence) -> NDArray[np.float64]:
 
 def blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.uint8], how: Blend) -> None:
     """Paste a picture (h, w, 4) into the image (H, W, C), in place."""
-    lay(image, make_stamp(top, left, picture, image.shape, how))
+    lay(image, make_cutout(top, left, picture, image.shape, how))
 
 
-def make_stamp(top: int, left: int, picture: NDArray[np.uint8], shape: tuple[int, ...], how: Blend) -> Stamp:
+def make_cutout(top: int, left: int, picture: NDArray[np.uint8], shape: tuple[int, ...], how: Blend) -> Cutout:
     """What a picture (h, w, 4) lays over a frame of the shape (H, W, C)."""
     colours = shape[2]
     if how == "code":
         top, left, picture = _with_rim(top, left, picture, shape)
         grey = cv2.GaussianBlur(cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY), (3, 3), 0)
         hidden = np.where(picture[..., 3] > 0, np.uint8(255), np.uint8(0))
-        return Stamp(top, left, hidden, np.repeat(np.asarray(grey, np.uint8)[..., None], colours, axis=2))
+        return Cutout(top, left, hidden, np.repeat(np.asarray(grey, np.uint8)[..., None], colours, axis=2))
     shown = picture[..., :3]
     if colours == 1 or how == "grey":
         shown = np.repeat(np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), np.uint8)[..., None], colours, axis=2)
-    return Stamp(top, left, picture[..., 3], shown)
+    return Cutout(top, left, picture[..., 3], shown)
 
 
-def lay(image: NDArray[np.uint8], stamp: Stamp) -> None:
-    """Lay a stamp over the image (H, W, C), in place; sums above 255 stay at 255."""
-    height, width = stamp.alpha.shape
-    part = image[stamp.top : stamp.top + height, stamp.left : stamp.left + width]
-    kept = (part * (255 - stamp.alpha[..., None].astype(np.uint16)) + 127) // 255
-    part[:] = np.minimum(kept + stamp.shown, 255)
+def lay(image: NDArray[np.uint8], cutout: Cutout) -> None:
+    """Lay a picture over the image (H, W, C), in place; sums above 255 stay at 255."""
+    height, width = cutout.alpha.shape
+    part = image[cutout.top : cutout.top + height, cutout.left : cutout.left + width]
+    kept = (part * (255 - cutout.alpha[..., None].astype(np.uint16)) + 127) // 255
+    part[:] = np.minimum(kept + cutout.shown, 255)
 
 
 def _with_rim(

@@ -32,7 +32,7 @@ from oddframe.training.checkpoint import TrainingHistory, load_checkpoint
 from oddframe.training.devices import average_gradients, gather, share_state, whole_batch_norm
 from oddframe.training.launch import launch, make_fabric, noted_interrupts
 from oddframe.training.log import check_tensorboard
-from oddframe.training.recording import Pass, RecordedPass
+from oddframe.training.recording import RecordedPass, StepPass
 from oddframe.training.sampling import (
     HELDOUT,
     NOISE,
@@ -43,7 +43,7 @@ from oddframe.training.sampling import (
     heldout_samples,
 )
 from oddframe.training.session import TrainingSession
-from oddframe.training.sources import Drawn, Source, open_source
+from oddframe.training.sources import BatchSource, Drawn, open_source
 from oddframe.training.stages import LOG_LINES, crossed, rate_factor
 from oddframe.training.tuning import lie_alike, tuned
 from oddframe.training.world import world
@@ -182,7 +182,7 @@ def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int)
         raise InputError(f"stage {stage.name!r} takes {sampler.multiple} {kind} together: no video is long enough")
 
 
-def _one_stage(session: TrainingSession, data: Source, heldout: Source | None, graphs: bool) -> None:
+def _one_stage(session: TrainingSession, data: BatchSource, heldout: BatchSource | None, graphs: bool) -> None:
     """Train the rest of the current stage. `graphs`: record its passes, where that is possible."""
     fabric, plan, state, stage, sampler = session.fabric, session.plan, session.state, session.stage, session.sampler
     stage.train_mode()
@@ -200,7 +200,7 @@ def _one_stage(session: TrainingSession, data: Source, heldout: Source | None, g
             lie_alike(optimiser)
     groups = [group for optimiser in optimisers for group in optimiser.param_groups]
 
-    passes: list[Pass] = [partial(_pass, session, update) for update in updates]
+    passes: list[StepPass] = [partial(_pass, session, update) for update in updates]
     if graphs and stage.recordable:
         passes = [
             RecordedPass(partial(session.spent, "replay"), compute, learned_by(update), stage, fabric.device)
@@ -256,7 +256,7 @@ def _pass(session: TrainingSession, update: Update, batch: AnyBatch) -> dict[str
 
 
 def _step(
-    session: TrainingSession, updates: Sequence[Update], passes: Sequence[Pass], batch: AnyBatch
+    session: TrainingSession, updates: Sequence[Update], passes: Sequence[StepPass], batch: AnyBatch
 ) -> dict[str, Tensor]:
     """Make the updates of one step. Returns the losses by name, where losses of the same name are summed."""
     settle_threads()
@@ -276,7 +276,7 @@ def _step(
     return losses
 
 
-def _measure(session: TrainingSession, updates: list[Update], heldout: Source) -> dict[str, float]:
+def _measure(session: TrainingSession, updates: list[Update], heldout: BatchSource) -> dict[str, float]:
     """The losses of the stage on held-out samples in eval mode, with the same samples, keys and noise every time.
 
     Only the first process measures, and the others wait for it at the next step. The result is empty if there are no

@@ -24,7 +24,7 @@ from oddframe.models.stage import Stage
 
 WARM_UP = 3  # steps before a recording, in which libraries allocate and choose what they keep
 
-Pass = Callable[[Any], dict[str, Tensor]]
+StepPass = Callable[[Any], dict[str, Tensor]]
 """Losses of a batch by name, without gradient; the gradients lie at the parameters."""
 
 
@@ -38,7 +38,7 @@ class RecordedPass:
     def __init__(
         self,
         timed: Callable[[], AbstractContextManager[None]],
-        compute: Pass,
+        compute: StepPass,
         parameters: Sequence[nn.Parameter],
         stage: Stage,
         device: torch.device,

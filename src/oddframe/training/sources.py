@@ -19,7 +19,7 @@ from torch import Tensor
 
 from oddframe.datasets.bags import BagSet
 from oddframe.datasets.clips import ClipSet, Decoded
-from oddframe.datasets.pseudo import Pasting, Stamp
+from oddframe.datasets.pseudo import Cutout, Pasting
 from oddframe.datasets.windows import GREY, ignored_pixels
 from oddframe.errors import InputError
 from oddframe.models.bag_detector import BagBatch
@@ -37,7 +37,7 @@ class Drawn(Protocol):
     def to(self, device: torch.device) -> AnyBatch: ...
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Batches of a set of samples, whose `groups` it has. Several threads draw at the same time."""
 
     @property
@@ -57,8 +57,8 @@ class HostSource:
 
 
 def open_source(
-    data: Samples, device: torch.device, residence: Residence, beside: Source | None = None
-) -> tuple[Source, str]:
+    data: Samples, device: torch.device, residence: Residence, beside: BatchSource | None = None
+) -> tuple[BatchSource, str]:
     """The source of a training's batches, and a line that says why it is the host where the device was an option.
 
     Args:
@@ -138,14 +138,14 @@ class ResidentClips:
         data, window = self._data, self._data.window
         inputs, targets = len(window.offsets), len(window.target)
         looked = data.look_up(samples)
-        stamps: list[tuple[int, Stamp]] = []
-        masks: list[tuple[int, Stamp]] = []
+        cutouts: list[tuple[int, Cutout]] = []
+        masks: list[tuple[int, Cutout]] = []
         if data.paster is not None:
             rows = zip(looked.videos.tolist(), looked.frames, looked.scored.tolist(), keys.tolist(), strict=True)
             for row, (video, frames, scored, key) in enumerate(rows):
                 pasting = data.paster.draw(video, frames[:inputs], scored, epoch, key, window.channels)
                 if pasting is not None:
-                    _note(pasting, row, looked.frames.shape[1], stamps, masks)
+                    _note(pasting, row, looked.frames.shape[1], cutouts, masks)
         index = looked.frames + self._first[looked.videos][:, None]
         return DrawnClips(
             self.pixels,
@@ -153,12 +153,12 @@ class ResidentClips:
             (inputs, targets),
             self._tensor(index),
             self._tensor(np.asarray(keys, np.int64)),
-            self._packed(stamps, window.size),
+            self._packed(cutouts, window.size),
             self._packed(masks, window.size),
         )
 
-    def _packed(self, stamps: list[tuple[int, Stamp]], size: tuple[int, int]) -> tuple[Tensor, Tensor] | None:
-        return None if not stamps else tuple(self._tensor(array) for array in pack(stamps, size))  # type: ignore[return-value]
+    def _packed(self, cutouts: list[tuple[int, Cutout]], size: tuple[int, int]) -> tuple[Tensor, Tensor] | None:
+        return None if not cutouts else tuple(self._tensor(array) for array in pack(cutouts, size))  # type: ignore[return-value]
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         made = torch.from_numpy(array)
@@ -166,41 +166,45 @@ class ResidentClips:
 
 
 def _note(
-    pasting: Pasting, row: int, frames: int, stamps: list[tuple[int, Stamp]], masks: list[tuple[int, Stamp]]
+    pasting: Pasting,
+    row: int,
+    frames: int,
+    cutouts: list[tuple[int, Cutout]],
+    masks: list[tuple[int, Cutout]],
 ) -> None:
-    """Add the stamps of a sample, each with the number of its image among `frames` of every sample of the batch."""
-    stamps += [(row * frames + t, stamp) for t, stamp in enumerate(pasting.stamps) if stamp is not None]
+    """Add the cutouts of a sample, each with the number of its image among `frames` of every sample of the batch."""
+    cutouts += [(row * frames + t, cutout) for t, cutout in enumerate(pasting.cutouts) if cutout is not None]
     if pasting.mask is not None:
         top, left, alpha = pasting.mask
-        masks.append((row, Stamp(top, left, np.zeros_like(alpha), alpha[..., None])))
+        masks.append((row, Cutout(top, left, np.zeros_like(alpha), alpha[..., None])))
 
 
-def pack(stamps: Sequence[tuple[int, Stamp]], size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Stamps of several images as two arrays, all made as large as the largest; what is added changes no pixel.
+def pack(cutouts: Sequence[tuple[int, Cutout]], size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Cutouts of several images as two arrays, all made as large as the largest; what is added changes no pixel.
 
     Args:
-        stamps: number of the image, and its stamp. No image has two.
+        cutouts: number of the image, and its cutout. No image has two.
         size: (H, W) of the images.
 
     Returns:
         (S,) number of the pixel at the top left of each, counted over all images, and (S, h, w, 1 + C): alpha and what
         is shown.
     """
-    height = max(stamp.alpha.shape[0] for _, stamp in stamps)
-    width = max(stamp.alpha.shape[1] for _, stamp in stamps)
-    corners = np.empty(len(stamps), np.int64)
-    content = np.zeros((len(stamps), height, width, 1 + stamps[0][1].shown.shape[2]), np.uint8)
-    for number, (image, stamp) in enumerate(stamps):
-        tall, wide = stamp.alpha.shape
-        top, left = min(stamp.top, size[0] - height), min(stamp.left, size[1] - width)  # all of it inside the image
+    height = max(cutout.alpha.shape[0] for _, cutout in cutouts)
+    width = max(cutout.alpha.shape[1] for _, cutout in cutouts)
+    corners = np.empty(len(cutouts), np.int64)
+    content = np.zeros((len(cutouts), height, width, 1 + cutouts[0][1].shown.shape[2]), np.uint8)
+    for number, (image, cutout) in enumerate(cutouts):
+        tall, wide = cutout.alpha.shape
+        top, left = min(cutout.top, size[0] - height), min(cutout.left, size[1] - width)  # all of it inside the image
         corners[number] = (image * size[0] + top) * size[1] + left
-        part = content[number, stamp.top - top :, stamp.left - left :]
-        part[:tall, :wide, 0], part[:tall, :wide, 1:] = stamp.alpha, stamp.shown
+        part = content[number, cutout.top - top :, cutout.left - left :]
+        part[:tall, :wide, 0], part[:tall, :wide, 1:] = cutout.alpha, cutout.shown
     return corners, content
 
 
 def lay_all(images: Tensor, corners: Tensor, content: Tensor) -> None:
-    """Lay packed stamps over images (n, H, W, C) uint8, contiguous, in place; see `oddframe.datasets.pseudo.lay`."""
+    """Lay packed cutouts over images (n, H, W, C) uint8, contiguous, in place; see `oddframe.datasets.pseudo.lay`."""
     height, width, device = content.shape[1], content.shape[2], images.device
     down = torch.arange(height, device=device)[:, None] * images.shape[2]
     place = corners[:, None, None] + down + torch.arange(width, device=device)
@@ -219,7 +223,7 @@ class DrawnClips:
         parts: how many frames of a window are its input, and how many its target.
         index: (B, K) which frames.
         key: (B,) see `Batch`.
-        stamps, masks: what `pack` made for the B * K frames, and for the B masks; None where nothing is pasted.
+        cutouts, masks: what `pack` made for the B * K frames, and for the B masks; None where nothing is pasted.
     """
 
     pixels: Tensor
@@ -227,7 +231,7 @@ class DrawnClips:
     parts: tuple[int, int]
     index: Tensor
     key: Tensor
-    stamps: tuple[Tensor, Tensor] | None
+    cutouts: tuple[Tensor, Tensor] | None
     masks: tuple[Tensor, Tensor] | None
 
     def to(self, device: torch.device) -> Batch:
@@ -235,8 +239,8 @@ class DrawnClips:
         count, each = index.shape
         images = self.pixels.index_select(0, index.flatten())
         pasted = torch.zeros((count, *images.shape[1:3]), dtype=torch.uint8, device=device)
-        if self.stamps is not None:
-            lay_all(images, *_moved(self.stamps, device))
+        if self.cutouts is not None:
+            lay_all(images, *_moved(self.cutouts, device))
         if self.masks is not None:
             lay_all(pasted[..., None], *_moved(self.masks, device))
         if self.ignored is not None:
