@@ -6,6 +6,7 @@ DATA holds `training/videos` and `testing` (videos and labels), as UCSD Ped2 doe
 shape. UCF is a folder with the features and annotation of the UCF-Crime subset for DAKD; without it DAKD learns from
 noise, which measures its speed alone. The steps, in order:
 
+    machine         what it is
     smoke-SYSTEM    a tiny network of every system: steps in fp32 and bf16, resident and recorded, bundle, scores, ONNX
     forward-SYSTEM  frames/s of the published network alone, batch swept, beside the floor of matrix products
     steps-SYSTEM    training samples/s at the published size, by where the frames lie and whether steps are recorded
@@ -205,7 +206,7 @@ def run(day: Day, step: Step, needed: float) -> bool:
     except Exception as error:  # whatever it is, the other steps have to be run
         lines = traceback.format_exc()
         print(lines, file=sys.stderr, flush=True)
-        first = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        first = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         day.write(step.name, "failed", error=first, traceback=lines, seconds=time.time() - began)
         return False
     day.write(step.name, "done", seconds=time.time() - began, needed=needed, **vars(outcome))

@@ -125,8 +125,8 @@ def test_stamps_at_the_edges_stay_inside() -> None:
     data = clips(Window((0,), SIZE), Paster(SEQUENCES, SIZE, HOWS[1], seed=1))
     looked = data.look_up(np.arange(40))
     windows = enumerate(zip(looked.frames, looked.scored.tolist(), strict=True))
-    drawn = [data.paster.draw(0, frames[:1], scored, 0, k, 3) for k, (frames, scored) in windows]
-    cutouts = [(k, one.cutouts[0]) for k, one in enumerate(drawn) if one is not None and one.cutouts[0] is not None]
+    drawn = {k: data.paster.draw(0, frames[:1], scored, 0, 3).cutouts[0] for k, (frames, scored) in windows}
+    cutouts = [(k, cutout) for k, cutout in drawn.items() if cutout is not None]
     corners, content = pack(cutouts, SIZE)
     rows, columns = np.divmod(corners, SIZE[1])
     assert (rows % SIZE[0] + content.shape[1] <= SIZE[0]).all() and (columns + content.shape[2] <= SIZE[1]).all()

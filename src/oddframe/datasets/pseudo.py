@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from oddframe.datasets.hashing import hash64
 from oddframe.datasets.sequences import ObjectSequence, project, resize_matrix
@@ -128,9 +128,9 @@ class Paster:
         Returns:
             Frames like `frames`, and the mask (H, W) uint8, 0..255, with a grey edge; None if the sample stays clean.
         """
-        pasting = self.draw(video, positions, scored, epoch, key, frames.shape[-1])
-        if pasting is None:
+        if not self.chosen(epoch, key):
             return None
+        pasting = self.draw(video, positions, scored, epoch, frames.shape[-1])
         changed, mask = frames.copy(), np.zeros(self._size, np.uint8)
         for image, cutout in zip(changed, pasting.cutouts, strict=True):
             if cutout is not None:
@@ -140,16 +140,16 @@ class Paster:
             mask[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
         return changed, mask
 
-    def draw(
-        self, video: int, positions: NDArray[np.int64], scored: int, epoch: int, key: int, colours: int
-    ) -> Pasting | None:
-        """What `apply` pastes into a sample, for whoever holds the frames; None if the sample stays clean.
+    def chosen(self, epoch: int, keys: ArrayLike) -> NDArray[np.bool_]:
+        """Which of the samples with these keys show an object; the others stay clean."""
+        return np.asarray(hash64(self._seed, 1, epoch, keys) < self._how.probability * 2**63)
+
+    def draw(self, video: int, positions: NDArray[np.int64], scored: int, epoch: int, colours: int) -> Pasting:
+        """What `apply` pastes into a sample that is chosen, for whoever holds the frames.
 
         Args:
             colours: channels of the frames, 3 (BGR) or 1. The others are those of `apply`.
         """
-        if int(hash64(self._seed, 1, epoch, key)) >= self._how.probability * 2**63:
-            return None
         era = epoch if self._how.refresh else 0
         schedule = self._schedule(video, era, max(int(positions.max()), scored))
         objects = {n: self._object(schedule, n) for n in {scored, *positions.tolist()}}

@@ -141,11 +141,10 @@ class ResidentClips:
         cutouts: list[tuple[int, Cutout]] = []
         masks: list[tuple[int, Cutout]] = []
         if data.paster is not None:
-            rows = zip(looked.videos.tolist(), looked.frames, looked.scored.tolist(), keys.tolist(), strict=True)
-            for row, (video, frames, scored, key) in enumerate(rows):
-                pasting = data.paster.draw(video, frames[:inputs], scored, epoch, key, window.channels)
-                if pasting is not None:
-                    _note(pasting, row, looked.frames.shape[1], cutouts, masks)
+            for row in np.flatnonzero(data.paster.chosen(epoch, keys)).tolist():
+                video, scored = int(looked.videos[row]), int(looked.scored[row])
+                pasting = data.paster.draw(video, looked.frames[row, :inputs], scored, epoch, window.channels)
+                _note(pasting, row, looked.frames.shape[1], cutouts, masks)
         index = looked.frames + self._first[looked.videos][:, None]
         return DrawnClips(
             self.pixels,
