@@ -64,7 +64,7 @@ TRAINED = "Trained"
 TRAINED_COLUMNS = (
     "system",
     "training",
-    "training minutes",
+    "minutes of it",
     "protocol",
     "micro AUC",
     "macro AUC",
