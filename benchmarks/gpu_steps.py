@@ -9,7 +9,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from gpu_day import Day, Outcome, Step
+from numpy.typing import ArrayLike
 
 from oddframe.bundle import META, TrainingData, save_bundle
 from oddframe.datasets.clips import ClipSet, split_holdout
@@ -211,7 +212,7 @@ def smoke(name: str, day: Day) -> Outcome:
 
     _, wanted = learn("cpu", "fp32", resident="never")
     found.facts["recordable"] = not bags
-    for precision in ("fp32", "bf16"):
+    for precision in CLOSE:
         _, losses = learn(day.device, precision, resident="always")
         told(f"losses of 8 steps in {precision}, against the CPU", difference(losses, wanted), 5 * CLOSE[precision])
     _, host = learn(day.device, "fp32", resident="never")
@@ -231,7 +232,8 @@ def smoke(name: str, day: Day) -> Outcome:
         save_bundle(Path(folder), resident, recipe, {}, TrainingData())
         again = load_run(folder).detector
         assert isinstance(again, Learner)
-        for precision in ("fp32", "bf16"):
+        precisions: tuple[Precision, ...] = ("fp32", "bf16")
+        for precision in precisions:
             off = score_difference(resident, again, day.device, precision)
             told(f"scores of its bundle in {precision}, against the CPU", off, CLOSE[precision])
         if isinstance(again, Detector):
@@ -245,9 +247,9 @@ def quiet(device: str, **how: Any) -> TrainingOptions:
     return TrainingOptions(device=device, progress=False, **how)
 
 
-def difference(got: Sequence[float], wanted: Sequence[float]) -> float:
+def difference(got: ArrayLike, wanted: ArrayLike) -> float:
     """The largest difference, as a share of the largest value."""
-    one, other = np.asarray(got, float), np.asarray(wanted, float)
+    one, other = np.asarray(got, float).ravel(), np.asarray(wanted, float).ravel()
     if one.shape != other.shape or not np.isfinite(one).all():
         return float("inf")
     return float(np.abs(one - other).max() / max(np.abs(other).max(), 1e-12))
@@ -261,13 +263,13 @@ def score_difference(detector: Learner, again: Learner, device: str, precision: 
         with torch.autocast(device, torch.bfloat16, precision == "bf16"):
             got = toy_bags.scores(detector.to(device), batch.to(device).features)
         detector.to("cpu")
-        return max(difference(value.float().cpu().flatten(), wanted[name].flatten()) for name, value in got.items())
+        return max(difference(value.float().cpu(), wanted[name]) for name, value in got.items())
     assert isinstance(detector, Detector) and isinstance(again, Detector)
     images = toy_windows.video(detector.window)
-    wanted = toy_windows.answers(TorchRuntime(again, "cpu"), images, 4)
-    got = toy_windows.answers(TorchRuntime(detector, device, precision), images, 8)
+    right = toy_windows.answers(TorchRuntime(again, "cpu"), images, 4)
+    found = toy_windows.answers(TorchRuntime(detector, device, precision), images, 8)
     detector.to("cpu")
-    return max(difference(got[name].ravel(), value.ravel()) for name, value in wanted.items())
+    return max(difference(found[name], value) for name, value in right.items())
 
 
 def onnx_on_gpu(detector: Detector, path: Path) -> str:
@@ -285,7 +287,7 @@ def onnx_on_gpu(detector: Detector, path: Path) -> str:
         wanted = toy_windows.answers(TorchRuntime(detector, "cpu"), images, 4)
     except OddframeError as error:
         return f"FAILED: {error}"
-    off = max(difference(got[name].ravel(), value.ravel()) for name, value in wanted.items())
+    off = max(difference(got[name], value) for name, value in wanted.items())
     return f"{'ok' if off <= CLOSE['fp32'] else 'DIFFERS'}: off by {off:.2g} of the largest value"
 
 
@@ -618,7 +620,7 @@ def dakd(day: Day) -> Outcome:
             found.rows.append([recipe, "", *cells, "noise", ""])
             continue
         rows = evaluate_bags(run, f"ucf-crime:{day.bags}", [features], leave_out=True).rows
-        for component in run.bundle.detector.components:
+        for component in run.detector.components:
             result = rows[component]
             found.rows.append([recipe, component, *cells, f"{result.auc:.4f}", f"{result.anomalous_auc:.4f}"])
     clear(day.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +37,12 @@ def test_recorded_steps_learn_the_same(name: str, preset: str, tmp_path: Path, m
     plain = learned(name, preset, False, tmp_path / "plain")
     recorded = []
     anew = RecordedPass._compute_anew
-    monkeypatch.setattr(RecordedPass, "_compute_anew", lambda self, batch: recorded.append(1) or anew(self, batch))
+
+    def noted(self: RecordedPass, batch: Batch) -> None:
+        recorded.append(batch)
+        anew(self, batch)
+
+    monkeypatch.setattr(RecordedPass, "_compute_anew", noted)
     assert same(plain, learned(name, preset, True, tmp_path / "recorded"))
     assert len(recorded) >= 10 - 2 * WARM_UP, "most steps are recorded"
 
@@ -86,6 +92,27 @@ def test_a_batch_of_another_size_is_computed_as_it_comes() -> None:
         step(batch_of(1.0, 1.0))
     assert step(batch_of(1.0, 1.0, 1.0))["loss"].item() == 6.0
     assert step(batch_of(1.0, 2.0))["loss"].item() == 6.0 and weight.grad.item() == 3.0
+
+
+def test_a_recording_is_made_once_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, weight, stage = recorded_line()
+    step._device = torch.device("cuda")
+    recorded, replayed = [], []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: replayed.append(1)))
+
+    def record(graph: Any, capture_error_mode: str) -> Any:
+        recorded.append(capture_error_mode)
+        return nullcontext()
+
+    monkeypatch.setattr(torch.cuda, "graph", record)
+    for n in range(WARM_UP):
+        step(batch_of(float(n)))
+    losses, gradient, product = step(batch_of(7.0)), weight.grad, stage.product
+    for n in range(2):
+        stage.product, weight.grad = None, None
+        assert step(batch_of(float(n))) is losses and weight.grad is gradient and stage.product is product
+        assert step._batch.frames.item() == n, "the batch lies where the recording reads it"
+    assert recorded == ["thread_local"] and len(replayed) == 3
 
 
 def test_what_cannot_be_recorded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

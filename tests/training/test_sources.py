@@ -72,6 +72,18 @@ def test_windows_gathered_on_the_device_are_the_same_bits(window: Window, how: P
     assert 10 < pasted < 60, "some samples show an object, and some do not"
 
 
+def test_all_of_a_batch_is_made_on_the_device() -> None:
+    """The device "meta" takes no tensor of the host in a computation."""
+    meta = torch.device("meta")
+    data = clips(Window((-2, -1), SIZE, ignored=(CORNER,)), Paster(SEQUENCES, SIZE, HOWS[0], seed=1))
+    batch = ResidentClips(data, meta).draw(np.arange(8), np.arange(8), 0).to(meta)
+    assert {value.device for value in vars(batch).values() if value is not None} == {meta}
+    assert batch.frames.shape == (8, 2, *SIZE, 3) and batch.pasted.shape == (8, *SIZE)
+    bags = BagSet({"a": np.zeros((4, 3, 2), np.float32)}, np.array([0, 1, 0, 1]))
+    drawn = ResidentBags(bags, meta).draw(np.arange(2), np.arange(2), 0).to(meta)
+    assert {value.device for value in (*drawn.features.values(), drawn.label, drawn.index, drawn.key)} == {meta}
+
+
 def test_without_pseudo_anomalies_nothing_is_pasted() -> None:
     data = clips(Window((0,), SIZE), None)
     samples = np.arange(len(data))

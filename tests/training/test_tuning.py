@@ -39,6 +39,14 @@ def test_a_cpu_is_left_alone() -> None:
         assert network[0].weight.is_contiguous() and not torch.backends.cudnn.benchmark
 
 
+def test_a_gpu_gets_channels_last_for_bf16_alone() -> None:
+    network, gpu = nn.Sequential(nn.Conv2d(3, 4, 3)), torch.device("cuda")
+    for precision, last in (("bf16", True), ("fp32", False)):
+        with tuned(network, gpu, precision):
+            assert torch.backends.cudnn.benchmark and lies_last(network[0].weight) == last
+        assert not torch.backends.cudnn.benchmark and network[0].weight.is_contiguous()
+
+
 def mnad() -> Detector:
     torch.manual_seed(0)
     return create("mnad", "code", **entry("mnad").tiny).double()
@@ -51,8 +59,13 @@ def test_a_run_begun_on_a_cpu_goes_on_channels_last(tmp_path: Path, monkeypatch:
     train(whole, training_set(whole.window), None, plan, tmp_path / "whole", options)
     with pytest.raises(KeyboardInterrupt):
         train(parts, Interrupted(training_set(parts.window), 4), None, plan, tmp_path / "parts", options)
-    restrided = []
-    monkeypatch.setattr(loop, "lie_alike", lambda optimiser: restrided.append(lie_alike(optimiser)))
+    restrided: list[torch.optim.Optimizer] = []
+
+    def noted(optimiser: torch.optim.Optimizer) -> None:
+        restrided.append(optimiser)
+        lie_alike(optimiser)
+
+    monkeypatch.setattr(loop, "lie_alike", noted)
     with channels_last(again):
         train(again, training_set(again.window), None, plan, tmp_path / "parts", options)
     assert restrided

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from oddframe.datasets.clips import Clips, ClipSet
 from oddframe.datasets.windows import stream_chunks
@@ -75,6 +76,8 @@ def window_checks(about: ModelEntry) -> list[Check]:
             Check(case, "a resumed run ends with the same bits", resumes_exactly),
             Check(case, "two devices learn what one learns", two_devices_learn_alike, slow=True),
         ]
+        if any(stage.recordable for stage in detector.stages()):
+            found.append(Check(case, "what says that it can be recorded waits for no device", recordable_waits_nowhere))
         if not detector.remembers and equipped("onnx", "onnxscript", "onnxruntime"):
             found.append(Check(case, "its exported graph says what it says", graph_agrees, slow=True))
     return found
@@ -303,6 +306,41 @@ def losses_fall(case: Case) -> None:
         learnt |= set().union(*own)
     for name, p in detector.named_parameters():
         require(id(p) in learnt, f"no stage learns {name}; make it a buffer")
+
+
+class _OneDevice(TorchDispatchMode):
+    """Inside this block, nothing is computed of tensors of the host, and none goes to the device."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = [value for value in (*args, *(kwargs or {}).values()) if isinstance(value, torch.Tensor)]
+        away = [value for value in given if value.device.type != "meta" and (value.ndim or "copy" in str(func))]
+        require(not away, f"{func} takes a tensor of the {away[0].device.type if away else 'host'}")
+        return func(*args, **(kwargs or {}))
+
+
+def recordable_waits_nowhere(case: Case) -> None:
+    """Losses of recordable stages are computed on one device alone, and nothing of them is read or brought there.
+
+    The device "meta" knows shapes, but no values: whatever asks for one fails there.
+    """
+    detector = make(case).to("meta")
+    batch = next(batches(training_set(detector.window))).to("meta")
+    for stage in detector.stages():
+        if not stage.recordable:
+            continue
+        stage.train_mode()
+        for update in stage.updates():
+            own = {id(p) for group in update.optimiser.param_groups for p in group["params"]}
+            for p in detector.parameters():
+                p.requires_grad_(id(p) in own)
+            try:
+                with _OneDevice():
+                    update.loss(batch)["loss"].backward()
+            except (RuntimeError, NotImplementedError) as error:
+                reason = str(error).partition("\n")[0]
+                raise AssertionError(f"the loss of stage {stage.name} reads from the device: {reason}") from error
 
 
 def resumes_exactly(case: Case) -> None:

@@ -102,9 +102,11 @@ class RecordedPass:
             return
         pairs = [(self._losses[name], value) for name, value in losses.items()]
         pairs += [(self._left[name], value) for name, value in left.items()]
-        pairs += [(old, new) for old, new in zip(self._gradients, gradients, strict=True) if old is not None]
         for kept, new in pairs:
             kept.copy_(new)
+        for old, gradient in zip(self._gradients, gradients, strict=True):
+            if old is not None and gradient is not None:
+                old.copy_(gradient)
 
     def _results(self, batch: Batch) -> tuple[dict[str, Tensor], list[Tensor | None], dict[str, Tensor]]:
         """Losses, gradients, and the tensors that the loss puts into the stage."""
