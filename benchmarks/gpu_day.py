@@ -99,7 +99,8 @@ class Day:
     def note(self, name: str) -> dict[str, Any]:
         """What is on disk of a step; empty without."""
         file = self.out / "steps" / f"{name}.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return found
 
     def facts(self, name: str) -> dict[str, Any]:
         """What a step that ended found for later ones; empty without."""
@@ -176,7 +177,7 @@ def work(day: Day) -> int:
     """Run the steps in this process. Returns the exit status."""
     import gpu_steps
 
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, interrupt)
     for step in gpu_steps.steps(day):
         if day.only and step.name not in day.only:
             continue
@@ -191,6 +192,10 @@ def work(day: Day) -> int:
         if not run(day, step, needed) and not gpu_steps.works(day.device):
             return BROKEN
     return 0
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def run(day: Day, step: Step, needed: float) -> bool:

@@ -117,7 +117,7 @@ PUBLISHED = {
 def steps(day: Day) -> Iterator[Step]:
     """All steps, in order of value; a rehearsal has no more of a kind than teach something."""
     yield Step("machine", partial(seconds, 1), machine)
-    for name in (*WINDOWS, "dakd"):
+    for name in (*WINDOWS, *BAGS):
         yield Step(f"smoke-{name}", partial(seconds, 12), partial(smoke, name))
     yield Step("forward-sdmae", partial(seconds, 15), partial(forward, "sdmae"))
     for name in WINDOWS:
@@ -527,7 +527,8 @@ def train_published(name: str, day: Day, budget: str | None = None, folder: str 
 
 def samples_seen(run: Run) -> float:
     """How many samples a training has seen."""
-    return float(run.history["records"][-1]["step"] * run.bundle.recipe.training.batch_size)
+    steps_done = int(run.history["records"][-1]["step"])
+    return float(steps_done * run.bundle.recipe.training.batch_size)
 
 
 def rows_of(name: str, words: str, spent: float, run: Run, day: Day) -> list[list[str]]:

@@ -33,7 +33,7 @@ def test_rehearsal(tmp_path: Path) -> None:
     assert {name: note["status"] for name, note in notes.items() if note["status"] != "done"} == {
         "train-memae": "waiting"
     }
-    for system in ("mnad", "sdmae", "mpn", "std", "memae", "dakd"):
+    for system in ("mnad", "sdmae", "mpn", "std", "memae", "dakd", "mil"):
         checks = notes[f"smoke-{system}"]["rows"]
         assert len(checks) >= 5 and not [row for row in checks if "DIFFERS" in row[2] or "FAILED" in row[2]]
     for system in ("mnad", "sdmae", "mpn", "std", "memae"):
@@ -49,6 +49,8 @@ def test_rehearsal(tmp_path: Path) -> None:
         "`paper/mpn`",
         "`paper/memae`",
     } <= protocols
+    waiting = notes["train-rest"]["notes"][0]
+    assert waiting.startswith("memae: ") and "% of the published samples" in waiting
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "A rehearsal" in report and "| train-memae | waiting |" in report
 
