@@ -336,7 +336,7 @@ def recordable_waits_nowhere(case: Case) -> None:
             for p in detector.parameters():
                 p.requires_grad_(id(p) in own)
             try:
-                with _OneDevice():
+                with _OneDevice():  # type: ignore[no-untyped-call]
                     update.loss(batch)["loss"].backward()
             except (RuntimeError, NotImplementedError) as error:
                 reason = str(error).partition("\n")[0]
