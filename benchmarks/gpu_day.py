@@ -212,7 +212,9 @@ def run(day: Day, step: Step, needed: float) -> bool:
         lines = traceback.format_exc()
         print(lines, file=sys.stderr, flush=True)
         first = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-        day.write(step.name, "failed", error=first, traceback=lines, seconds=time.time() - began)
+        # Libraries may turn the signal that ends the day into an error of their own.
+        word = "failed" if day.left > 0 else "stopped"
+        day.write(step.name, word, error=first, traceback=lines, seconds=time.time() - began)
         return False
     day.write(step.name, "done", seconds=time.time() - began, needed=needed, **vars(outcome))
     return True

@@ -482,8 +482,6 @@ def replace_pseudo(recipe: Recipe) -> Recipe:
 
 def needs_training(name: str, day: Day) -> float:
     """Seconds of a published training and its evaluation, by the speed that was measured."""
-    if day.quick:  # the last one never fits, so that `train-rest` has something to do
-        return 1.0 if name != WINDOWS[-1] else 1e9
     samples, speeds = stage_samples(name, day), day.facts(f"steps-{name}").get("samples_per_s", {})
     recipe, folder = published(name, day), day.work / "bundles" / name
     slowest = min(speeds.values(), default=SLOWEST / (3e9 * entry(recipe.model).gflop))
@@ -492,6 +490,8 @@ def needs_training(name: str, day: Day) -> float:
     if begun is not None:  # an earlier call had to stop
         seen = (begun.state.first_step + begun.state.step) * recipe.training.batch_size
         whole *= 1 - min(1.0, seen / sum(samples.values()))
+    if day.quick:  # the last one never fits, so that `train-rest` has something to do
+        return min(whole, 1.0) if name != WINDOWS[-1] else 1e9
     return PLAIN + 1.05 * whole
 
 
