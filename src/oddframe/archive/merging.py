@@ -124,7 +124,8 @@ def merge_plan(
         if not entries:
             raise InputError(f"{place}: no video is scored yet; run the plan with `oddframe archive run`")
     write_text(folder / MANIFEST, json.dumps(_manifest(plan, status), indent=2) + "\n")
-    write_index(folder / INDEX, entries, status, calibration)
+    facts = {"Promise": calibration.sentence(), "Left out": ", ".join(place.name for place in plan.ignored)}
+    write_index(folder / INDEX, entries, status, facts)
     return Merged(folder, len(entries), count, status, stored)
 
 
@@ -153,10 +154,11 @@ def _judged(run: Run, plan: ArchivePlan, one: FrameScores, calibration: Calibrat
     source = plan.videos[one.video][0].video_source()
     scores = Scores(
         (one,), calibration, run.rule.combination, (source,), normal=run.drift_reference(run.rule),
-        teaching=run.bundle.data.taught,
+        teaching=run.bundle.data.taught, notes=run.masking_notes(), zones=run.zones,
     )  # fmt: skip
     return replace(scores, reasons=explain_events(run.bundle, scores, plan.options)) if options.pages else scores
 
 
 def _manifest(plan: ArchivePlan, status: Status) -> dict[str, object]:
-    return {"run": plan.run, "identity": plan.identity, **status.as_json()}
+    ignored = [place.name for place in plan.ignored]
+    return {"run": plan.run, "identity": plan.identity, "ignored": ignored, **status.as_json()}

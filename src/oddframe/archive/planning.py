@@ -13,7 +13,7 @@ from pathlib import Path
 
 from oddframe.archive.cuts import PART_S, WarmUp, cut
 from oddframe.archive.place import Place
-from oddframe.archive.plan import PLAN, ArchivePlan, Estimate, Job, job_of, jobs_digest
+from oddframe.archive.plan import PLAN, ArchivePlan, Estimate, Job, job_identity, job_of, jobs_digest
 from oddframe.errors import InputError, VideoError
 from oddframe.processes import Count, Killed
 from oddframe.progress import ProgressCall, shown
@@ -84,6 +84,7 @@ def make_plan(
     """Look at all videos, and write a plan for scoring them.
 
     Args:
+        run: the detector. Places that it ignores (see `oddframe.workflow.run.Run.ignoring`) are part of the plan.
         where: folder or URL of the plan and of its outputs. A plan of the same jobs may be there already: what was
             done stays done.
         runtime: what computes the scores; not "auto", since all machines have to compute the same.
@@ -96,6 +97,7 @@ def make_plan(
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
     place, sources = Place(where), with_levels(find_videos(videos), run.bundle.data.levels)
     identity = score_identity(run.bundle, runtime, run.rule)
+    wanted = job_identity(identity, run.ignored)
     scorer = open_scorer(run.bundle, runtime, run.rule)
     longest = 1.5 * options.part_s if can_be_cut(scorer) else float("inf")
     looks: dict[str, _Look] = {}
@@ -122,7 +124,7 @@ def make_plan(
         if first_of.setdefault(found.key, source.name) != source.name:
             copies[source.name] = first_of[found.key]
             continue
-        own = _jobs_of(scorer, source, found, identity, options)
+        own = _jobs_of(scorer, source, found, wanted, options)
         if found.timeline is not None and len(own) > 1:
             timelines[found.key] = found.timeline
         jobs += own
@@ -139,6 +141,7 @@ def make_plan(
         options.part_s,
         options.warm_s,
         estimate,
+        run.ignored,
     )
     _refuse_other(place, plan)
     plan.save(place, timelines)

@@ -31,12 +31,12 @@ class JobResult:
 
 
 def run_of(plan: ArchivePlan) -> Run:
-    """The detector of a plan.
+    """The detector of a plan, which leaves out what the plan leaves out.
 
     Raises:
         InputError: it is gone, or is another one now.
     """
-    run = load_run(plan.run)
+    run = load_run(plan.run).ignoring(plan.ignored)
     own = score_identity(run.bundle, plan.options, run.rule)
     if own != plan.identity:
         raise InputError(f"{plan.run}: is detector {own} now, and the plan is for {plan.identity}; make a new plan")

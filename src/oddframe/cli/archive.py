@@ -27,7 +27,15 @@ from oddframe.cli.console import (
     print_table,
     say,
 )
-from oddframe.cli.inputs import above_zero, bundle_to_read, finite, share, videos_to_read
+from oddframe.cli.inputs import (
+    IgnoreOption,
+    above_zero,
+    bundle_to_read,
+    finite,
+    places_of,
+    share,
+    videos_to_read,
+)
 from oddframe.cli.interrupt import interruptible
 from oddframe.progress import progress_bars
 
@@ -54,6 +62,7 @@ def plan(
     part: Annotated[
         float, typer.Option(callback=above_zero, help="Minutes of a part; longer videos are cut into such parts.")
     ] = 60.0,
+    ignore: IgnoreOption = None,
     measure: Annotated[bool, typer.Option(help="Score a sample to tell how long the work takes.")] = True,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
@@ -73,8 +82,8 @@ def plan(
     from oddframe.video.search import search_videos
     from oddframe.workflow.run import load_run
 
-    trained, found = load_run(run), search_videos(videos)
-    print_notes(found.notes())
+    trained, found = load_run(run).ignoring(places_of(ignore)), search_videos(videos)
+    print_notes([*found.notes(), *trained.masking_notes()])
     sources = given_rate(found.sources, fps)
     with progress_bars() as bars:
         made = make_plan(trained, sources, out, PlanOptions(part * 60, None, measure), options, workers, bars)
@@ -86,6 +95,8 @@ def plan(
         })  # fmt: skip
     else:
         say(f"plan    {out}: {count_of(jobs, 'job')}, {count_of(len(made.videos), 'video')}, {hours(made.seconds)}")
+        if made.ignored:
+            say(f"ignore  {', '.join(place.name for place in made.ignored)}")
         for name, other in made.copies.items():
             say(f"copy    {name} is {other}, which is scored once")
         if estimate is not None:
