@@ -152,7 +152,7 @@ class Run:
 
     @property
     def zones(self) -> tuple[IgnoredPlace, ...]:
-        """The places of `ignoring` whose events are put on hold; none where the detector itself says nothing of them."""
+        """The places of `ignoring` whose events are on hold; none where the detector itself says nothing of them."""
         return () if self.masks else self.ignored
 
     def masking_notes(self) -> tuple[str, ...]:
