@@ -107,7 +107,7 @@ def make_plan(
             if isinstance(look, _Look):
                 looks[source.name] = look
             else:
-                skipped[source.name] = f"{source.path}: {look}" if isinstance(look, Killed) else look
+                skipped[source.name] = f"{source.where}: {look}" if isinstance(look, Killed) else look
             if show is not None:
                 show("videos", done, len(sources))
     if not looks:

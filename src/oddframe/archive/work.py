@@ -157,7 +157,7 @@ class JobWork:
             VideoError: it is another one now.
         """
         if content_key(source) != job.key:
-            raise VideoError(f"{source.path}: has changed since the plan was made; make a new plan")
+            raise VideoError(f"{source.where}: has changed since the plan was made; make a new plan")
 
 
 def write_failure(place: Place, journal: Journal, job: Job, reason: str) -> None:

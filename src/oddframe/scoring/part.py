@@ -159,7 +159,7 @@ def score_part(
         if part.stop is None:
             last = reader.account()
         elif at_end is None:
-            raise VideoError(f"{source.path}: ends before frame {part.stop}; it was changed, so plan again")
+            raise VideoError(f"{source.where}: ends before frame {part.stop}; it was changed, so plan again")
         else:
             last = at_end.account
         begun = frames.ends[part.first].account if part.number else Account()

@@ -36,7 +36,7 @@ class FilePictures:
         """`tap`: gets every packet before it is decoded."""
         self._tap = tap
         path, fps = source.path, source.fps
-        self.container, self.stream, self._others = open_video(path, threads, source.url)
+        self.container, self.stream, self._others = open_video(source.where, threads)
         rate = self.stream.average_rate or self.stream.guessed_rate
         self.codec = self.stream.codec.canonical_name
         self._format = self.container.format.name
@@ -44,7 +44,9 @@ class FilePictures:
         self._packets = _Packets(self.container, self.stream)
         stride = self._stride() if self._avi else 1
         self._stampless = self._format in RAW_FORMATS  # what a parser makes up is no time stamp
-        self.fps = float(rate / stride) if rate and stride > 1 else stated_rate(self.container, self.stream, path)
+        self.fps = (
+            float(rate / stride) if rate and stride > 1 else stated_rate(self.container, self.stream, source.where)
+        )
         self.rate: RateOrigin = CONTAINER
         if self._stampless and (fps or not self.fps):
             self.fps, self.rate = (fps, GIVEN) if fps else (FRAME_FOLDER_FPS, ASSUMED)

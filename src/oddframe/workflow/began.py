@@ -24,7 +24,7 @@ def recording_began(source: VideoSource) -> datetime | None:
     if own is not None:
         return datetime.fromtimestamp(own, UTC)
     try:
-        container, stream, _ = open_video(source.path, threads=1)
+        container, stream, _ = open_video(source.where, threads=1)
         with container:
             text = container.metadata.get("creation_time") or stream.metadata.get("creation_time") or ""
     except VideoError:
