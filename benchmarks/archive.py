@@ -1,9 +1,11 @@
-"""Archives: a simulated year, kills at random moments, the efficiency of runners, and a long video in parts.
+"""Archives: a simulated year, kills at random moments, the efficiency of runners, a long video in parts, and what
+training in two processes changes.
 
     python benchmarks/archive.py year FOLDER [--jobs 10000]
     python benchmarks/archive.py kills FOLDER RUN VIDEOS [--kills 40]
     python benchmarks/archive.py efficiency FOLDER RUN VIDEOS [--ray ADDRESS]
     python benchmarks/archive.py parts FOLDER RUN VIDEO [--minutes 15]
+    python benchmarks/archive.py rounding FOLDER [--steps 40]
 
 FOLDER is new. `efficiency` wants a quiet machine. Every command prints its figures as one JSON document.
 """
@@ -21,11 +23,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 import oddframe
 from oddframe.archive.journal import Journal
@@ -37,6 +42,7 @@ from oddframe.archive.running import run_plan
 from oddframe.archive.status import read_status
 from oddframe.archive.work import JobResult, write_failure
 from oddframe.bundle import TrainingData, save_bundle
+from oddframe.models.mnad import MNAD
 from oddframe.models.registry import create
 from oddframe.recipes import parse_recipe
 from oddframe.runners.local import LocalRunner
@@ -45,6 +51,9 @@ from oddframe.runners.runner import Runner
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.open_scorer import score_identity
+from oddframe.settings import TrainingPlan
+from oddframe.testing.windows import CPU, batches, training_set
+from oddframe.training.loop import train
 from oddframe.video.sources import VideoSource
 from oddframe.workflow.run import Run
 
@@ -268,9 +277,63 @@ def parts(folder: Path, run: Path, video: Path, minutes: float) -> dict[str, Any
     return {"parts": jobs, "scores_equal": same_scores(file, folder / "parts" / name), "events_equal": events}
 
 
+def rounding(folder: Path, steps: int) -> dict[str, Any]:
+    """MNAD at a tiny size: what two processes change, and what one process does whose first weights differ by 1e-7.
+
+    Adam's first step is the learning rate with the sign of the gradient. A weight whose gradient is lost in rounding
+    goes either way, and a bias before BatchNorm, which has no gradient but rounding, never stops to.
+    """
+    told: dict[str, Any] = {}
+    for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
+        one = learned(folder / f"{name}-one", dtype, steps)
+        told[name] = {
+            "two_processes": apart(one, learned(folder / f"{name}-two", dtype, steps, devices=2)),
+            "nudged_by_1e-7": apart(one, learned(folder / f"{name}-nudged", dtype, steps, nudge=1e-7)),
+        }
+    told["float32"]["after_one_step"] = apart(
+        learned(folder / "begun", torch.float32, 1), learned(folder / "begun-nudged", torch.float32, 1, nudge=1e-7)
+    )
+    return told
+
+
+def learned(folder: Path, dtype: torch.dtype, steps: int, devices: int = 1, nudge: float = 0.0) -> MNAD:
+    """A small MNAD after some steps."""
+    torch.manual_seed(0)
+    detector = create("mnad", size=(16, 32), width=4)
+    assert isinstance(detector, MNAD)
+    detector.to(dtype)
+    chance = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in detector.parameters():
+            parameter.mul_(1 + nudge * torch.randn(parameter.shape, generator=chance, dtype=dtype))
+    plan = TrainingPlan(batch_size=8, budget=f"{steps}steps")
+    train(detector, training_set(detector.window), None, plan, folder, replace(CPU, devices=devices))
+    return detector
+
+
+def apart(one: MNAD, other: MNAD) -> dict[str, float]:
+    """The largest differences: of biases before BatchNorm, other weights, the memory, and the scores of a batch."""
+    kids = [list(part.named_children()) for part in one.modules() if isinstance(part, nn.Sequential)]
+    before = {id(a) for row in kids for (_, a), (_, b) in pairwise(row) if isinstance(b, nn.BatchNorm2d)}
+    silent = {f"{name}.bias" for name, part in one.named_modules() if id(part) in before}
+    gaps = {
+        name: float((value - weight).abs().max())
+        for (name, value), weight in zip(one.named_parameters(), other.parameters(), strict=True)
+    }
+    with torch.no_grad():
+        batch = next(batches(training_set(one.window)))
+        scores = [detector.score(batch).components for detector in (one, other)]
+    return {
+        "biases_before_norm": max(gap for name, gap in gaps.items() if name in silent),
+        "other_weights": max(gap for name, gap in gaps.items() if name not in silent),
+        "memory": float((one.memory - other.memory).abs().max()),
+        "scores_relative": max(float((a / scores[1][name] - 1).abs().max()) for name, a in scores[0].items()),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["year", "kills", "efficiency", "parts"])
+    parser.add_argument("what", choices=["year", "kills", "efficiency", "parts", "rounding"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("videos", type=Path, nargs="?")
@@ -278,12 +341,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--ray")
     parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--steps", type=int, default=40)
     told = parser.parse_args()
     calls: dict[str, Callable[[], dict[str, Any]]] = {
         "year": lambda: year(told.folder, told.jobs),
         "kills": lambda: kills(told.folder, told.run, told.videos, told.kills),
         "efficiency": lambda: efficiency(told.folder, told.run, told.videos, told.ray),
         "parts": lambda: parts(told.folder, told.run, told.videos, told.minutes),
+        "rounding": lambda: rounding(told.folder, told.steps),
     }
     print(json.dumps(calls[told.what](), indent=2))
 
