@@ -44,6 +44,7 @@ class Job:
         seconds: of video that it scores.
         bytes: of the file.
         part: of a long video; None for a whole one.
+        whole: why a long video is not cut; empty for a part and for a video that is short enough.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Job:
     seconds: float
     bytes: int
     part: VideoPart | None = None
+    whole: str = ""
 
     @property
     def output(self) -> str:
@@ -153,6 +155,11 @@ class ArchivePlan:
         for own in found.values():
             own.sort(key=lambda job: 0 if job.part is None else job.part.number)
         return dict(sorted(found.items()))
+
+    @property
+    def whole(self) -> dict[str, str]:
+        """Long video that is scored in one job -> why it is not cut."""
+        return {job.video: job.whole for job in self.jobs if job.whole}
 
     def save(self, place: Place, timelines: dict[str, VideoTimeline]) -> None:
         """Write it. `plan.json` comes last, and says that all of it is there."""

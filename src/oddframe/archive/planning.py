@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -23,7 +23,7 @@ from oddframe.runners.runner import Runner
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.files import save_scores
 from oddframe.scoring.open_scorer import open_scorer, score_identity
-from oddframe.scoring.part import can_be_cut
+from oddframe.scoring.part import why_not_cut
 from oddframe.scoring.scorer import VideoScorer, WindowScorer
 from oddframe.scoring.stream import collect, score_frames
 from oddframe.types import FrameScores
@@ -35,6 +35,7 @@ from oddframe.video.sources import VideoSource, with_levels
 from oddframe.video.timeline import VideoTimeline, read_timeline
 from oddframe.workflow.run import Run
 
+LONGEST = 1.5  # times as long as a part: from there on a video is cut
 SAMPLES, SAMPLE_S = 3, 10.0  # videos that are measured, and seconds of each
 
 
@@ -65,11 +66,11 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a look at a video found: its key, its length, and where it may be cut."""
+    """What a look at a video found: its key, its length, and where it may be cut, or why it may not."""
 
     key: str
     seconds: float
-    timeline: VideoTimeline | None
+    timeline: VideoTimeline | str
 
 
 def make_plan(
@@ -91,7 +92,8 @@ def make_plan(
         workers: processes that look at videos.
 
     Raises:
-        InputError: not one of the videos can be read, or another plan is there.
+        InputError: not one of the videos can be read, another plan is there, or what the detector sees of one video
+            changes how it scores the next.
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
@@ -99,10 +101,15 @@ def make_plan(
     identity = score_identity(run.bundle, runtime, run.rule)
     wanted = job_identity(identity, run.ignored)
     scorer = open_scorer(run.bundle, runtime, run.rule)
-    longest = 1.5 * options.part_s if can_be_cut(scorer) else float("inf")
+    if scorer.carries_over:
+        raise InputError(
+            f"{run.path}: what this detector sees of one video changes how it scores the next, and the jobs of a plan "
+            "have no order; use `oddframe score` with one worker"
+        )
+    longest, uncut = LONGEST * options.part_s, why_not_cut(scorer)
     looks: dict[str, _Look] = {}
     skipped: dict[str, str] = {}
-    with shown(progress) as show, closing(as_runner(workers).run(partial(_begin, longest), sources)) as answers:
+    with shown(progress) as show, closing(as_runner(workers).run(partial(_begin, longest, uncut), sources)) as answers:
         for done, (source, look) in enumerate(answers, 1):
             if isinstance(look, _Look):
                 looks[source.name] = look
@@ -125,7 +132,7 @@ def make_plan(
             copies[source.name] = first_of[found.key]
             continue
         own = _jobs_of(scorer, source, found, wanted, options)
-        if found.timeline is not None and len(own) > 1:
+        if isinstance(found.timeline, VideoTimeline) and len(own) > 1:
             timelines[found.key] = found.timeline
         jobs += own
     jobs.sort(key=lambda job: (-job.seconds, job.video, job.id))
@@ -148,17 +155,24 @@ def make_plan(
     return plan
 
 
-def _begin(longest_s: float) -> Callable[[VideoSource, Count], _Look | str]:
-    """What looks at a video: reads all of it for its key, and one frame. Only one longer than this may be cut."""
+def _begin(longest_s: float, uncut: str) -> Callable[[VideoSource, Count], _Look | str]:
+    """What looks at a video: reads all of it for its key, and one frame. Only one longer than this may be cut, and none
+    where `uncut` says why."""
 
     def look(source: VideoSource, count: Count) -> _Look | str:
         try:
             key, info = content_key(source), probe(source)
             seconds = (info.frames or 0) / info.fps if info.fps else 0.0
-            timeline = read_timeline(source) if not 0 < seconds <= longest_s else None
-            if timeline is not None:
+            timeline: VideoTimeline | str = ""
+            if not seconds or (seconds > longest_s and not uncut):
+                timeline = read_timeline(source)
+            if isinstance(timeline, VideoTimeline):
                 seconds = plausible_seconds(timeline.time)
-            return _Look(key, seconds, timeline if seconds > longest_s else None)
+            elif not seconds and info.account is not None:
+                seconds = info.account.promised_s or 0.0
+            if not seconds:
+                return _Look(key, 0.0, f"its length is not known before it is scored; {timeline}")
+            return _Look(key, seconds, "" if seconds <= longest_s else uncut or timeline)
         except VideoError as error:
             return str(error)
 
@@ -166,12 +180,14 @@ def _begin(longest_s: float) -> Callable[[VideoSource, Count], _Look | str]:
 
 
 def _jobs_of(scorer: VideoScorer, source: VideoSource, look: _Look, identity: str, options: PlanOptions) -> list[Job]:
-    if look.timeline is None or not isinstance(scorer, WindowScorer):
-        return [job_of(source, look.key, identity, look.seconds)]
+    whole = job_of(source, look.key, identity, look.seconds)
+    if isinstance(look.timeline, str):
+        return [replace(whole, whole=look.timeline)]
+    assert isinstance(scorer, WindowScorer), "others are not cut"
     time = look.timeline.time
     parts = cut(look.timeline, options.part_s, WarmUp.of(scorer, options.warm_s, pace(time)))
     if len(parts) == 1:
-        return [job_of(source, look.key, identity, look.seconds)]
+        return [replace(whole, whole="it has no key frame at which it could be cut")]
     return [job_of(source, look.key, identity, plausible_seconds(time[part.first : part.stop]), part) for part in parts]
 
 

@@ -80,6 +80,7 @@ def plan(
     from oddframe.archive.planning import PlanOptions, make_plan
     from oddframe.video.rate import given_rate
     from oddframe.video.search import search_videos
+    from oddframe.workflow.notes import named
     from oddframe.workflow.run import load_run
 
     trained, found = load_run(run).ignoring(places_of(ignore)), search_videos(videos)
@@ -91,7 +92,8 @@ def plan(
     if as_json:
         print_json({
             "plan": out, "jobs": jobs, "videos": len(made.videos), "hours": made.seconds / HOUR,
-            "skipped": made.skipped, "copies": made.copies, "estimate": None if estimate is None else asdict(estimate),
+            "skipped": made.skipped, "copies": made.copies, "whole": made.whole,
+            "estimate": None if estimate is None else asdict(estimate),
         })  # fmt: skip
     else:
         say(f"plan    {out}: {count_of(jobs, 'job')}, {count_of(len(made.videos), 'video')}, {hours(made.seconds)}")
@@ -99,6 +101,9 @@ def plan(
             say(f"ignore  {', '.join(place.name for place in made.ignored)}")
         for name, other in made.copies.items():
             say(f"copy    {name} is {other}, which is scored once")
+        for reason in dict.fromkeys(made.whole.values()):
+            own = [name for name, other in made.whole.items() if other == reason]
+            say(f"whole   {named(own)}: not cut, because {reason}")
         if estimate is not None:
             work, size = made.seconds / estimate.rate, made.seconds * estimate.bytes_per_second
             say(

@@ -125,9 +125,13 @@ def load_part(path: Path) -> PartScores:
         )  # fmt: skip
 
 
-def can_be_cut(scorer: object) -> bool:
-    """Whether a detector's scores of a part of a video can be shown to be those of the whole."""
-    return isinstance(scorer, WindowScorer) and not scorer.carries_over and scorer.runtime.memory is not None
+def why_not_cut(scorer: object) -> str:
+    """Why a detector's scores of a part of a video cannot be shown to be those of the whole; empty where they can."""
+    if not isinstance(scorer, WindowScorer):
+        return "this detector looks at a video as a whole"
+    if scorer.carries_over or scorer.runtime.memory is None:
+        return "this detector learns while it scores"
+    return ""
 
 
 def score_part(
