@@ -92,7 +92,10 @@ def test_plan_run_and_merge_give_what_score_gives(planned: Path, whole: Path, as
     assert json.loads(answer.out)["done"] == 6
     assert_scored(planned, whole)
     assert not list((planned / "parts").iterdir()), "parts are gone once they are joined"
+    left = planned / ".0123456789abcdef.01234567.part"
+    left.touch()
     merged = ask("archive", "merge", planned, "--store", "auto", "--json")
+    assert not left.exists(), "what a killed merge left is taken away"
     assert merged.status == 3 and "broken" in merged.err, "one video was left out"
     told = json.loads(merged.out)
     wanted = [event for event in read_events(whole / "events.jsonl") if event.video != "night/same"]

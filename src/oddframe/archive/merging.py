@@ -19,6 +19,7 @@ from oddframe.archive.status import Status, read_status
 from oddframe.archive.work import run_of
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
+from oddframe.locks import remove_leftovers
 from oddframe.progress import ProgressCall, shown
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.events import event_line
@@ -99,6 +100,7 @@ def merge_plan(
             "there with --partial"
         )
     calibration = options.calibration or run.calibration()
+    remove_leftovers(folder)  # of merges that were killed
     entries: list[Entry] = []
     stored: RecordedScores | None = None
     count = 0
