@@ -1,7 +1,7 @@
 """Archives: kills at random moments, the efficiency of runners, and a video of two hours in eight parts.
 
     python benchmarks/archive.py kills FOLDER [--kills 40]
-    python benchmarks/archive.py efficiency FOLDER [--seconds 60] [--ray ADDRESS]
+    python benchmarks/archive.py efficiency FOLDER [--seconds 45] [--ray ADDRESS]
     python benchmarks/archive.py parts FOLDER [--hours 2]
 
 FOLDER is new, and keeps the inputs, which are made here, and the outputs. The figures are printed as one JSON document.
@@ -13,7 +13,8 @@ minute, so that an hour is 7,200 frames.
 `efficiency` wants a quiet machine. With Ray it runs in namespaces of its own, where a cluster sees loopback alone and
 ends with the command:
 
-    unshare -rnpf --mount-proc --kill-child sh -c 'ip link set lo up; export RAY_AUTH_MODE=disabled
+    unshare -rnpf --mount-proc --kill-child sh -c 'ip link set lo up
+        export RAY_AUTH_MODE=disabled RAY_USAGE_STATS_ENABLED=0
         ray start --head --num-cpus 2 --node-ip-address 127.0.0.1 --port 6379 --include-dashboard false
         python benchmarks/archive.py efficiency FOLDER --ray 127.0.0.1:6379'
 """
@@ -277,7 +278,7 @@ def main() -> None:
     parser.add_argument("what", choices=["kills", "efficiency", "parts"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=60.0, help="that one process works on each kind of video")
+    parser.add_argument("--seconds", type=float, default=45.0, help="that one process works on each kind of video")
     parser.add_argument("--ray", metavar="ADDRESS", help="of a cluster of two slots")
     parser.add_argument("--hours", type=float, default=2.0)
     told = parser.parse_args()
