@@ -94,7 +94,7 @@ def test_what_the_packets_of_a_file_say_they_say_behind_a_url(tmp_path: Path) ->
 
 def test_a_clip_is_cut_out_of_a_video_behind_a_url(tmp_path: Path) -> None:
     path = write_street(tmp_path / "in" / "v.mp4", 20, (), (), seed=1)
-    event, clips = Event("v", 50, 50, 55, 10.0, 10.0, 11.0, 2.0), []
+    event, clips = Event("v", 50, 50, 55, 10.0, 10.0, 11.0, 2.0), list[bytes]()
     for source in (*find_videos(path), *find_videos(behind(path))):
         scores = FrameScores("v", np.arange(100), np.arange(100) / 5, {}, np.zeros(100), probe(source))
         clips.append(write_clips(tmp_path / f"{len(clips)}", source, scores, [event])[event.id].read_bytes())
