@@ -47,26 +47,31 @@ def prepare(work: Path) -> Path:
     return page
 
 
-def main() -> None:
-    """Draw all of them."""
+def draw(report: Path, folder: Path) -> None:
+    """Draw a report in Chromium in all its forms: light, dark, narrow, and printed as a PDF."""
     from playwright.sync_api import sync_playwright
 
-    work = Path(sys.argv[1])
-    out = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parents[1] / "docs" / "images"
-    address = prepare(work).absolute().as_uri()
+    address = report.absolute().as_uri()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM))
         for name, context in FORMS.items():
             page = browser.new_context(**context).new_page()
             page.goto(address)
-            page.screenshot(path=work / f"{name}.png")
-            page.screenshot(path=work / f"{name}-whole.png", full_page=True)
+            page.screenshot(path=folder / f"{name}.png")
+            page.screenshot(path=folder / f"{name}-whole.png", full_page=True)
             page.context.close()
         page = browser.new_page()
         page.goto(address)
-        page.pdf(path=work / "printed.pdf", format="A4", print_background=True)
+        page.pdf(path=folder / "printed.pdf", format="A4", print_background=True)
         browser.close()
+
+
+def main() -> None:
+    """Draw all of them."""
+    work = Path(sys.argv[1])
+    out = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parents[1] / "docs" / "images"
+    draw(prepare(work), work)
     with Image.open(work / "light.png") as picture:
         few = picture.convert("RGB").quantize(MOST_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         few.save(out / "report.png", optimize=True)

@@ -73,10 +73,12 @@ def colour_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_colour_network(tmp_path_factory.mktemp("colour network") / "colours.onnx")
 
 
-@pytest.fixture
-def short_check(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def short_check() -> Iterator[None]:
     """The self-check of a fit sees eight seconds of video instead of thirty, which take half of the time of a fit."""
-    monkeypatch.setattr("oddframe.workflow.passes.CHECKED_SECONDS", 8.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oddframe.workflow.passes.CHECKED_SECONDS", 8.0)
+        yield
 
 
 @pytest.fixture(scope="session")

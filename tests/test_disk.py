@@ -48,6 +48,7 @@ def test_what_no_disk_causes_stays_what_it_is() -> None:
     assert in_words(shutil.SameFileError("a and b are the same file")) is None
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_too_early_is_not_taken_for_ctrl_c(tmp_path: Path, ask: Ask, monkeypatch: Any) -> None:
     """The command line's library says "Aborted." of every `EOFError`; `numpy.load` raises one at an empty file."""
 

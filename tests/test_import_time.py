@@ -55,6 +55,7 @@ def test_loads_nothing_heavy(start: str, place: Path) -> None:
 MOST_TIMES = 2.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start", ["oddframe --help", "oddframe --version", "oddframe score run nothing.mp4", "oddframe models"]
 )
@@ -81,6 +82,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", WRONG)
 def test_wrong_arguments_are_refused_before_torch_is_loaded(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

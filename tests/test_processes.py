@@ -117,6 +117,7 @@ def test_workers_that_die_at_the_start_give_one_line(tmp_path: Path) -> None:
         list(run_tasks(partial(begin, tmp_path, "die"), list("abc"), 2))
 
 
+@pytest.mark.slow
 def test_retries_are_bounded(tmp_path: Path) -> None:
     tasks = [f"die {number}" for number in range(50)]
     with pytest.raises(OddframeError, match="10 worker processes were killed, and none did a task"):

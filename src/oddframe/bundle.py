@@ -46,6 +46,7 @@ HISTORY = {
     "learned": dict[str, Any] | None,
 }
 FORMAT = 2  # 1 had no typed record of the training data; it is still read
+SCHEDULED_FORMAT = 3  # the calibration is made of several, which older versions would not know to choose from
 CHECKPOINT = "checkpoint.pt"  # of a training that has not ended
 WEIGHTS, META, CALIBRATION, CARD = "model.safetensors", "bundle.json", "calibration.json", "CARD.md"
 EXTRACTORS = "extractors"
@@ -199,6 +200,12 @@ class TrainingData:
         return found
 
 
+def format_of(calibration: str | None) -> int:
+    """The number of the format of a bundle, or of what is exported of one, with this text of a calibration."""
+    several = calibration is not None and "schedule" in read_object(calibration)
+    return SCHEDULED_FORMAT if several else FORMAT
+
+
 class TrainedDetector(Protocol):
     """A trained detector on disk: a `Bundle`, or an `oddframe.runtime.exported.Exported` made of one.
 
@@ -346,7 +353,7 @@ def load_bundle(path: str | Path) -> Bundle:
     with reading(path / META, "damaged bundle", "train or copy it again", BundleError):
         meta = read_object((path / META).read_text(encoding="utf-8"))
         check_types(meta, {"format": int, "versions": dict[str, str]})
-        if meta["format"] > FORMAT:
+        if meta["format"] > SCHEDULED_FORMAT:
             raise BundleError(
                 f"{path}: made by oddframe {meta['versions']['oddframe']}, newer than this one; upgrade oddframe"
             )

@@ -68,6 +68,7 @@ def assert_scored(plan: Path, whole: Path, videos: Sequence[str] = ("01", "02", 
             assert np.array_equal(got.components[name], values), (video, name)
 
 
+@pytest.mark.slow
 def test_a_plan_counts_hours_and_finds_copies_and_broken_files(
     bundle: Path, archive: Path, tmp_path: Path, ask: Ask
 ) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Ask = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_the_street_by_command_is_the_one_asked_for(tmp_path: Path, ask: Ask) -> None:
     out = tmp_path / "street"
     answer = ask(

@@ -81,6 +81,7 @@ def test_patterns_that_the_shell_left_alone_and_several_paths_are_taken(place: P
     assert videos_to_read(["a.mp4", "b.mp4"]) == ["a.mp4", "b.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "meant"),
     [

@@ -39,6 +39,7 @@ def test_protocols_are_found_by_words_of_their_name(ask: Ask) -> None:
     assert nothing.status == 2 and "no protocol has a name with paper and nobody" in nothing.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize(
     "words", [("models",), ("recipes",), ("protocols",), ("cache", "info"), ("data", "info")], ids=" ".join

@@ -217,6 +217,7 @@ def test_versions_and_statuses_are_told(ask: Ask) -> None:
         assert status in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("redirected", "status", "said"),
     [

@@ -238,6 +238,7 @@ def test_info_of_a_folder_of_videos_stays(root: Path) -> None:
     assert result.exit_code == 0 and "32 x 32" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_the_real_sets(shared_data: Path) -> None:
     summary = summarize(open_any(f"ucf-crime:{shared_data / 'ucf_crime_c3d'}"))

@@ -54,6 +54,7 @@ def test_kinds_tested_are_never_kinds_learnt() -> None:
     assert not {FIGURES[kind] for kind in planted} & {FIGURES[kind] for kind in PSEUDO_KINDS}
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_frames_bit_for_bit(world: World) -> None:
     again = World(seed=4, size=SMALL)
     first = digest(world, 3, ("cyclist",))
@@ -83,6 +84,7 @@ def test_normal_video_holds_walkers_and_nothing_to_find(world: World) -> None:
     assert count / 250 > 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TEST_KINDS)
 def test_each_kind_is_seen_where_it_is_labelled(world: World, kind: str) -> None:
     frames = list(world.video(7, 20.0, [kind]))
@@ -103,6 +105,7 @@ def test_each_kind_is_seen_where_it_is_labelled(world: World, kind: str) -> None
         assert not (frame.mask & ~inside).any()
 
 
+@pytest.mark.slow
 def test_several_anomalies_come_one_after_the_other(world: World) -> None:
     first: dict[str, int] = {}
     for frame in world.video(9, 40.0, ["runner", "car", "cyclist"]):
@@ -212,6 +215,7 @@ def test_nearer_things_hide_what_is_behind_them() -> None:
     assert puppet.stamp(60, 11, 0, 0, 0, False) is None
 
 
+@pytest.mark.slow
 def test_rendering_keeps_its_promised_speed() -> None:
     if sys.gettrace() is not None:
         pytest.skip("a tracer, such as that of coverage, takes a part of the time")
@@ -234,6 +238,7 @@ def test_plans_use_every_kind_in_turn_and_leave_normal_time() -> None:
     assert plans == plant_kinds(30, 40.0, seed=1) != plant_kinds(30, 40.0, seed=2)
 
 
+@pytest.mark.slow
 def test_the_folder_holds_what_its_tables_say(tmp_path: Path) -> None:
     calls = []
     out = render_world(
@@ -285,6 +290,7 @@ def test_impossible_worlds_are_refused(wrong: dict[str, object]) -> None:
         World(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_only_the_kinds_that_were_asked_for_are_planted(tmp_path: Path) -> None:
     render_world(tmp_path / "out", World(size=(36, 64)), videos=0, test_videos=2, seconds=10, kinds=("car", "cart"))
     rows = (tmp_path / "out" / "testing" / "events.csv").read_text().splitlines()[1:]

@@ -74,6 +74,7 @@ def student(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("--protocol", "honest"), ("--all-protocols",), ("--out", "x"), ("--device", "cpu"), ("--workers", 2)]
 )
@@ -115,6 +116,7 @@ def test_a_bundle_without_extractor_says_what_it_can_do(student: Path, street: P
     assert answer.status == 2 and "whose extractor is not known" in answer.err and answer.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_to_the_same_bits(student: Path, world: Path, tmp_path: Path, ask: Ask) -> None:
     command = ("fit", world / "train.csv", "--recipe", "dakd-small", "--out", tmp_path / "run", *features(world))
     changes = (*SETTINGS, "--budget", "60epochs")
@@ -125,6 +127,7 @@ def test_a_run_goes_on_to_the_same_bits(student: Path, world: Path, tmp_path: Pa
     assert answer.status == 2 and "already holds a bundle" in answer.err
 
 
+@pytest.mark.slow
 def test_mil_beside_it(world: Path, tmp_path: Path, ask: Ask) -> None:
     answer = ask(
         "fit", world / "train.csv", "--recipe", "mil-small", "--out", tmp_path / "run", *features(world, ["seen"]),

@@ -50,6 +50,7 @@ def trained(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_fit_leaves_a_whole_bundle(trained: Path) -> None:
     names = {path.name for path in trained.iterdir()}
     assert {"model.safetensors", "bundle.json", "calibration.json", "heldout.npz", "CARD.md", "training.jsonl"} <= names
@@ -132,6 +133,7 @@ def test_evaluate_shows_protocols_and_baseline(street: Path, trained: Path, ask:
     assert table.status == 0 and "clock (baseline)" in table.out and "micro AUC" in table.out
 
 
+@pytest.mark.slow
 def test_bench_reports_stages_and_floors(street: Path, trained: Path, ask: Ask) -> None:
     answer = ask("bench", trained, street / "testing" / "videos" / "01.mp4", "--frames", 16, "--rounds", 3, "--json")
     assert answer.status == 0, answer.err
@@ -144,6 +146,7 @@ def test_bench_reports_stages_and_floors(street: Path, trained: Path, ask: Ask) 
     assert result["cameras"] == int(result["end_to_end"] // result["fps"]) and result["peak_mib"] > 0
 
 
+@pytest.mark.slow
 def test_bench_takes_several_videos_and_says_how_many_cameras(street: Path, trained: Path, ask: Ask) -> None:
     videos = [street / "testing" / "videos" / name for name in ("01.mp4", "02.mp4")]
     answer = ask("bench", trained, *videos, "--frames", 8, "--rounds", 1, "--fps", 0.001)
@@ -165,6 +168,7 @@ def test_a_threshold_is_refused_before_training(street: Path, tmp_path: Path, as
     assert answer.status == 2 and "cannot support" in answer.err and not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_import_and_calibrate(street: Path, trained: Path, tmp_path: Path, ask: Ask) -> None:
     from oddframe.models.sdmae import SDMAE
 

@@ -153,6 +153,7 @@ def test_a_block_is_a_quarter_of_the_video_at_most() -> None:
     assert found.block == 25
 
 
+@pytest.mark.slow
 def test_blocks_hold_the_truth_where_single_frames_do_not() -> None:
     rng = np.random.default_rng(0)
     held = {1: 0, 80: 0}

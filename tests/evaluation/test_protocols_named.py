@@ -197,6 +197,7 @@ def test_the_page_names_every_protocol_that_computes_something_of_its_own() -> N
     assert [name for name in sorted(general | own) if f"`{name}`" not in text] == []
 
 
+@pytest.mark.slow
 def test_protocols_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
     from oddframe.cli.listing import protocols
 

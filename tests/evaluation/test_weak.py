@@ -40,6 +40,7 @@ def pooled(scores: Curves, videos: list[WeakVideo]) -> tuple[np.ndarray, np.ndar
     return np.concatenate(truth), np.concatenate([scores[v.name] for v in videos])
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)  # scikit-learn takes its time
 @given(curves())
 def test_every_figure_against_its_definition(scores: Curves) -> None:

@@ -69,6 +69,7 @@ def drawn(snippets: int) -> NDArray[np.uint8]:
     return np.random.default_rng(2).integers(0, 256, (snippets, 16, *SIZE, 3), np.uint8)
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_gives_the_same_vectors_under_the_same_identity(maker: Callable, tmp_path: Path) -> None:
     extractor = maker(tmp_path, name="mine")
     extractor.save(tmp_path / "saved")
@@ -96,6 +97,7 @@ def test_frames_of_another_shape_or_type_are_refused(maker: Callable, tmp_path: 
             extractor.embed(wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCH)
 def test_other_weights_names_or_precision_are_another_identity(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

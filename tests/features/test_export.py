@@ -96,6 +96,7 @@ def test_the_twin_of_a_network_is_always_the_same_file(tmp_path: Path) -> None:
     assert first.weights_hash() == again.weights_hash() != original.weights_hash()
 
 
+@pytest.mark.slow
 def test_half_precision_has_a_twin_in_full(tmp_path: Path) -> None:
     original = small_clip(tmp_path)
     half = type(original)(original.network, original.preprocessing, "mine", "bf16")
@@ -144,6 +145,7 @@ np.savez(out, score=scores.score, time=scores.time, **scores.components)
 """
 
 
+@pytest.mark.slow
 def test_a_video_is_scored_by_its_features_where_there_is_no_torch(
     make_video: Callable[..., VideoSource], tmp_path: Path
 ) -> None:

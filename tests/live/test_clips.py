@@ -207,6 +207,7 @@ def kept() -> int:
     return sum(type(each) is Encoded for each in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_a_clip_of_an_event_that_nobody_is_told_of_any_more_ends(tmp_path: Path) -> None:
     """Somebody walks into a place that is ignored: what comes later of the event is held, and so is its end."""
     source, now = write_video(tmp_path / "source.mp4", frames=300), time.time()
@@ -425,6 +426,7 @@ def test_raw_pictures_are_refused_in_one_line() -> None:
     assert len(lines) == 1 and "not encoded" in lines[0] and ring.follow_after() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fragmented", [False, True])
 @pytest.mark.parametrize("stamps", ["all", "no dts", "equal dts", "offset", "first pts missing"])
 def test_a_packet_file_keeps_stamps_and_pictures(tmp_path: Path, stamps: str, fragmented: bool) -> None:

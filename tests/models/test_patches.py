@@ -72,6 +72,7 @@ def scores(detector: Patches, video: NDArray[np.uint8], cuts: Sequence[int] = ()
     return np.concatenate([one.components["patch"] for one in found]), np.concatenate(maps)
 
 
+@pytest.mark.slow
 def test_a_score_is_the_whitened_distance_with_place_beyond_what_is_normal_there(
     normal: list[NDArray[np.uint8]],
 ) -> None:
@@ -96,6 +97,7 @@ def test_whitening_makes_the_covariance_that_of_unit_noise(normal: list[NDArray[
     np.testing.assert_allclose(np.cov(white.T, bias=True), np.eye(6), atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuts", [(7, 8, 30), tuple(range(1, 40))])
 def test_neither_learning_nor_scoring_depends_on_the_cut_into_chunks(
     normal: list[NDArray[np.uint8]], cuts: tuple[int, ...]

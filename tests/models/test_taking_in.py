@@ -135,6 +135,7 @@ def test_a_look_that_was_taken_in_is_known() -> None:
     assert score(detector, chunks(elsewhere, detector.window)).components["place"].mean() > before["place"].mean() / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Monitors, SceneDetector, Patches])
 def test_an_ignored_place_says_nothing_in_components_map_and_reasons(kind: type[FittedDetector]) -> None:
     size = (112, 160)

@@ -109,6 +109,7 @@ def test_picture_size_of_usual_videos() -> None:
     assert {s: picture_size(VideoInfo("v", "v.mp4", *s, None)) for s in sizes} == sizes
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("name", ["rotated_90.mp4", "odd_351x239_mpeg4.avi", "hevc_10bit.mp4", "corrupt_middle.mp4"])
 def test_unusual_real_videos_keep_their_shape_and_every_frame(name: str, shared_data: Path, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def opened(browser: Browser, path: Path, **context: Any) -> Page:
     return page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["full", "calm", "compared"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_violation_of_level_aa(browser: Browser, pages: dict[str, Path], name: str, theme: Any) -> None:
@@ -137,6 +138,7 @@ def test_it_prints_without_overlap_and_in_light_colours(browser: Browser, pages:
     page.context.close()
 
 
+@pytest.mark.slow
 def test_a_link_of_the_timeline_leads_to_its_event(browser: Browser, pages: dict[str, Path]) -> None:
     page = opened(browser, pages["full"])
     page.locator("svg.timeline a").nth(7).focus()

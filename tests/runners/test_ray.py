@@ -47,7 +47,7 @@ def namespaces() -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("ray") is None, reason='needs ray: pip install "oddframe[ray]"')
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs ray: pip install '.[ray]'")
 @pytest.mark.skipif(not namespaces(), reason="needs namespaces: unshare -rnp is not allowed here")
 def test_a_killed_node_a_killed_worker_and_a_poisonous_video_cost_nothing_else(tmp_path: Path, ask: Ask) -> None:
     run, chance = tiny_run(tmp_path / "run"), np.random.default_rng(0)

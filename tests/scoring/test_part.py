@@ -126,6 +126,7 @@ def test_a_warm_up_that_is_long_enough_is_not_repeated(video: VideoSource) -> No
     assert not again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["frame_difference", "camera"])
 def test_a_warm_up_that_is_too_short_is_found_and_made_longer(name: str, video: VideoSource) -> None:
     scorer, timeline = scorer_of(FIRST[name]), timeline_of(video)
@@ -166,6 +167,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_parts_of_every_container_give_what_the_whole_gives(kind: str, tmp_path: Path) -> None:
     source = VideoSource("a", KINDS[kind](tmp_path), "file")

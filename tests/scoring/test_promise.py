@@ -190,7 +190,7 @@ def test_the_bound_holds_on_video_not_seen(hours: float, rate: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hours, rate", [(0.5, 1.0), (1.0, 1.0), (2.0, 1.0), (8.0, 1.0), (24.0, 0.5)])
+@pytest.mark.parametrize("hours, rate", [(0.5, 1.0), (2.0, 1.0), (24.0, 0.5)])
 def test_the_bound_holds_on_a_thousand_cameras(hours: float, rate: float) -> None:
     held, ratio = coverage(1000, hours, rate)
     assert held >= 0.94
@@ -274,11 +274,13 @@ def test_silence_is_told_where_it_says_something() -> None:
     assert found.verdict == "fewer" and "quieter than the normal video" in found.sentence
 
 
+@pytest.mark.slow
 def test_the_comparison_is_the_exact_binomial_one() -> None:
     # Of 14 alarms and the two that the law of the held-out video knows, at least 14 fall into one hour of six.
     assert fits(14, 1.0, promise()).p_value == pytest.approx(2 * stats.binom.sf(13, 15, 1 / 6))
 
 
+@pytest.mark.slow
 def test_a_camera_that_keeps_its_promise_is_hardly_ever_told_otherwise() -> None:
     told = 0
     for seed in range(200):

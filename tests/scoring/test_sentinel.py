@@ -105,6 +105,7 @@ FAULTS: dict[str, tuple[str, Callable[[Picture], Picture]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found_once_and_ends(
     name: str, pictures: tuple[list[Picture], list[Picture]], reference: SentinelReference

@@ -90,6 +90,7 @@ def test_a_mark_of_an_unknown_event_marks_nothing(full: Store, url: str, open_pa
     assert page.get("events", mark="any")["count"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "params", "message"),
     [
@@ -110,6 +111,7 @@ def test_wrong_questions_are_answered_in_one_line(
     assert message in told and "\n" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -122,6 +124,7 @@ def test_marks_that_are_none_are_refused(full: Store, url: str, open_page: OpenP
     assert full.count() == full.count()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["events/x", "events/x/frames", "events/x/clip", "events/x/thumb", "events/x/heat"])
 def test_an_event_that_does_not_exist_is_none(full: Store, url: str, open_page: OpenPage, path: str) -> None:
     assert open_page(url).get(path, 404) == {"error": "there is no event 'x'"}

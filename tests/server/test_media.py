@@ -83,6 +83,7 @@ RATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RATES)
 def test_the_table_names_every_frame_of_the_clip(
     kind: str, tmp_path: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
@@ -115,6 +116,7 @@ def test_a_short_video_that_a_browser_plays_is_its_own_clip(scored: Path, open_p
     assert not (scored / ".review").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["SERVED_S", "SERVED_BYTES"])
 def test_another_video_is_cut_once(
     scored: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, limit: str

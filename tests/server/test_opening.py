@@ -35,6 +35,7 @@ def test_scores_become_a_store_without_their_bundle(scored: Path) -> None:
     again.store.close()
 
 
+@pytest.mark.slow
 def test_what_was_scored_since_is_taken_in(scored: Path, tmp_path: Path) -> None:
     library, _ = open_library(str(scored))
     marked = library.store.events()[0].id

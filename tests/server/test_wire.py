@@ -75,6 +75,7 @@ def alive(port: int) -> bool:
     return httpx.get(f"http://127.0.0.1:{port}/api/session", timeout=5).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [

@@ -34,6 +34,7 @@ def test_the_last_mark_that_was_not_undone_counts(said: list[str]) -> None:
     assert (counts and counts.what) == (left[-1] if left else None)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([({0}, "normal", "\U0010f7ff"), ({1}, "unsure", "\0\U0010f7fe\u0801\U0010ffff")])
 @given(st.lists(st.tuples(st.sets(st.integers(0, 2), min_size=1), WHAT, st.text(max_size=8)), max_size=8))

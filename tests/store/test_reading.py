@@ -62,6 +62,7 @@ QUERIES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=QUERIES, limit=st.integers(1, 40))
 def test_a_query_finds_what_a_loop_over_all_events_finds(full: Store, query: EventQuery, limit: int) -> None:

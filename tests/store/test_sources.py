@@ -45,6 +45,7 @@ def test_states_are_those_of_the_last_word(store: Store) -> None:
     assert (second.name, second.state, second.folder) == ("b", "running", None)
 
 
+@pytest.mark.slow
 def test_what_is_known_of_the_detector_of_an_event(store: Store, tmp_path: Path) -> None:
     store.record_scores(trained(), scores({"02": LIVELY}), tmp_path / "scores")
     event = store.events()[0].id

@@ -134,6 +134,7 @@ def test_an_error_of_the_detector_names_the_contract() -> None:
         contract("it can", tiny={**ENTRY.tiny, "size": (17, 33)})()
 
 
+@pytest.mark.slow
 def test_a_class_is_found_with_its_entry() -> None:
     held = check_detector(MIL, slow=False)
     assert "mil-paper: bf16 stays near fp32" in held and len(held) == len(checks(MIL_ENTRY)) - 3

@@ -27,6 +27,7 @@ SHELLS: dict[str, tuple[set[int], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", SHELLS)
 def test_a_shell(line: str, tmp_path: os.PathLike[str]) -> None:
     statuses, says = SHELLS[line]

@@ -112,6 +112,7 @@ def test_a_library_that_fails_on_one_video_is_a_fault_of_that_video(
     assert "skipped b: " in answer.err and "b.mkv: cannot be decoded (" in answer.err
 
 
+@pytest.mark.slow
 def test_bench_goes_on_without_a_video_that_is_broken(
     shared: Path, videos: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ def test_there_are_enough_of_them() -> None:
     assert len(ZOO) >= 150 and len({str(one) for one in ZOO}) == len(ZOO)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", ZOO, ids=str)
 def test_a_command_meets(one: Beast, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODDFRAME_CACHE", str(shared / "cache"))

@@ -150,6 +150,7 @@ def test_the_length_of_a_damaged_file_is_what_decodes(tmp_path: Path) -> None:
     assert video_length(VideoSource("v", path, "file")) == len(numbers) < 40
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
 def test_the_same_video_in_every_container(tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +183,7 @@ def test_the_same_video_in_every_container(tmp_path: Path, codec: str, monkeypat
     shutil.rmtree(tmp_path / "h_m3u8")
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("group", ["closed", "open"])
 @pytest.mark.parametrize(

@@ -259,6 +259,7 @@ def test_a_reader_is_read_once_and_releases_its_file(tmp_path: Path, video_tools
     assert not is_open()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0.0, 0.5], ids=["from the beginning", "from the middle"])
 @pytest.mark.parametrize("frames", [0, 1, 100], ids=["unread", "left early", "read"])
 def test_a_reader_leaves_no_decoder_behind(tmp_path: Path, video_tools: Any, frames: int, start: float) -> None:
@@ -421,6 +422,7 @@ def test_several_decoder_threads_give_the_same_frames(tmp_path: Path, video_tool
 # Real files; the counts are those of the table beside them.
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_real_videos_decode_completely(shared_data: Path) -> None:
     with (shared_data / "videos" / "videos.csv").open(newline="") as file:

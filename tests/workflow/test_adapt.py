@@ -83,6 +83,7 @@ def trained(street: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory)
     return out
 
 
+@pytest.mark.slow
 def test_a_new_bundle_appears_and_the_old_one_stays(trained: Path, camera: Path, tmp_path: Path, ask: Ask) -> None:
     before = {path.name: path.read_bytes() for path in trained.iterdir() if path.is_file()}
     status, text, errors = ask("adapt", trained, camera, "--shots", 3, "--out", tmp_path / "new")
@@ -124,6 +125,7 @@ def test_it_is_the_detectors_own_adaptation(trained: Path, camera: Path, tmp_pat
         torch.testing.assert_close(new[name], value)
 
 
+@pytest.mark.slow
 def test_steps_and_repeatability(trained: Path, camera: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(trained)
     once, again, thrice = (

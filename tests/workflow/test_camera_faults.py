@@ -72,6 +72,7 @@ def fit(videos: Path, out: Path) -> oddframe.Run:
         return oddframe.fit(videos, recipe=str(out.parent / "plain.yaml"), out=out, training=training)
 
 
+@pytest.mark.slow
 def test_score_tells_that_the_camera_was_moved_and_holds_the_events(place: Path, tmp_path: Path, ask: Ask) -> None:
     answer = ask("score", place / "run", place / "bad.mp4", place / "good.mp4", "--out", tmp_path / "s", "--no-overlay")
     assert answer.status == 0, answer.err
@@ -171,6 +172,7 @@ def test_equal_training_videos_are_not_named(place: Path) -> None:
     assert reference.seconds == pytest.approx(4 * SECONDS, abs=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "change"), [("moved", moved), ("not sharp", soft), ("dark", dark)])
 def test_a_training_video_that_stands_out_is_named(
     name: str, change: Callable[[Picture], Picture], place: Path, tmp_path: Path
@@ -185,6 +187,7 @@ def test_a_training_video_that_stands_out_is_named(
     assert note in (tmp_path / "run" / "CARD.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_camera_that_swings_in_normal_video_is_told_in_one_note(place: Path, tmp_path: Path) -> None:
     (tmp_path / "plain.yaml").write_text(RECIPE)
     matrix = np.array([[1, 0, 2.5], [0, 1, 0]], np.float32)
@@ -202,6 +205,7 @@ def test_a_camera_that_swings_in_normal_video_is_told_in_one_note(place: Path, t
     assert not any("does not stand still" in note for note in oddframe.load_run(place / "run").bundle.data.notes)
 
 
+@pytest.mark.slow
 def test_two_training_videos_that_differ_are_named_without_a_verdict(place: Path, tmp_path: Path) -> None:
     world = World(seed=3, size=SIZE, fps=FPS)
     write(tmp_path / "normal" / "a.mp4", [frame.image for frame in world.video(0, 25)])

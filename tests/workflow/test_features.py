@@ -115,6 +115,7 @@ class Deadly(VideoSource):
         return signal.raise_signal, (signal.SIGSEGV,)
 
 
+@pytest.mark.slow
 def test_a_video_that_kills_its_process_is_skipped(videos: Path, colour_network: Path, tmp_path: Path) -> None:
     deadly = Deadly("deadly", videos / "01.mp4", "file")
     opening = Opening(f"onnx:{colour_network}")

@@ -36,6 +36,7 @@ def calm_then_wild(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_fit_learns_from_one_part_of_the_video_and_measures_on_the_other(
     calm_then_wild: Path, tmp_path: Path, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ from oddframe.workflow.stretches import Stretch
 PARTS = "options.parts=[monitors, scene]"
 SMALL = (PARTS, "options.monitors={exemplars: 200, rows: 4000}")
 Ask = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("short_check")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def camera_street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(camera_street: Path, tmp_path_factory: pytest.TempPathFactory) -> oddframe.Run:
+def run(camera_street: Path, short_check: None, tmp_path_factory: pytest.TempPathFactory) -> oddframe.Run:
     out = tmp_path_factory.mktemp("camera") / "run"
     return oddframe.fit(camera_street / "training" / "videos", out=out, changes=SMALL)
 
@@ -102,7 +103,6 @@ def test_held_out_video_is_held_out(camera_street: Path, tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_check")
 def test_levels_come_from_detectors_that_have_not_seen_the_video(
     run: oddframe.Run, camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +176,6 @@ def test_it_scores_where_there_is_no_torch(run: oddframe.Run, camera_street: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_check")
 def test_a_missing_network_leaves_a_part_out_and_says_so(
     camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +255,7 @@ def test_the_self_check_trusts_what_tells_and_not_what_does_not() -> None:
     assert set(check.auc["nothing"].values()) == {0.5} and check.trust("nothing") == 0.0
 
 
+@pytest.mark.slow
 def test_an_object_that_passes_stays_where_something_goes() -> None:
     def foreign(frames: Sequence[Frame]) -> NDArray[np.float64]:
         """How many grey values nothing here has: in the rows where the block goes, and far from them."""
@@ -392,7 +392,6 @@ def test_events_have_reasons_and_the_bundle_moments(run: oddframe.Run, camera_st
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_check")
 def test_training_video_of_which_much_is_lost_is_named(camera_street: Path, tmp_path: Path, ask: Ask) -> None:
     videos = tmp_path / "videos"
     shutil.copytree(camera_street / "training" / "videos", videos)

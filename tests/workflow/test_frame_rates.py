@@ -69,6 +69,7 @@ def frames(folder: Path, count: int = 150) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 def test_a_pause_of_an_hour_is_no_held_out_hour(tmp_path: Path, recipe: Path, suffix: str) -> None:
     path = film(tmp_path / "in" / f"cam.{suffix}", 12.5, 300, {288: 3600})

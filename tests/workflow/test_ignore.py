@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,7 @@ def alarms(scores: oddframe.Scores, spans: tuple[tuple[float, float], ...]) -> i
     return sum(bool(high[(one.time >= start) & (one.time <= stop)].any()) for start, stop in spans)
 
 
+@pytest.mark.slow
 def test_a_camera_says_nothing_of_a_place_and_draws_no_box_there(place: Path) -> None:
     run = oddframe.load_run(place / "run")
     kept = {name: value.copy() for name, value in run.detector.state().items()}
@@ -211,3 +213,16 @@ def test_a_run_is_resumed_with_the_same_places_or_not_at_all(place: Path, tmp_pa
     check_recipe(recipe, tmp_path, True, (UPPER,))
     with pytest.raises(InputError, match="begun with another places to ignore"):
         check_recipe(recipe, tmp_path, True)
+
+
+@pytest.mark.slow
+def test_evaluation_says_that_labels_know_nothing_of_places(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "new", tmp_path / "videos")
+    (name,) = (file.stem for file in (tmp_path / "videos").iterdir())
+    (tmp_path / "intervals.csv").write_text(f"video,start_frame,end_frame\n{name},0,9\n", encoding="utf-8")
+    run, plain = oddframe.load_run(place / "run"), oddframe.EvaluateOptions(baselines=False)
+    told, silent = (
+        oddframe.evaluate(one, f"folder:{tmp_path}", plain, progress=False).notes
+        for one in (run.ignoring([UPPER]), run)
+    )
+    assert any("counts as missed" in note for note in told) and not any("missed" in note for note in silent)

@@ -197,6 +197,7 @@ def test_recalibrating_adds_the_marked_video_but_for_what_nobody_called_normal(
     assert all(np.array_equal(state[name], same_state[name]) for name in state), "it has taken nothing in"
 
 
+@pytest.mark.slow
 def test_a_zone_says_nothing_and_draws_no_box(place: Path, run: Run, store: Store, tmp_path: Path) -> None:
     mark(store, {"01": RARE["01"]}, "normal")
     upper = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.68), (0.0, 0.68))
@@ -273,7 +274,7 @@ def test_a_kill_leaves_nothing_half_written(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "keep_in", killed)
+    monkeypatch.setattr("oddframe.workflow.learn.keep_calibration", killed)
     with pytest.raises(KeyboardInterrupt):
         learn(run, store, tmp_path / "taught", LearnOptions(("recalibrate",), progress=False))
     assert not (tmp_path / "taught").exists()

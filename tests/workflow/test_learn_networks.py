@@ -63,6 +63,7 @@ def store(place: Place, tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+@pytest.mark.slow
 def test_marked_windows_go_into_the_network_and_the_threshold_rests_on_their_video(
     place: Place, store: Store, tmp_path: Path, ask: Ask
 ) -> None:
@@ -92,6 +93,7 @@ def test_marked_windows_go_into_the_network_and_the_threshold_rests_on_their_vid
     assert scores.bundle.startswith(new.bundle.id) and len(scores.score) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["mnad-small"], indirect=True)  # one network says it for both
 def test_where_the_video_is_too_little_for_the_rate_nothing_is_taken_in(
     place: Place, store: Store, tmp_path: Path, ask: Ask

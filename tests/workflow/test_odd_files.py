@@ -79,6 +79,7 @@ def test_missing_frame_numbers_are_said_by_fit_and_score(tmp_path: Path, recipe:
     assert f"note {said}" in scored.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letters", [240, 251])
 def test_a_long_name_costs_at_most_its_own_video(
     tmp_path: Path, recipe: Path, street: Path, ask: Ask, letters: int

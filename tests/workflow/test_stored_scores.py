@@ -40,6 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, street: Path) -> Path:
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_the_same_figures_come_of_stored_scores(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
     data, out = f"folder:{street / 'testing'}", tmp_path / "out"
     made = ask("evaluate", run, "--data", data, "--out", out, "--all-protocols", "--json")
@@ -220,6 +221,7 @@ def test_a_line_says_why_baselines_are_missing(run: Path, street: Path, tmp_path
     assert "02" in reason and (replaced in found.notes) == (fault != "missing")
 
 
+@pytest.mark.slow
 def test_normal_video_gives_the_background(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
     data, out = f"folder:{street / 'testing'}", tmp_path / "out"
     normal = street / "training" / "videos"

@@ -153,9 +153,11 @@ def _scored(place: Place, plan: ArchivePlan) -> Iterator[tuple[Path | None, Fram
 
 def _judged(run: Run, plan: ArchivePlan, one: FrameScores, calibration: Calibration, options: MergeOptions) -> Scores:
     """The scores of a video under these thresholds, with reasons for its events where pages are made."""
-    source = plan.videos[one.video][0].video_source()
+    source, rule = plan.videos[one.video][0].video_source(), run.rule_under(calibration)
+    if rule.parts:  # scores are in units of these calibrations
+        one = replace(one, score=rule(one.components, one.time))
     scores = Scores(
-        (one,), calibration, run.rule.combination, (source,), normal=run.drift_reference(run.rule),
+        (one,), calibration, rule.combination, (source,), normal=run.drift_reference(rule),
         teaching=run.bundle.data.taught, notes=run.masking_notes(), zones=run.zones,
     )  # fmt: skip
     return replace(scores, reasons=explain_events(run.bundle, scores, plan.options)) if options.pages else scores

@@ -66,7 +66,7 @@ class Job:
         levels = self.source["levels"]
         return VideoSource(
             self.video, Path(self.source["path"]), self.source["kind"], self.source["fps"], url=self.source["url"],
-            levels=None if levels is None else (levels[0], levels[1]),
+            levels=None if levels is None else (levels[0], levels[1]), began=self.source.get("began"),
         )  # fmt: skip
 
     @property
@@ -89,12 +89,14 @@ def job_identity(identity: str, ignored: Sequence[IgnoredPlace]) -> str:
 def job_of(source: VideoSource, key: str, identity: str, seconds: float, part: VideoPart | None = None) -> Job:
     """The job of a video, or of a part of it, for what `job_identity` gives."""
     bounds = None if part is None else [part.number, part.of, part.first, part.stop]
-    name = json.dumps([key, identity, bounds])
+    name = json.dumps([key, identity, bounds] + ([] if source.began is None else [source.began]))
     where = {
         "path": str(source.path) if source.url else str(source.path.absolute()), "url": source.url,
         "kind": source.kind, "fps": source.fps,
         "levels": source.levels,
     }  # fmt: skip
+    if source.began is not None:
+        where["began"] = source.began
     own = hashlib.sha256(name.encode()).hexdigest()[:16]
     return Job(own, source.name, where, key, seconds, source.size, part)
 

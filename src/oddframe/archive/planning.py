@@ -33,6 +33,7 @@ from oddframe.video.pauses import pace, plausible_seconds
 from oddframe.video.search import Videos, find_videos
 from oddframe.video.sources import VideoSource, with_levels
 from oddframe.video.timeline import VideoTimeline, read_timeline
+from oddframe.workflow.began import NAME_IT, with_starts
 from oddframe.workflow.run import Run
 
 LONGEST = 1.5  # times as long as a part: from there on a video is cut
@@ -97,7 +98,8 @@ def make_plan(
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
-    place, sources = Place(where), with_levels(find_videos(videos), run.bundle.data.levels)
+    sources = with_starts(with_levels(find_videos(videos), run.bundle.data.levels), run.rule.schedule, NAME_IT)
+    place = Place(where)
     identity = score_identity(run.bundle, runtime, run.rule)
     wanted = job_identity(identity, run.ignored)
     scorer = open_scorer(run.bundle, runtime, run.rule)

@@ -116,6 +116,15 @@ FpsOption = Annotated[
         rich_help_panel=READING,
     ),
 ]
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="When the video was taken, as 2026-01-31T18:00:00+01:00, where the clock chooses among calibrations.",
+        show_default="what its name or its header says",
+        rich_help_panel=READING,
+    ),
+]
 AnyRateOption = Annotated[
     bool,
     typer.Option(

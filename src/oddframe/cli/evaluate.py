@@ -48,6 +48,7 @@ OPTION_KINDS: dict[str, tuple[Kind, ...]] = {
     "device": ("frames",),
     "workers": ("frames",),
     "fps": ("frames",),
+    "start": ("frames",),
     "any_rate": ("frames",),
     "ignore": ("frames",),
     "features": ("bags",),
@@ -161,6 +162,15 @@ def evaluate(
             rich_help_panel=FRAMES,
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When the video was taken, as 2026-01-31T18:00:00+01:00, where the clock chooses among calibrations.",
+            show_default="what its name or its header says",
+            rich_help_panel=FRAMES,
+        ),
+    ] = None,
     any_rate: Annotated[
         bool,
         typer.Option(
@@ -217,7 +227,7 @@ def evaluate(
     from oddframe.workflow.evaluate_bags import evaluate_bags
     from oddframe.workflow.run import load_run
 
-    options = EvaluateOptions(protocol or (), all_protocols, details, fps, baselines, normal)
+    options = EvaluateOptions(protocol or (), all_protocols, details, fps, baselines, normal, start)
     folder = None if is_trained(run) else score_folder(run)
     if folder is not None:
         refuse_others(context, run, "scores")

@@ -51,6 +51,7 @@ def _row(one: RunSummary) -> list[str]:
     made = datetime.fromtimestamp(one.made_utc).strftime("%Y-%m-%d %H:%M")
     frames = "" if one.frames is None else f", {count_of(one.frames, 'frame')}"
     alarms = "-" if one.alarms_per_hour is None else f"{one.alarms_per_hour:.3g}"
+    alarms += f" ({', '.join(one.calibrations)})" if one.calibrations else ""
     loss = ", ".join(f"{name} {value:.4g}" for name, value in one.heldout_loss.items())
     learned = f"{count_of(one.videos, 'video')}{frames}"
     return [

@@ -23,6 +23,7 @@ from oddframe.cli.console import (
     RayOption,
     RuntimeOption,
     ShardOption,
+    StartOption,
     ThresholdOption,
     WorkersOption,
     default_folder,
@@ -82,6 +83,7 @@ def score(
     ray: RayOption = None,
     gpus_per_job: GpusOption = 0.0,
     fps: FpsOption = None,
+    start: StartOption = None,
     play_lists: PlayListsOption = False,
     any_rate: AnyRateOption = False,
     store: Annotated[
@@ -104,6 +106,7 @@ def score(
     from oddframe.scoring.choose_runtime import choose_runtime
     from oddframe.video.rate import given_rate
     from oddframe.video.search import search_videos
+    from oddframe.workflow.began import given_start
     from oddframe.workflow.outputs import OutputOptions
     from oddframe.workflow.run import load_run
 
@@ -113,10 +116,10 @@ def score(
     trained = load_run(run).ignoring(places_of(ignore))
     calibration = trained.calibration(alarms_per_hour=alarms_per_hour, quantile=quantile, threshold=threshold)
     found = search_videos(videos)
-    sources = given_rate(found.sources, fps)
+    sources = given_start(given_rate(found.sources, fps), start)
     print_notes(found.notes())
     if options.runtime == "auto":
-        options = choose_runtime(trained.bundle, options, sources, trained.rule, print_candidate)
+        options = choose_runtime(trained.bundle, options, sources, trained.rule_under(calibration), print_candidate)
     place = None if store is None else checked_place(store, out)
     with keeping_files(out / "scores", "scored"), progress_bars() as bars:
         scored = trained.score(
@@ -142,6 +145,8 @@ def score(
             "threshold": calibration.threshold, "promise": calibration.sentence(), "doubts": scored.doubts(),
             "events": [asdict(e) for e in events], "findings": [asdict(finding) for finding in scored.findings()],
         }  # fmt: skip
+        if used := scored.seconds_chosen():
+            told["calibrations"] = {name: round(seconds, 3) for name, seconds in used.items()}
         if place is not None:
             told["store"] = {"place": place.shown, **(asdict(stored) if stored else {"fault": str(refusal)})}
         print_json({**told, "skipped": skipped, "notes": list(scored.notes), "accounts": accounts})

@@ -170,6 +170,9 @@ def summarise(watched: WatchResult, plan: WatchPlan) -> None:
     print_table(columns, [row(name, one) for name, one in watched.cameras.items()], columns[1:-1])
     for camera in plan.cameras:
         count = watched.cameras[camera.name]
+        if count.calibrations:
+            held = ", ".join(f"{name} held for {seconds:.0f} s" for name, seconds in count.calibrations.items())
+            say(f"{camera.name}: calibrations {held}")
         if count.against_promise:
             say(f"{camera.name}: {count.against_promise}")
         if count.fault or count.lost:

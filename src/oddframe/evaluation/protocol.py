@@ -238,7 +238,10 @@ def curves(
         levels = measure_bounds([components for _, components in kept], combination)
     found: dict[str, LabelledCurve] = {}
     for video, (truth, components), time in zip(videos, kept, times, strict=True):
-        score = smooth(combine(components, combination, levels), smoothing, time)
+        if protocol.combination is None and rule.parts:  # the system's own score is one in units of its calibrations
+            score = replace(rule, smoothing=smoothing)(components, time)
+        else:
+            score = smooth(combine(components, combination, levels), smoothing, time)
         found[video.video] = (truth, minmax(score) if protocol.normalise == "per_video_minmax" else score)
     return found
 

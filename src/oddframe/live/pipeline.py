@@ -13,7 +13,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from time import monotonic
 
 from oddframe.datasets.windows import Chunk, WindowStream
@@ -21,14 +20,16 @@ from oddframe.errors import VideoError
 from oddframe.live.messages import Arrived, Begun, Ended, Message, Notice
 from oddframe.live.rules import CameraRules
 from oddframe.models.teaching import ShownEvent
-from oddframe.scoring.combine import unusual
+from oddframe.scoring.combine import explainer
 from oddframe.scoring.drift import DriftFinder
 from oddframe.scoring.events import EventChange, EventFinder
 from oddframe.scoring.findings import HOLDS
+from oddframe.scoring.schedule import Chooser
 from oddframe.scoring.sentinel import FaultChange, Sentinel
 from oddframe.scoring.stream import Piece, PostProcessor, ScoreAssembler
 from oddframe.scoring.words import event_text
 from oddframe.types import CameraFault, ChunkErrors, FrameScores, VideoInfo
+from oddframe.video.decode import Frame
 from oddframe.video.rate import PacedFrames
 
 UPDATE_S = 1.0  # seconds of the media clock between two updates of an event
@@ -80,6 +81,7 @@ class CameraPipeline:
         self._stretch: _Stretch | None = None
         self._ended: Ended | None = None
         self._gap: Notice | None = None
+        self._first: float | None = None  # when the first stretch began
 
     @property
     def info(self) -> VideoInfo | None:
@@ -101,7 +103,10 @@ class CameraPipeline:
                 self._drift.begin(message.info)
             elif self.rules.normal is not None:
                 self._drift = DriftFinder(self.rules.normal, message.info, self.rules.bundle)
-            self._stretch = _Stretch(self.rules, message, self._drift)
+            self._first = message.utc if self._first is None else self._first
+            # A file was taken when it says so, and what is left of it after a drop as much later.
+            began = message.utc + (0.0 if self.rules.began is None else self.rules.began - self._first)
+            self._stretch = _Stretch(self.rules, message, self._drift, began)
             return [], Step(notices=self._close_gap(message.utc, ""))
         if isinstance(message, Arrived):
             return ([], Step()) if self._stretch is None else self._stretch.push(message)
@@ -142,16 +147,19 @@ class CameraPipeline:
 class _Stretch:
     """One stretch of consecutive frames."""
 
-    def __init__(self, rules: CameraRules, begun: Begun, drift: DriftFinder | None) -> None:
+    def __init__(self, rules: CameraRules, begun: Begun, drift: DriftFinder | None, began: float) -> None:
+        """`began`: when the media time 0 was, in seconds since 1970, for calibrations that the clock chooses."""
         c = rules.calibration
         self.rules, self.info = rules, begun.info
+        schedule = rules.rule.schedule
+        self._chooser = None if schedule is None else Chooser(schedule, rules.signature.window.colour, began)
         self._paced = None
         if rules.learned is not None and begun.info.rate != "assumed":
             self._paced = PacedFrames(begun.info, rules.learned)
         self._windows = WindowStream(rules.signature.window, 1)
         self._post = PostProcessor(rules.signature)
         self._assembler = ScoreAssembler(rules.rule, begun.info, rules.bundle)
-        explain = partial(unusual, how=rules.rule.combination, levels=c.levels)
+        explain = explainer(rules.rule.combination, c)
         self._finder = EventFinder(c.threshold, c.low, c.merge_s, c.min_s, explain)
         reference = rules.sentinel
         self._sentinel = None if reference is None else Sentinel(reference, begun.info, rules.bundle)
@@ -166,8 +174,7 @@ class _Stretch:
         self._pending.append((message.frame.index, message.at))
         found = [] if self._sentinel is None else self._sentinel.push(message.frame)
         frames = [message.frame] if self._paced is None else self._paced.push(message.frame)
-        chunks = [chunk for frame in frames for chunk in self._windows.push(frame)]
-        return chunks, self._of_faults(found)
+        return self._windowed(frames), self._of_faults(found)
 
     def rest(self, ended: Ended) -> tuple[list[Chunk], Step]:
         """The windows of the last frames. A stretch may be too short for a single one, which is noted.
@@ -179,7 +186,7 @@ class _Stretch:
         chunks: list[Chunk] = []
         try:
             if self._paced is not None:
-                chunks += [chunk for frame in self._paced.flush() for chunk in self._windows.push(frame)]
+                chunks += self._windowed(self._paced.flush())
         except VideoError as error:
             if ended.why == "end":
                 raise
@@ -189,6 +196,11 @@ class _Stretch:
         except VideoError as error:
             return chunks, Step(notes=(f"the stretch was too short for a score: {error}",))
         return chunks, Step()
+
+    def _windowed(self, frames: list[Frame]) -> list[Chunk]:
+        """The windows that frames complete."""
+        seen = frames if self._chooser is None else self._chooser.watch(frames)
+        return [chunk for frame in seen for chunk in self._windows.push(frame)]
 
     def scored(self, chunk: Chunk, errors: ChunkErrors) -> Step:
         """See `CameraPipeline.scored`."""
@@ -219,7 +231,8 @@ class _Stretch:
         step = Step()
         for piece in pieces:
             if len(piece.index):
-                step += self._found(self._assembler.push(piece))
+                own = piece if self._chooser is None else self._chooser.choose(piece)
+                step += self._found(self._assembler.push(own))
         return step
 
     def _found(self, scores: list[FrameScores]) -> Step:

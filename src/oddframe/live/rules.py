@@ -72,6 +72,7 @@ class CameraRules:
         sentinel: what the camera shows when nothing is wrong with it; None looks for no faults of the camera.
         normal: what the minutes of a normal score are; None looks for no drift.
         teaching: what marks of people say of events; None where the detector has learned from none.
+        began: when a file was taken, in seconds since 1970; None for what is seen as it happens.
     """
 
     name: str
@@ -85,6 +86,7 @@ class CameraRules:
     sentinel: SentinelReference | None = None
     normal: NormalScore | None = None
     teaching: Teaching | None = None
+    began: float | None = None
 
     @property
     def words(self) -> Mapping[str, str]:

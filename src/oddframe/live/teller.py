@@ -28,6 +28,8 @@ from oddframe.live.states import StateChange
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.heldout import alarm_count
 from oddframe.scoring.promise import Fit, fits
+from oddframe.scoring.schedule import CHOSEN
+from oddframe.types import FrameScores
 from oddframe.video.pauses import PauseFinder
 
 LATEST = 10_000  # frames whose latencies tell the median
@@ -51,6 +53,7 @@ class CameraCount:
         state: of the source at the end, and `words` why.
         fault: why it could not be watched any more; empty otherwise.
         against_promise: how the events agree with the promise of the threshold; empty where it promises nothing.
+        calibrations: name of each of several calibrations -> seconds for which it held; empty where there is one alone.
     """
 
     frames: int = 0
@@ -67,6 +70,7 @@ class CameraCount:
     words: str = ""
     fault: str = ""
     against_promise: str = ""
+    calibrations: dict[str, float] = field(default_factory=dict)
 
     @property
     def lost(self) -> bool:
@@ -75,7 +79,8 @@ class CameraCount:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self)
+        row = asdict(self)
+        return row if self.calibrations else {name: value for name, value in row.items() if name != "calibrations"}
 
 
 @dataclass
@@ -178,7 +183,7 @@ class Teller:
         desk = self._desks[camera.name]
         for scores in step.scores:
             desk.peaks.push(scores, desk.calibration.threshold)
-            self._lasts(desk, scores.time.tolist())
+            self._lasts(desk, scores)
             desk.count.scored += len(scores.frame)
             if desk.writer is not None:
                 desk.writer.push(scores)
@@ -255,12 +260,16 @@ class Teller:
         self._out.metrics.dropped(name, frames)
         self._log("drop", utc, camera=name, frames=frames, words=words)
 
-    def _lasts(self, desk: _Desk, times: Sequence[float]) -> None:
-        """Add up the media time of scored frames, without pauses."""
-        for moment in times:
+    def _lasts(self, desk: _Desk, scores: FrameScores) -> None:
+        """Add up the media time of scored frames, without pauses, and for how long each calibration held."""
+        names, held = list(desk.calibration.parts), desk.count.calibrations
+        chosen = scores.components[CHOSEN].astype(int).tolist() if names else [0] * len(scores.time)
+        for moment, number in zip(scores.time.tolist(), chosen, strict=True):
             pause = desk.pauses.push(moment)
             if desk.last is not None and not pause:
                 desk.count.seconds += moment - desk.last
+                if names:
+                    held[names[number]] = held.get(names[number], 0.0) + moment - desk.last
             desk.last = moment
 
     def _notice(self, desk: _Desk, notice: Notice) -> None:

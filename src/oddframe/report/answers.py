@@ -166,10 +166,10 @@ def _next(found: Findings) -> list[str]:
         )
     if found.ranked:
         how = "Mark them" if len(found.ranked) < MANY else f"Mark the {len(found.ranked)} events quickly"
-        steps.append(
-            f"{how} as normal or not: <code>oddframe review {folder}</code>. Then "
-            "<code>oddframe learn</code> makes fewer false alarms of the marks."
-        )
+        learns = " Then <code>oddframe learn</code> makes fewer false alarms of the marks."
+        if found.calibration.parts:
+            learns = ""  # it makes one calibration, and refuses a bundle with several
+        steps.append(f"{how} as normal or not: <code>oddframe review {folder}</code>.{learns}")
     else:
         steps.append(
             "Nothing needs to be looked at. To see more, accept more alarms: "

@@ -6,6 +6,7 @@ Its top answers what a reader wants to know (`oddframe.report.answers`), then co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -51,6 +52,9 @@ def write_report(
         agreement: whether the alarms agree with the promise; None where no rate is promised.
     """
     ranked, units = rank_events(videos), ThresholdUnits.of(calibration)
+    used = Counter[str]()
+    for video in videos:
+        used.update(video.calibrations)
     cards, rules = gallery(ranked, units)
     points = min(MOST_POINTS, max(FEWEST_POINTS, POINTS // max(len(videos), 1)))
     sections = "".join(_video(number, video, units, points) for number, video in enumerate(videos, start=1))
@@ -65,7 +69,7 @@ def write_report(
 {cards}
 {_overview(videos, units)}
 {sections}
-{_threshold(calibration, units)}
+{_threshold(calibration, units, used)}
 <section aria-labelledby="made"><h2 id="made">What made these scores</h2><dl class="facts">{facts}</dl></section>
 </main>
 <footer>Written by oddframe {__version__}. This page needs no files except the overlays and clips that it links to.
@@ -144,6 +148,7 @@ def _video(number: int, video: ReportVideo, units: ThresholdUnits, points: int) 
         f"{len(scores.frame)} frames scored",
         escape(info.codec),
         f"begins {video.began:%Y-%m-%d %H:%M:%S %Z}" if video.began else "",
+        ", ".join(f"{escape(name)} {clock(seconds)}" for name, seconds in video.calibrations.items()),
         f'<a href="{escape(quote(video.overlay))}">overlay of {escape(scores.video)}</a>' if video.overlay else "",
     ]
     parts = [
@@ -162,7 +167,7 @@ def _video(number: int, video: ReportVideo, units: ThresholdUnits, points: int) 
         parts.append(f'<p class="warning">Camera at fault, {fault.kind}, {span}: {escape(fault.words)}.</p>')
     truth = [] if video.labels is None else labelled_spans(video.labels, scores.frame, scores.time)
     links = [f"#{event_anchor(number, place)}" for place in range(1, len(video.events) + 1)]
-    drawing = Timeline(scores, units, video.events, links, truth, video.faults, points)
+    drawing = Timeline(scores, units, video.events, links, truth, video.faults, points, video.changes)
     parts += [f'<div class="plot">{timeline(drawing)}</div>', legend(drawing)]
     if not video.events:
         parts.append("<p>No event.</p>")
@@ -181,14 +186,37 @@ def legend(*drawings: Timeline) -> str:
         "event": (any(one.events for one in drawings), "event"),
         "fault": (any(one.faults for one in drawings), "camera at fault"),
         "gap": (any(one.gaps() for one in drawings), "not watched"),
+        "change": (any(one.changes for one in drawings), "another calibration holds"),
         "truth": (any(one.truth for one in drawings), "labelled anomalous"),
     }
     shown = "".join(f'<li><i class="{kind}"></i>{words}</li>' for kind, (there, words) in entries.items() if there)
     return f'<ul class="legend">{shown}</ul>'
 
 
-def _threshold(calibration: Calibration, units: ThresholdUnits) -> str:
-    """The section about the threshold: its origin in sentences, and quantiles of the held-out scores."""
+def _calibrations(c: Calibration, used: Mapping[str, float]) -> str:
+    """A table of several calibrations, and for how long each of them held; empty where there is one alone."""
+    if c.schedule is None:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td class="number">{clock(used.get(name, 0.0))}</td>'
+        f'<td class="number">{significant(part.threshold)}</td><td>{escape(part.sentence())}</td></tr>'
+        for name, part in c.parts.items()
+    )
+    return f"""<p>Calibrations are chosen {escape(c.schedule.words)}. Scores are in units of the calibration that holds
+for the frame: 1 is its threshold, and 0 the median score of its normal video. An event may go on over a change.</p>
+<div class="scroll" tabindex="0" role="group" aria-labelledby="origin"><table>
+<caption>The calibrations, and for how long each of them held in these videos</caption>
+<thead><tr><th scope="col">Calibration</th><th scope="col" class="number">Held for</th>
+<th scope="col" class="number">Threshold</th><th scope="col">Promise</th></tr></thead>
+<tbody>{rows}</tbody></table></div>"""
+
+
+def _threshold(calibration: Calibration, units: ThresholdUnits, used: Mapping[str, float]) -> str:
+    """The section about the threshold: its origin in sentences, and quantiles of the held-out scores.
+
+    Args:
+        used: name of each of several calibrations -> seconds for which it held.
+    """
     c = calibration
     if c.rate is None and c.quantile is None:
         origin = "was set by hand. It promises no rate of alarms.</p>"
@@ -210,9 +238,13 @@ Hold out more normal video for a lower limit.</p>"""
         f'<td class="bar"><i style="width:{max(units(value), 0.0) / extent:.1%}"></i></td></tr>'
         for name, value, mark in rows
     )
+    threshold = f"threshold of <b>{significant(c.threshold)}</b>"
+    if c.parts and c.threshold == 1:
+        threshold = "threshold of each calibration"
     return f"""<section id="threshold" aria-labelledby="origin">
 <h2 id="origin">Where the threshold comes from</h2>
-<p>The threshold of <b>{significant(c.threshold)}</b> {origin}
+<p>The {threshold} {origin}
+{_calibrations(c, used)}
 <p>An event lasts while the score is at least {significant(c.low)}, and its score reaches the threshold at least once.
 Events at most {c.merge_s:g} s apart count as one.
 {f"Events shorter than {c.min_s:g} s do not count." if c.min_s else ""}</p>

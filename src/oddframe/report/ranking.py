@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from oddframe.report.moments import Moment
 from oddframe.report.style import clock
+from oddframe.scoring.schedule import CHOSEN, constant
 from oddframe.types import CameraFault, Event, FrameScores
 
 STANDS_OUT = 2.0  # standard deviations above the normal mean from which a component is named as a reason
@@ -35,6 +36,7 @@ class ReportVideo:
         faults: of the camera, in order of time.
         clips: event id -> path of its clip, relative to the report.
         began: when its first frame was taken; None where nobody knows.
+        calibrations: name of each of several calibrations -> seconds for which it held; empty where there is one alone.
     """
 
     scores: FrameScores
@@ -47,6 +49,15 @@ class ReportVideo:
     faults: Sequence[CameraFault] = ()
     clips: Mapping[str, str] = field(default_factory=dict)
     began: datetime | None = None
+    calibrations: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> list[tuple[float, str]]:
+        """When another of several calibrations holds, in seconds, and its name."""
+        if not self.calibrations:
+            return []
+        names, begun = list(self.calibrations), constant(self.scores.components[CHOSEN])
+        return [(float(self.scores.time[rows.start]), names[number]) for rows, number in begun[1:]]
 
     def moment(self, seconds: float) -> str:
         """A time of the video in words, with the time of day where that is known."""

@@ -48,6 +48,7 @@ class Timeline:
         truth: labelled stretches as (start, end) in seconds; they are shaded.
         faults: of the camera; they are hatched.
         points: of the curve at most.
+        changes: when another calibration holds, in seconds, and its name; each has a line.
     """
 
     scores: FrameScores
@@ -57,6 +58,7 @@ class Timeline:
     truth: Sequence[tuple[float, float]] = ()
     faults: Sequence[CameraFault] = ()
     points: int = MOST_POINTS
+    changes: Sequence[tuple[float, str]] = ()
 
     def gaps(self, duration: float | None = None) -> list[tuple[float, float]]:
         """The pauses that are long enough to be seen on an axis of so many seconds; None: of the whole video."""
@@ -105,6 +107,12 @@ def timeline(shown: Timeline, *, duration: float | None = None, top: float | Non
         *(f'<line x1="0" x2="100%" y1="{y(v):.1f}" y2="{y(v):.1f}"/>' for v in ticks),
         '</g><g class="axis scores">', *(f'<text x="-8" y="{y(v) + 4:.1f}">{v:.4g}</text>' for v in ticks),
         '</g><g class="axis times">', *_times(duration, x),
+        '</g><g class="change">',
+        *(
+            f'<line x1="{x(at):.2f}%" x2="{x(at):.2f}%" y1="{TOP}" y2="{FLOOR}"><title>{escape(name)} from here, '
+            f"{clock(at)}</title></line>"
+            for at, name in shown.changes
+        ),
         f'</g><line class="threshold" x1="0" x2="100%" y1="{y(1.0):.1f}" y2="{y(1.0):.1f}"/>',
         f'<svg viewBox="0 0 {ACROSS} {HEIGHT}" preserveAspectRatio="none" width="100%" height="{HEIGHT}">',
     ]  # fmt: skip

@@ -38,11 +38,14 @@ class ThresholdUnits:
         """Those of a calibration.
 
         0 is the score 0. Where the score of normal video is negative, as a level in decibels is, 0 is its median. Where
-        a threshold that was set by hand lies at or below that, 0 lies as far below it as normal scores are spread.
+        a threshold that was set by hand lies at or below that, 0 lies as far below it as normal scores are spread. The
+        scores of several calibrations are in units of their own already.
         """
         middle, highest = calibration.scores["0.5"], calibration.scores["1.0"]
         zero, words = 0.0, "0 is a score of 0"
-        if middle < 0:
+        if calibration.parts:
+            words = "0 is the median score of normal video, both of the calibration that holds for the frame"
+        elif middle < 0:
             zero, words = middle, "0 is the median score of normal video"
         one = calibration.threshold
         spread = max(highest - middle, 1e-3 * abs(one), 1e-9)

@@ -19,18 +19,27 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from oddframe.atomic import write_text
-from oddframe.bundle import CALIBRATION, Bundle, TrainedDetector, TrainingData, load_bundle
+from oddframe.bundle import (
+    CALIBRATION,
+    FORMAT,
+    SCHEDULED_FORMAT,
+    Bundle,
+    TrainedDetector,
+    TrainingData,
+    format_of,
+    load_bundle,
+)
 from oddframe.bundle import META as BUNDLE_META
 from oddframe.errors import BundleError, InputError
 from oddframe.reading.guard import reason
 from oddframe.reading.records import check_types, finite, read_object
+from oddframe.reading.tables import read_text
 from oddframe.recipes import Recipe, parse_recipe
 from oddframe.runtime.runtime import Precision
 from oddframe.runtime.sessions import Target
 from oddframe.suggest import one_of
 from oddframe.types import BagSignature, Signature
 
-FORMAT = 2  # format 1 did not record the training data of the bundle
 LARGEST = 1 << 16  # of a size of a map, of a filter, or of features
 META = "export.json"
 NETWORK: dict[Target, str] = {"onnx": "network.onnx", "openvino": "network.xml"}
@@ -89,7 +98,7 @@ class Exported:
     def save(self) -> None:
         """Write export.json. Network and calibration must already be in the folder."""
         meta = {
-            "format": FORMAT,
+            "format": format_of(read_text(self.calibration) if self.calibration.is_file() else None),
             "id": self.id,
             "runtime": self.runtime,
             "precision": self.precision,
@@ -137,7 +146,7 @@ def load_exported(path: Path) -> Exported:
     try:
         meta = read_object((path / META).read_text(encoding="utf-8"))
         check_types(meta, {"format": int})
-        if meta["format"] != FORMAT:
+        if meta["format"] not in (FORMAT, SCHEDULED_FORMAT):  # 1 did not record the training data
             newer = meta["format"] > FORMAT
             advice = "a newer oddframe; upgrade oddframe" if newer else "an older oddframe; export the bundle again"
             raise BundleError(f"{path}: exported by {advice}")

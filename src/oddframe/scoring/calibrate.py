@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from oddframe.scoring.promise import (
     rate_text,
     upper_rate,
 )
+from oddframe.scoring.schedule import CHOSEN, Schedule
 
 DEFAULT_RATE = 1.0  # alarms per hour
 MOST_RATE = 3600.0  # alarms per hour that can be asked for
@@ -62,6 +64,10 @@ class Calibration:
         dispersion: alarms come in groups of so many, at least 1.
         assumed_fps: frames/s that were assumed for held-out frames without time stamps; then `seconds` and `rate` are
             what they would be at this rate, and no rate is promised. None where all times are known.
+        schedule: chooses one of `parts` for every frame; None where this is the only calibration.
+        parts: name -> calibration, as the schedule names them; each has the scores of its own part of the held-out
+            video. The score of a frame is then one in units of the calibration that holds for it (see
+            `oddframe.scoring.combine.ScheduledStream`), and all values here are of such scores.
     """
 
     threshold: float
@@ -82,6 +88,12 @@ class Calibration:
     method: Method = "counted"
     dispersion: float = 1.0
     assumed_fps: float | None = None
+    schedule: Schedule | None = None
+    parts: dict[str, Calibration] = field(default_factory=dict)
+
+    def at(self, components: Mapping[str, NDArray[np.float64]], row: int) -> Calibration:
+        """The calibration that holds for a frame, by its row in (N,) components; this one where there is no other."""
+        return list(self.parts.values())[int(components[CHOSEN][row])] if self.parts else self
 
     def guessed(self, fps: float | None) -> Calibration:
         """The same thresholds without a promise, where `fps` frames/s were assumed; None: nothing was."""
@@ -91,7 +103,8 @@ class Calibration:
             f"{fps:g} frames/s were assumed for frames without time stamps, so no rate of alarms is promised; give the "
             "true rate with --fps for one"
         )
-        return replace(self, upper_rate=None, alarm_share=None, assumed_fps=fps, note=note)
+        parts = {name: part.guessed(fps) for name, part in self.parts.items()}
+        return replace(self, upper_rate=None, alarm_share=None, assumed_fps=fps, note=note, parts=parts)
 
     def sentence(self) -> str:
         """What is promised, and what that rests on; see `oddframe.scoring.promise.promise_text`."""
@@ -99,7 +112,8 @@ class Calibration:
         if self.assumed_fps is not None and self.quantile is None:
             counted = f"{alarms_text(self.events)} in {hours_text(hours)} of normal video, if it plays at"
             return f"no rate of alarms: {counted} {self.assumed_fps:g} frames/s, which was assumed; give --fps"
-        return promise_text(self.rate, self.quantile, self.events, hours, self.upper_rate)
+        text = promise_text(self.rate, self.quantile, self.events, hours, self.upper_rate)
+        return text if self.schedule is None else f"{text}; calibrations {self.schedule.words}"
 
     @property
     def promise(self) -> Promise | None:
@@ -121,7 +135,16 @@ class Calibration:
 
     def to_json(self) -> str:
         """JSON text from which `from_json` makes the same value; it also says in words what is promised."""
-        return json.dumps({"promise": self.sentence(), **asdict(self)}, indent=2, allow_nan=False)
+        return json.dumps({"promise": self.sentence(), **self.as_json()}, indent=2, allow_nan=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON. Without a schedule they are those of older versions, which know none."""
+        row = asdict(self)
+        if self.schedule is None:
+            del row["schedule"], row["parts"]
+        else:
+            row["parts"] = {name: part.as_json() for name, part in self.parts.items()}
+        return row
 
     @classmethod
     def from_json(cls, text: str, where: Path | str = "calibration.json") -> Calibration:
@@ -157,6 +180,15 @@ class Calibration:
                 raise ValueError(f"{name}: {getattr(self, name):g} lies above 1")
         if self.low > self.threshold:
             raise ValueError(f"low: {self.low:g} lies above the threshold {self.threshold:g}")
+        names = [] if self.schedule is None else list(self.schedule.calibrations)
+        if list(self.parts) != names:
+            raise ValueError(
+                f"parts: {', '.join(self.parts) or 'none'}; the schedule names {', '.join(names) or 'none'}"
+            )
+        for name, part in self.parts.items():
+            part._check()
+            if part.parts or not part.threshold > part.scores["0.5"]:
+                raise ValueError(f"parts.{name}: its threshold does not lie above the median of its scores")
         flat = [name for name, (_, unit) in self.levels.items() if not unit > 0]
         if flat:
             raise ValueError(f"levels.{flat[0]}: the deviation {self.levels[flat[0]][1]:g} is not above 0")
@@ -220,6 +252,57 @@ def calibrate(
         alarm_share=share,
         method=method,
         dispersion=dispersion,
+    )
+
+
+def together(schedule: Schedule, parts: dict[str, Calibration], curves: Sequence[ScoreCurve]) -> Calibration:
+    """Several calibrations for one promise, as one calibration of scores in their units.
+
+    The true rate of alarms, whatever share of the time each of them holds, lies below the highest of their bounds with
+    the confidence of a single one: it lies above only if that of the worst of them lies above its own.
+
+    Args:
+        parts: as the schedule names them, each with its levels.
+        curves: (time (N,), score (N,)) of all held-out video, in units of the calibrations; see
+            `oddframe.scoring.combine.ScheduledStream`.
+    """
+    all_of, values = list(parts.values()), np.concatenate([score for _, score in curves])
+    first, bounds = all_of[0], [part.upper_rate for part in all_of if part.upper_rate is not None]
+    return replace(
+        first,
+        threshold=1.0,
+        low=0.5,
+        events=sum(part.events for part in all_of),
+        seconds=sum(part.seconds for part in all_of),
+        videos=sum(part.videos for part in all_of),
+        lowest_rate=max(part.lowest_rate for part in all_of),
+        scores={str(q): float(np.quantile(values, q)) for q in SUMMARY},
+        note="; ".join(f"{name}: {part.note}" for name, part in parts.items() if part.note),
+        upper_rate=max(bounds) if bounds else None,
+        alarm_share=max(part.alarm_share or 0.0 for part in all_of),
+        method="tail" if any(part.method == "tail" for part in all_of) else "counted",
+        dispersion=max(part.dispersion for part in all_of),
+        schedule=schedule,
+        parts=parts,
+    )
+
+
+def short_text(short: Mapping[str, float], rate: float | None, least: float) -> str:
+    """That there is too little normal video for some of several calibrations.
+
+    Args:
+        short: name of a calibration -> seconds of normal video that there are of it.
+        rate: alarms per hour that were wanted; None where a quantile was.
+        least: seconds of the one that has least.
+    """
+    there = ", ".join(f"{name} has {hours_text(lasts / 3600) if lasts else 'none'}" for name, lasts in short.items())
+    if rate is None:
+        return f"each calibration needs normal video of its own, and {there}: give more of it"
+    lowest = MEDIAN * 3600 / least if least else math.inf
+    remedy = f", or pass --alarms-per-hour {rate_text(lowest)}" if lowest <= MOST_RATE else ""
+    return (
+        f"{alarms_text(rate)} per hour needs {needed_text(MEDIAN / rate)} of normal video for each calibration, and "
+        f"{there}: give more of it{remedy}"
     )
 
 

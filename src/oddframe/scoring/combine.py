@@ -2,17 +2,22 @@
 
 What a `Combination` leaves open is what is normal: `Levels` say where each component lies on held-out normal video.
 `Combiner` and `ScoreStream` take a video in pieces; `combine` and `ScoreRule` push a whole video through them.
+
+With several calibrations a `ScheduledStream` makes the scores: those of each frame are in units of the calibration that
+holds for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
+from oddframe.scoring.calibrate import Calibration
+from oddframe.scoring.schedule import CHOSEN, Schedule, constant
 from oddframe.scoring.smooth import Smoother, Smoothing, first_pace
 from oddframe.types import Combination, Transform
 from oddframe.video.pauses import PACED, PauseFinder
@@ -31,11 +36,16 @@ class ScoreRule:
 
     Attributes:
         levels: what is normal. Only combinations of scale "normal" and "dataset_minmax" need it.
+        schedule: chooses one of several calibrations for every frame; None where there is one alone.
+        parts: these calibrations, as the schedule names them. Without them frames are told apart and scores are plain,
+            as they are before there is any calibration.
     """
 
     combination: Combination
     smoothing: Smoothing
     levels: Levels = field(default_factory=dict)
+    schedule: Schedule | None = None
+    parts: Mapping[str, Calibration] = field(default_factory=dict)
 
     def __call__(self, components: Components, time: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
         """The (N,) scores of one whole video of (N,) components. The errors are those of `combine`.
@@ -43,8 +53,16 @@ class ScoreRule:
         Args:
             time: (N,) seconds, which tell the pauses and the frame rate; see `oddframe.scoring.smooth.smooth`.
         """
-        stream = ScoreStream(self)
+        stream = self.stream()
         return np.concatenate((stream.push(components, time), stream.flush()))
+
+    def stream(self) -> ScoreStream | ScheduledStream:
+        """What makes the scores of one video in pieces.
+
+        Raises:
+            InputError: the combination has no weights.
+        """
+        return ScheduledStream(self) if self.parts else ScoreStream(self)
 
     @property
     def look_ahead(self) -> int | None:
@@ -108,6 +126,60 @@ class ScoreStream:
             self._smoother = Smoother(self._how.at(first_pace(self._first)))
         after_pause, self._after_pause = np.split(self._after_pause, [len(values)])
         return self._smoother.push(values, after_pause)
+
+
+UNDER_ONE, UNDER_HALF = float(np.nextafter(1, 0)), float(np.nextafter(0.5, 0))
+
+
+class ScheduledStream:
+    """Makes the scores of one video under several calibrations; `push` and `flush` are those of `ScoreStream`.
+
+    Frames that follow one another under one calibration are scored as a video of their own, with its levels: where the
+    calibration changes, smoothing ends and begins anew, as at a pause. Then scores become units of that calibration: 0
+    is the median of its held-out video, 0.5 its low threshold, and 1 its threshold, exactly. So one threshold, 1,
+    serves for all, and an event may go on over a change.
+
+    Raises:
+        InputError: the combination has no weights.
+    """
+
+    def __init__(self, rule: ScoreRule) -> None:
+        self._parts = list(rule.parts.values())
+        self._rules = [replace(rule, levels=part.levels, schedule=None, parts={}) for part in self._parts]
+        self._stream, self._now = ScoreStream(self._rules[0]), -1
+
+    def push(self, components: Components, time: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
+        """Take the (M,) components of the next M frames; the (K,) scores that are now final.
+
+        Raises:
+            InputError: see `combine`; or it is not known which calibration holds.
+        """
+        if CHOSEN not in components:
+            raise InputError("nothing says which calibration holds for these frames; score the video again")
+        done = [np.empty(0)]
+        for rows, number in constant(components[CHOSEN]):
+            if number != self._now:
+                done.append(self.flush())
+                self._now, self._stream = number, ScoreStream(self._rules[number])
+            own = {name: values[rows] for name, values in components.items()}
+            score = self._stream.push(own, None if time is None else time[rows])
+            done.append(in_units(score, self._parts[number]))
+        return np.concatenate(done)
+
+    def flush(self) -> NDArray[np.float64]:
+        """End the video: the (K,) scores of the last frames."""
+        return np.empty(0) if self._now < 0 else in_units(self._stream.flush(), self._parts[self._now])
+
+
+def in_units(score: NDArray[np.float64], of: Calibration) -> NDArray[np.float64]:
+    """(N,) scores in units of a calibration: 0 is the median of its scores, 0.5 its low threshold, 1 its threshold.
+
+    Rounding carries no score over one of these thresholds.
+    """
+    zero = of.scores["0.5"]
+    units = (score - zero) / (of.threshold - zero)
+    units = np.where(score >= of.threshold, np.maximum(units, 1.0), np.minimum(units, UNDER_ONE))
+    return np.where(score >= of.low, np.maximum(units, 0.5), np.minimum(units, UNDER_HALF))
 
 
 class Combiner:
@@ -214,6 +286,15 @@ def unusual(components: Components, row: int, how: Combination, levels: Levels) 
             value = transformed(components[name][row : row + 1], how.transform.get(name))[0]
             found[name] = float((value - mean) / deviation)
     return found
+
+
+def explainer(how: Combination, calibration: Calibration) -> Callable[[Components, int], dict[str, float]]:
+    """`unusual` by what is normal under the calibration that holds for the frame."""
+
+    def explain(components: Components, row: int) -> dict[str, float]:
+        return unusual(components, row, how, calibration.at(components, row).levels)
+
+    return explain
 
 
 def measure_bounds(videos: Sequence[Components], how: Combination) -> dict[str, tuple[float, float]]:

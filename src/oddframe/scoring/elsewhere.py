@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oddframe.scoring.combine import Levels, transformed
+from oddframe.scoring.schedule import CHOSEN
 from oddframe.types import Combination, FrameScores
 
 FAR = 6.0  # standard deviations above the mean of normal video
@@ -39,14 +40,24 @@ class Elsewhere:
     share: float
 
 
-def elsewhere(videos: Sequence[FrameScores], how: Combination, levels: Levels) -> list[Elsewhere]:
-    """The videos of another scene."""
+def elsewhere(
+    videos: Sequence[FrameScores], how: Combination, levels: Levels, parts: Sequence[Levels] = ()
+) -> list[Elsewhere]:
+    """The videos of another scene.
+
+    Args:
+        parts: levels of several calibrations, in the order of their schedule: each frame is compared with those of the
+            calibration that holds for it, and not with `levels`.
+    """
     found = []
     for video in videos:
         far = []
         for name, (mean, deviation) in levels.items():
             if name not in video.components or len(video.frame) < FEWEST:
                 continue
+            if parts:
+                own = np.array([part[name] for part in parts])[video.components[CHOSEN].astype(int)]
+                mean, deviation = own.T
             sigmas = (transformed(video.components[name], how.transform.get(name)) - mean) / deviation
             share = float((sigmas >= FAR).mean())
             if share >= (MOST if name in BACKGROUND else NEARLY_ALL):

@@ -13,6 +13,7 @@ from oddframe.atomic import replacing
 from oddframe.reading.arrays import open_archive
 from oddframe.reading.guard import reading
 from oddframe.scoring.combine import Components
+from oddframe.scoring.schedule import CHOSEN, Schedule, constant
 
 HELDOUT = "heldout.npz"
 HeldOutScores = tuple[NDArray[np.float64], Components]
@@ -45,3 +46,15 @@ def load_heldout(folder: Path) -> list[HeldOutScores]:
                     raise ValueError(f"{key} holds NaN or infinity, or no numbers")
                 pieces.setdefault(number, {})[name] = values
         return [(piece.pop("time"), piece) for piece in pieces.values()]
+
+
+def divided_by(schedule: Schedule, pieces: Sequence[HeldOutScores]) -> dict[str, list[HeldOutScores]]:
+    """Name of each calibration -> the pieces of held-out video for which it holds, cut where it changes. Of their
+    components the one that says so is left out."""
+    found: dict[str, list[HeldOutScores]] = {name: [] for name in schedule.calibrations}
+    names = list(found)
+    for time, components in pieces:
+        for rows, number in constant(components[CHOSEN]):
+            own = {name: values[rows] for name, values in components.items() if name != CHOSEN}
+            found[names[number]].append((time[rows], own))
+    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +153,12 @@ def graph_file(bundle: Bundle) -> Path:
 
 
 def score_identity(trained: TrainedDetector, options: RuntimeOptions, rule: ScoreRule) -> str:
-    """What scores depend on: the detector, what computes them, and where they do, the levels of calibration."""
+    """What scores depend on: the detector, what computes them, and where they do, the levels of calibration, and what
+    chooses among several."""
     identity = trained.identity(options.label) + ("-any-rate" if options.any_rate else "") + mask_label(trained)
-    if rule.combination.scale != "normal":
-        return identity
-    return f"{identity}-{zlib.crc32(json.dumps(dict(rule.levels), sort_keys=True).encode()):08x}"
+    rests = [dict(rule.levels)] if rule.combination.scale == "normal" else []
+    rests += [] if rule.schedule is None else [asdict(rule.schedule)]
+    return "-".join([identity, *(f"{zlib.crc32(json.dumps(one, sort_keys=True).encode()):08x}" for one in rests)])
 
 
 def _open_features(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from oddframe.atomic import write_text
@@ -39,7 +39,10 @@ class Origin:
 
     def save(self, folder: Path) -> None:
         """Write it to `folder`, made if missing, in place of an older one."""
-        write_text(folder / NAME, json.dumps(asdict(self), indent=2) + "\n")
+        row = asdict(self)
+        del row["rule"]["schedule"], row["rule"]["parts"]  # they are those of the calibration
+        row["calibration"] = None if self.calibration is None else self.calibration.as_json()
+        write_text(folder / NAME, json.dumps(row, indent=2) + "\n")
 
 
 def load_origin(folder: Path) -> Origin:
@@ -58,6 +61,8 @@ def load_origin(folder: Path) -> Origin:
         made = ScoreRule(Combination(**rule["combination"]), Smoothing(**rule["smoothing"]), levels)
         found = stored.get("calibration")
         calibration = None if found is None else Calibration.from_json(json.dumps(found), path)
+        if calibration is not None:
+            made = replace(made, schedule=calibration.schedule, parts=calibration.parts)
         return Origin(stored["model"], stored["bundle"], made, stored.get("path", ""), calibration)
 
 

@@ -129,6 +129,8 @@ def why_not_cut(scorer: object) -> str:
     """Why a detector's scores of a part of a video cannot be shown to be those of the whole; empty where they can."""
     if not isinstance(scorer, WindowScorer):
         return "this detector looks at a video as a whole"
+    if scorer.rule.schedule is not None:
+        return "which of its calibrations holds may depend on all frames before"
     if scorer.carries_over or scorer.runtime.memory is None:
         return "this detector learns while it scores"
     return ""

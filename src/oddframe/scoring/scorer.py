@@ -19,6 +19,7 @@ from oddframe.errors import InputError
 from oddframe.runtime.runtime import Runtime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool, load_scores, restore_table, save_scores, score_path, stored_identity
+from oddframe.scoring.schedule import CHOSEN, Chooser, chosen_again
 from oddframe.scoring.sentinel import FaultChange, Sentinel, closed, watched
 from oddframe.scoring.sentinel_reference import SentinelReference
 from oddframe.scoring.stream import Collected, Maps, score_frames
@@ -80,9 +81,12 @@ class ScoreStore:
             return None
         info = replace(done.info, name=source.name, path=source.where)
         faults = None if done.faults is None else tuple(replace(fault, video=source.name) for fault in done.faults)
-        score = rule(done.components, done.time)
-        renamed = replace(done, video=source.name, info=info, score=score, faults=faults)
-        if done.video == source.name and np.array_equal(done.score, renamed.score):
+        components = chosen_again(rule.schedule, done.components, done.time, source.began)
+        score = rule(components, done.time)
+        renamed = replace(done, video=source.name, info=info, components=components, score=score, faults=faults)
+        before, after = (one.components.get(CHOSEN, np.empty(0)) for one in (done, renamed))
+        same = np.array_equal(done.score, score) and np.array_equal(before, after)
+        if done.video == source.name and same:
             restore_table(renamed, self.folder)
             return renamed
         save_scores(renamed, self.folder)
@@ -202,8 +206,11 @@ class WindowScorer:
             seen = Sentinel(self.sentinel, info, self.store.identity) if self.sentinel is not None else None
             shown = reader if seen is None else watched(reader, seen, changes)
             frames = paced(shown, reader.info, self.learned)
+            schedule = self.rule.schedule
+            chooser = None if schedule is None else Chooser(schedule, window.colour, source.began)
+            frames = frames if chooser is None else chooser.watch(frames)
             for piece in score_frames(self.runtime, frames, self.batch):
-                collected.add(piece)
+                collected.add(piece if chooser is None else chooser.choose(piece))
                 done += len(piece.index)
                 if progress is not None:
                     progress(done, reader.info.frames)

@@ -20,7 +20,7 @@ from oddframe.datasets.windows import Chunk, WindowStream, stream_chunks
 from oddframe.errors import VideoError
 from oddframe.models.ignored import ignored_cells
 from oddframe.runtime.runtime import Runtime
-from oddframe.scoring.combine import ScoreRule, ScoreStream
+from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.files import MapSpool
 from oddframe.scoring.volume import VolumeFilter
 from oddframe.types import ChunkErrors, FrameScores, Signature, VideoInfo
@@ -189,7 +189,7 @@ class ScoreAssembler:
     """
 
     def __init__(self, rule: ScoreRule, info: VideoInfo, bundle: str = "") -> None:
-        self._stream, self._info, self._bundle = ScoreStream(rule), info, bundle
+        self._stream, self._info, self._bundle = rule.stream(), info, bundle
         self._waiting: list[Piece] = []
 
     def push(self, piece: Piece) -> list[FrameScores]:

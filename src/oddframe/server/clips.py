@@ -18,8 +18,7 @@ from oddframe.atomic import write_text
 from oddframe.errors import VideoError
 from oddframe.reading.guard import reading
 from oddframe.server.cache import BESIDE
-from oddframe.video.decode import VideoReader, probe
-from oddframe.video.encode import VideoWriter
+from oddframe.video.cutting import PLAYED, encode_span
 from oddframe.video.opening import open_video, packets, sound_length
 from oddframe.video.sources import VideoSource
 
@@ -27,8 +26,6 @@ BEFORE_S = AFTER_S = 5.0
 LONGEST_S = 120.0  # of a clip that is cut
 SERVED_S, SERVED_BYTES = 60.0, 50 << 20  # of a source that is its own clip, at most
 MOST_SIDE = 1280  # pixels of a clip that is encoded
-KEY_EVERY = 12  # frames; stepping back decodes as many
-_PLAYED = ("yuv420p", "yuvj420p")
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def own_clip(path: Path) -> Clip | None:
     container, stream, others = open_video(path, threads=1)
     with container, reading(path, "cannot be decoded", "re-encode it", VideoError):
         alone = len(container.streams) == 1 and not others
-        plays = stream.codec.canonical_name == "h264" and stream.codec_context.pix_fmt in _PLAYED
+        plays = stream.codec.canonical_name == "h264" and stream.codec_context.pix_fmt in PLAYED
         if not (alone and plays):
             return None
     if sound_length(path) is None:
@@ -96,19 +93,7 @@ def cut_clip(source: VideoSource, span: tuple[float, float], file: Path) -> None
     Raises:
         VideoError: the video cannot be decoded, or has no frame in the span.
     """
-    info = probe(source)
-    scale = min(1.0, MOST_SIDE / max(info.width, info.height))
-    height, width = (max(2, round(side * scale / 2) * 2) for side in (info.height, info.width))
-    media: list[float] = []
-    reader = VideoReader(source, size=(height, width), resize="bicubic", start=span[0])
-    with reader, VideoWriter(file, (height, width), info.fps, threads=1, key_every=KEY_EVERY) as writer:
-        for frame in reader:
-            if frame.time > span[1] + 1e-9:
-                break
-            writer.write(frame.image, frame.time - (media[0] if media else frame.time))
-            media.append(frame.time)
-        if not media:
-            raise VideoError(f"{source.path}: it has no frame from {span[0]:.1f} to {span[1]:.1f} s")
+    media = encode_span(source, span, file, MOST_SIDE, threads=1)
     times = frame_times(file)
     if len(times) != len(media):
         file.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,7 @@ class VideoSource:
         fault: why it cannot be opened, as far as its search has found out; opening it raises a `VideoError` that says
             so. A video with a fault is skipped and named like any other that cannot be read.
         levels: the values of frames of more than 8 bits that become 0 and 255. None: all values that the depth has.
+        began: when it was taken, at the media time 0, in seconds since 1970; None where nobody has said or asked.
     """
 
     name: str
@@ -54,6 +56,7 @@ class VideoSource:
     url: str = ""
     fault: str = ""
     levels: tuple[float, float] | None = None
+    began: float | None = None
 
     @property
     def timeless(self) -> bool:
@@ -175,3 +178,12 @@ def largest_first(sources: Sequence[VideoSource]) -> list[VideoSource]:
 def with_levels(sources: Sequence[VideoSource], levels: tuple[float, float] | None) -> list[VideoSource]:
     """The same videos, read at these levels (see `VideoSource`). Arrays in memory stay as they are."""
     return [source if source.kind == "array" else replace(source, levels=levels) for source in sources]
+
+
+def begun_at(source: VideoSource, began: float | None) -> VideoSource:
+    """The same video, taken at that time (see `VideoSource`)."""
+    if source.kind != "array":
+        return replace(source, began=began)
+    found = copy(source)  # an `ArrayVideo` is no plain record of its fields
+    object.__setattr__(found, "began", began)
+    return found

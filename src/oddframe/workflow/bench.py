@@ -221,13 +221,16 @@ class _Ending:
     """
 
     def __init__(self, run: Run) -> None:
-        self.rule = rule = run.rule
+        self.rule = run.rule
         self.limits = (inf, inf)
         if run.bundle.calibration.is_file():
             chosen = run.calibration()
+            if chosen.parts:  # one of several takes as much time as each other
+                chosen = next(iter(chosen.parts.values()))
+                self.rule = run.rule_for(chosen.levels)
             self.limits = (chosen.threshold, chosen.low)
         else:
-            self.rule = replace(rule, levels=dict.fromkeys(rule.combination.weights, (0.0, 1.0)))
+            self.rule = replace(self.rule, levels=dict.fromkeys(self.rule.combination.weights, (0.0, 1.0)))
         self.merge = (run.bundle.recipe.scoring.merge_s, run.bundle.recipe.scoring.min_s)
 
     def open(self, info: VideoInfo) -> tuple[ScoreAssembler, EventFinder]:

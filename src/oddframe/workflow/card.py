@@ -135,4 +135,6 @@ def _threshold(calibration: Calibration | None) -> list[str]:
         return ["None yet: `oddframe calibrate` finds one on normal video."]
     c = calibration
     text = f"{c.threshold:.6g} (low {c.low:.6g}). It promises {c.sentence()}."
-    return [text, *([c.note + "."] if c.note else [])]
+    own = [f"- {name}: {part.threshold:.6g}. It promises {part.sentence()}." for name, part in c.parts.items()]
+    table = ["", "Scores are in units of the calibration that holds:", "", *own] if own else []
+    return [text, *([c.note + "."] if c.note else []), *table]

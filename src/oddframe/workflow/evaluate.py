@@ -30,6 +30,7 @@ from oddframe.workflow.baselines import (
     save_baselines,
     stored_baselines,
 )
+from oddframe.workflow.began import given_start
 from oddframe.workflow.details import Details, measure
 from oddframe.workflow.notes import named
 from oddframe.workflow.outputs import OutputOptions
@@ -49,6 +50,7 @@ class EvaluateOptions:
         baselines: show the baselines beside the system; their videos are decoded once for it.
         normal: normal video of the same camera, whose median is the background of a baseline; None takes the running
             median of each test video.
+        start: when the video was taken (see `oddframe.workflow.began.given_start`); None says nothing.
     """
 
     protocols: Sequence[str] = ()
@@ -57,6 +59,7 @@ class EvaluateOptions:
     fps: float | None = None
     baselines: bool = True
     normal: Videos | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,9 @@ class Evaluation:
         return {**about, "rows": rows, **details}
 
 
+LABELS_STAY = "labels are those of the whole picture: an anomaly that is only in a place to ignore counts as missed"
+
+
 def evaluate_run(
     run: Run | str | Path,
     data: str | LabelledSet,
@@ -145,7 +151,7 @@ def evaluate_run(
     if options.details and not run.bundle.calibration.is_file():
         run.calibration()  # says what is missing
     background = _background(options)
-    sources, kept = [video.source for video in labelled.videos], OutputOptions(pages=False)
+    sources, kept = given_start([video.source for video in labelled.videos], options.start), OutputOptions(pages=False)
     scored = run.score(sources, out, outputs=kept, options=runtime, workers=workers, progress=progress)
     if scored.skipped:
         raise InputError(f"{scored.skipped[0][1]}; a test set must be whole for its figures to mean anything")
@@ -154,7 +160,8 @@ def evaluate_run(
         save_baselines(baselines, Path(out))
     origin = Origin(model, run.bundle.id, rule)
     evaluation = _evaluation(labelled, origin, scored.videos, baselines, chosen, bool(options.protocols))
-    evaluation = replace(evaluation, notes=(*evaluation.notes, *scored.notes, *missing))
+    left_out = (LABELS_STAY,) if run.ignored or run.bundle.data.ignored else ()
+    evaluation = replace(evaluation, notes=(*evaluation.notes, *scored.notes, *missing, *left_out))
     if not options.details:
         return evaluation
     promise = scored.threshold().promise

@@ -15,8 +15,7 @@ from oddframe.errors import InputError, VideoError
 from oddframe.live.packets import Encoded, PacketFile, StreamParameters
 from oddframe.reading.guard import reading
 from oddframe.types import Event, FrameScores
-from oddframe.video.decode import VideoReader
-from oddframe.video.encode import VideoWriter
+from oddframe.video.cutting import PLAYED, encode_span
 from oddframe.video.opening import open_video, packets
 from oddframe.video.sources import VideoSource
 
@@ -24,8 +23,6 @@ BEFORE_S = AFTER_S = 3.0
 LONGEST_S = 60.0  # of a clip; a longer event has a clip of its beginning
 MOST_LEAD_S = 10.0  # before the span that a copied clip begins, where key frames are far apart
 MOST_SIDE = 960  # pixels of a clip that is encoded
-KEY_EVERY = 12  # frames
-_PLAYED = ("yuv420p", "yuvj420p")
 
 
 def write_clips(
@@ -46,7 +43,7 @@ def write_clips(
         span = span[0], min(span[1], span[0] + LONGEST_S)
         there = not force and file.is_file()
         if not there and not (can_be_copied(source, scores) and copy_span(source.where, span, file)):
-            encode_span(source, span, file)
+            encode_span(source, span, file, MOST_SIDE)
         found[event.id] = file
     return found
 
@@ -69,7 +66,7 @@ def copy_span(where: str, span: tuple[float, float], file: Path) -> bool:
     container, stream, _ = open_video(where, threads=1)
     with container, reading(where, "cannot be read", "get the file again", VideoError):
         context = stream.codec_context
-        if stream.codec.canonical_name != "h264" or context.pix_fmt not in _PLAYED or stream.start_time is None:
+        if stream.codec.canonical_name != "h264" or context.pix_fmt not in PLAYED or stream.start_time is None:
             return False
         try:
             parameters = StreamParameters(stream)
@@ -103,26 +100,3 @@ def copy_span(where: str, span: tuple[float, float], file: Path) -> bool:
             written.write(one)
         written.close()
     return True
-
-
-def encode_span(source: VideoSource, span: tuple[float, float], file: Path) -> None:
-    """Cut the frames of a span out of a video, and encode them.
-
-    Raises:
-        VideoError: the video cannot be decoded, or has no frame in the span.
-    """
-    with VideoReader(source, threads=0, start=span[0]) as reader:
-        info = reader.info
-        scale = min(1.0, MOST_SIDE / max(info.width, info.height))
-    height, width = (max(2, round(side * scale / 2) * 2) for side in (info.height, info.width))
-    with (
-        VideoReader(source, size=(height, width), resize="bicubic", threads=0, start=span[0]) as reader,
-        VideoWriter(file, (height, width), info.fps, key_every=KEY_EVERY) as writer,
-    ):
-        first: float | None = None
-        for frame in reader:
-            if frame.time > span[1] + 1e-9:
-                break
-            if frame.time >= span[0] - 1e-9:
-                first = frame.time if first is None else first
-                writer.write(frame.image, frame.time - first)

@@ -26,6 +26,7 @@ from oddframe.workflow.lesson_steps import STEPS, LessonSteps, StepState
 from oddframe.workflow.lessons import Lessons, MarkedEvent, gather_lessons
 from oddframe.workflow.run import Run, copy_finished, load_run
 from oddframe.workflow.taking_in import taught_detector
+from oddframe.workflow.thresholds import keep_calibration
 
 if TYPE_CHECKING:
     from oddframe.store.store import Store
@@ -130,7 +131,8 @@ def learn(
         out: folder for the new bundle.
 
     Raises:
-        InputError: no mark counts, nothing that was marked can be read any more, or `out` exists.
+        InputError: no mark counts, nothing that was marked can be read any more, `out` exists, or the bundle has
+            several calibrations.
         RecipeError: a weakly supervised detector.
         BundleError: an exported detector.
         CalibrationError: the bundle has no threshold yet, or what is asked for cannot be had.
@@ -142,7 +144,12 @@ def learn(
     if isinstance(store, str | Path | StorePlace):
         with open_store(store, create=False) as opened:
             return learn(run, opened, out, options)
-    _ = run.signature, run.bundle.original(), run.calibration()  # what cannot learn says so before any work
+    _ = run.signature, run.bundle.original()  # what cannot learn says so before any work
+    if run.calibration().schedule is not None:
+        raise InputError(
+            f"{run.path}: has several calibrations, and learning makes one; learn with the bundle that it was made "
+            "from, then calibrate the result with --schedule"
+        )
     lessons = gather_lessons(run.bundle.original(), store)
     if not lessons.all and not lessons.zones:
         raise InputError(f"{store.shown}: nothing that was marked can be learned from: {lessons.gone[0]}")
@@ -202,7 +209,8 @@ def _written(run: Run, steps: LessonSteps, last: StepState, told: Mapping[str, A
     with new_folder(out) as folder:
         copy_finished(bundle.path, folder)
         made = save_bundle(folder, copy.detector, bundle.recipe, {**bundle.history, "learned": told}, data)
-        Run(made).keep_in(folder, steps.pieces(last) if last.teaching.videos else last.rests, last.calibration)
+        pieces = steps.pieces(last) if last.teaching.videos else last.rests
+        keep_calibration(Run(made), folder, pieces, last.calibration)
     return load_run(out)
 
 

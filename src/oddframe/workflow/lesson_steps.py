@@ -30,6 +30,7 @@ from oddframe.workflow.lesson_scores import Judged, Sights, Watching, folds_of, 
 from oddframe.workflow.lessons import MarkedEvent, by_footage
 from oddframe.workflow.run import Run
 from oddframe.workflow.taking_in import is_masking, memory_of, taught_detector
+from oddframe.workflow.thresholds import threshold_on
 
 STEPS = ("recalibrate", "zones", "memory", "classifier")
 
@@ -177,7 +178,8 @@ class LessonSteps:
         own = by_footage(self.lessons)
         assumed = (seen.fps for key, seen in state.sights.items() if key in own and seen.fps is not None)
         fps = self.run.calibration().assumed_fps or next(assumed, None)
-        found = self.run.threshold_on(self.pieces(state), self.wish.alarms_per_hour, self.wish.quantile).guessed(fps)
+        wish = self.wish.alarms_per_hour, self.wish.quantile
+        found = threshold_on(self.run, self.pieces(state), *wish).guessed(fps)
         new = {key: TaughtVideo(footage.source.name, key) for key, (footage, _) in own.items() if key in state.sights}
         videos = {**{one.key: one for one in self.before.videos}, **new}
         return replace(state, calibration=found, teaching=replace(state.teaching, videos=tuple(videos.values())))

@@ -9,6 +9,7 @@ from pathlib import Path
 from oddframe.account import count_of
 from oddframe.bundle import TrainedDetector, TrainingData
 from oddframe.errors import InputError, VideoError
+from oddframe.scoring.promise import hours_text
 from oddframe.scoring.sentinel_reference import NAME as SENTINEL
 from oddframe.types import BagSignature, FrameScores, Signature, VideoInfo
 from oddframe.video.identity import content_of
@@ -24,6 +25,11 @@ def named(videos: Sequence[str], most: int = 3) -> str:
     """The first names of a list, and how many more there are."""
     more = len(videos) - most
     return ", ".join(videos[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def used_text(seconds: Mapping[str, float]) -> str:
+    """For how long each of several calibrations held."""
+    return "calibrations: " + ", ".join(f"{name} held for {hours_text(s / 3600)}" for name, s in seconds.items())
 
 
 def damage_notes(infos: Iterable[VideoInfo]) -> list[str]:

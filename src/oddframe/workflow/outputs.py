@@ -85,10 +85,13 @@ def write_outputs(out: Path, trained: TrainedDetector, scores: Scores, options: 
         nearest = {frame: nearest_moment(moments, shot) for frame, shot in thumbnails.items()} if moments else {}
         faults = scores.findings_of(own)
         linked = {event: clip.relative_to(out).as_posix() for event, clip in clips.items()}
-        began = recording_began(source)
+        began, used = recording_began(source), scores.seconds_chosen(own)
         videos.append(
-            ReportVideo(own, events, thumbnails, truth, link, words, nearest, faults, clips=linked, began=began)
-        )
+            ReportVideo(
+                own, events, thumbnails, truth, link, words, nearest, faults, clips=linked, began=began,
+                calibrations=used,
+            )
+        )  # fmt: skip
     card = {
         "Detector": f"{trained.recipe.model}, preset {trained.recipe.preset}",
         "Recipe": trained.recipe.name,

@@ -119,11 +119,13 @@ def explain_events(trained: TrainedDetector, scores: Scores, options: RuntimeOpt
     explainer = Explainer(trained, options)
     if not explainer.able:
         return {}
-    levels, weights = scores.threshold().levels, scores.combination.weights
+    calibration, weights = scores.threshold(), scores.combination.weights
     of_video = {own.video: (own, source) for own, source in zip(scores, scores.sources, strict=True)}
     highest = sorted(scores.events(), key=lambda event: -event.score)[:MOST_EVENTS]
     found = {}
     for event in highest:
         own, source = of_video[event.video]
+        peak = int(np.searchsorted(own.frame, event.peak_frame))
+        levels = calibration.at(own.components, peak).levels
         found[event.id] = explainer.reasons(culprits(event, own, levels, weights), source, own)
     return found

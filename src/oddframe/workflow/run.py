@@ -9,10 +9,10 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from oddframe.atomic import new_folder, replacing_all
-from oddframe.bundle import CALIBRATION, CARD, TrainedDetector
+from oddframe.atomic import new_folder
+from oddframe.bundle import TrainedDetector
 from oddframe.errors import CalibrationError, InputError, VideoError
 from oddframe.locks import holding
 from oddframe.progress import ProgressCall, shown
@@ -21,23 +21,24 @@ from oddframe.runners.choose import as_runner
 from oddframe.runners.runner import Runner
 from oddframe.runtime.exported import is_trained, load_trained
 from oddframe.runtime.runtime import AUTO, RuntimeOptions
-from oddframe.scoring.calibrate import Calibration, calibrate
+from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.choose_runtime import choose_runtime
-from oddframe.scoring.combine import Levels, ScoreRule, measure_levels
+from oddframe.scoring.combine import Levels, ScoreRule
 from oddframe.scoring.drift import NormalScore, normal_score
-from oddframe.scoring.heldout_store import HELDOUT, HeldOutScores, load_heldout, save_heldout
+from oddframe.scoring.heldout_store import HELDOUT, HeldOutScores, load_heldout
 from oddframe.scoring.masking import masked
 from oddframe.scoring.open_scorer import open_scorer, score_identity, window_signature
 from oddframe.scoring.origin import Origin
 from oddframe.scoring.parallel import ScoringJob, score_beside
+from oddframe.scoring.schedule import CHOSEN, Schedule
 from oddframe.scoring.scorer import ScoreStore
 from oddframe.settings import ThresholdOptions
 from oddframe.types import FrameScores, IgnoredPlace, Signature
 from oddframe.video.identity import content_key
 from oddframe.video.search import Videos, find_videos
 from oddframe.video.sources import VideoSource, with_levels
+from oddframe.workflow.began import with_starts
 from oddframe.workflow.begin import check_amount
-from oddframe.workflow.card import card_text, with_threshold
 from oddframe.workflow.frame_rates import rate_notes, refuse_guesses
 from oddframe.workflow.notes import (
     UNCHECKED,
@@ -48,12 +49,14 @@ from oddframe.workflow.notes import (
     short_notes,
     unkeyed_note,
     unwatched_notes,
+    used_text,
 )
 from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.reasons import explain_events
 from oddframe.workflow.scores import Scores, Skipped
 from oddframe.workflow.self_check import sentences
 from oddframe.workflow.space import require_room_for_scores
+from oddframe.workflow.thresholds import keep_calibration, threshold_on
 
 if TYPE_CHECKING:
     from oddframe.models.fitted import FittedDetector
@@ -131,7 +134,15 @@ class Run:
         """How this run makes one score per frame."""
         if self._own_rule is not None:
             return self._own_rule
-        return self.rule_for(self.calibration().levels if self.bundle.calibration.is_file() else {})
+        return self.rule_under(self.calibration()) if self.bundle.calibration.is_file() else self.rule_for({})
+
+    def rule_under(self, calibration: Calibration | None) -> ScoreRule:
+        """How this run makes one score per frame under a calibration; None takes its own. Scores are in units of the
+        calibration where that is made of several."""
+        if calibration is None or self._own_rule is not None:
+            return self.rule
+        rule = self.rule_for(calibration.levels)
+        return replace(rule, schedule=calibration.schedule, parts=calibration.parts)
 
     def with_rule(self, rule: ScoreRule) -> Run:
         """The same detector with another way from components to scores."""
@@ -220,7 +231,8 @@ class Run:
                 f"{self.path}: alarms per hour need the frame rate of its held-out video, and {stored.assumed_fps:g} "
                 "frames/s were assumed; fit or calibrate again with --fps, or choose a --quantile"
             )
-        return self.threshold_on(load_heldout(self.path), alarms_per_hour, quantile).guessed(stored.assumed_fps)
+        found = threshold_on(self, load_heldout(self.path), alarms_per_hour, quantile, stored.schedule)
+        return found.guessed(stored.assumed_fps)
 
     def calibrate(
         self,
@@ -242,8 +254,8 @@ class Run:
             raise CalibrationError("there is no held-out normal video to calibrate on: hold out more normal video")
         # First a threshold that any held-out video supports: if what was asked for cannot be had, training is not lost.
         for wish in ((None, None), (alarms_per_hour, quantile)):
-            chosen = self.threshold_on(pieces, *wish).guessed(assumed_fps)
-            self.keep_in(self.path, pieces, chosen)
+            chosen = threshold_on(self, pieces, *wish).guessed(assumed_fps)
+            keep_calibration(self, self.path, pieces, chosen)
         return chosen
 
     def calibrate_on(
@@ -253,6 +265,7 @@ class Run:
         *,
         in_place: bool = False,
         threshold: ThresholdOptions = ThresholdOptions(),
+        schedule: Schedule | Literal["none"] | None = None,
         options: RuntimeOptions = RuntimeOptions(),
         progress: ProgressCall | bool = True,
     ) -> tuple[Run, tuple[Skipped, ...]]:
@@ -263,14 +276,18 @@ class Run:
             out: folder for the new bundle, which is this one with other thresholds.
             in_place: instead of a new bundle, change this one: all of its files or none.
             threshold: how the threshold is chosen.
+            schedule: make several calibrations, one for each part into which this divides the video; None keeps to what
+                the bundle has, and "none" makes one alone.
 
         Returns:
             The calibrated run, and the videos that could not be scored.
 
         Raises:
             InputError: neither or both of `out` and `in_place` are given, `out` exists, the run has learned from one
-                of the videos, whatever its name is, or not one of them can be scored.
+                of the videos, whatever its name is, not one of them can be scored, or the clock is to choose and
+                nobody knows when a video was taken.
             CalibrationError: too little video for what is asked for.
+            RecipeError: a schedule for a detector that scores no frames.
         """
         if in_place == (out is not None):
             raise InputError(
@@ -279,25 +296,36 @@ class Run:
             )
         if out is not None and Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
             raise InputError(f"{out}: already exists; choose another --out, or change a bundle by --in-place")
+        if schedule is None and self.bundle.calibration.is_file():
+            schedule = self.calibration().schedule
+        chosen = None if schedule == "none" else schedule
         with holding(self.path if out is None else out):
-            return self._calibrate_on(videos, out, threshold, options, progress)
+            return self._calibrate_on(videos, out, threshold, chosen, options, progress)
 
     def _calibrate_on(
         self,
         videos: Videos,
         out: str | Path | None,
         threshold: ThresholdOptions,
+        schedule: Schedule | None,
         options: RuntimeOptions,
         progress: ProgressCall | bool,
     ) -> tuple[Run, tuple[Skipped, ...]]:
         """`calibrate_on`, with a folder that nobody else writes into."""
-        sources = find_videos(videos)
+        if schedule is not None and self.signature.combination.scale == "per_video_minmax":
+            raise InputError(
+                f"{self.path}: scales its scores by the whole of each video, so no schedule can divide one"
+            )
+        if schedule is not None and CHOSEN in self.signature.reported:
+            raise InputError(f"{self.path}: has a component {CHOSEN!r}, which a schedule needs; give it another name")
+        sources = with_starts(find_videos(videos), schedule)
         if threshold.quantile is None:
             refuse_guesses([source for source in sources if source.kind == "frames" and source.fps is None])
         check_amount(sources, threshold)
         notes = self._checked(sources)
         # What is normal is only found out here; until then components stand for themselves.
-        raw = replace(self.rule_for({}), combination=replace(self.rule.combination, scale="none"))
+        plain = replace(self.rule.combination, scale="none")
+        raw = replace(self.rule_for({}), combination=plain, schedule=schedule)
         scores = self.with_rule(raw).score(sources, options=options, progress=progress)
         pairs = zip(scores.sources, scores, strict=True)
         guessed = [(source, one.info.fps) for source, one in pairs if one.info.rate == "assumed"]
@@ -307,15 +335,15 @@ class Run:
         if copies:
             notes.append(f"copies of other videos count once: {named(list(copies))}")
         pieces = [(one.time, one.components) for one in scores if one.video not in copies]
-        chosen = self.threshold_on(pieces, threshold.alarms_per_hour, threshold.quantile)
+        chosen = threshold_on(self, pieces, threshold.alarms_per_hour, threshold.quantile, schedule)
         chosen = chosen.guessed(guessed[0][1] if guessed else None)
         chosen = replace(chosen, note="; ".join(filter(None, [chosen.note, *notes])))
         if out is None:
-            self.keep_in(self.path, pieces, chosen)
+            keep_calibration(self, self.path, pieces, chosen)
             return self, scores.skipped
         with new_folder(Path(out)) as folder:
             copy_finished(self.path, folder)
-            self.keep_in(folder, pieces, chosen)
+            keep_calibration(self, folder, pieces, chosen)
         return load_run(out), scores.skipped
 
     def _checked(self, sources: Sequence[VideoSource]) -> list[str]:
@@ -330,33 +358,6 @@ class Run:
                 keys[source.name] = content_key(source)
         refuse_learned(self.path, self.bundle.data, keys)
         return [] if self.bundle.data.content_known else [UNCHECKED]
-
-    def keep_in(self, folder: Path, pieces: Sequence[HeldOutScores], chosen: Calibration) -> None:
-        """Write held-out scores, thresholds and card into the folder of a bundle: all of them or none."""
-        card = self.path / CARD
-        with replacing_all(folder) as new:
-            save_heldout(new, pieces)
-            (new / CALIBRATION).write_text(chosen.to_json() + "\n", encoding="utf-8")
-            if not self.bundle.settled:
-                (new / CARD).write_text(card_text(self.bundle.original(), chosen), encoding="utf-8")
-            elif card.is_file():
-                text = with_threshold(card.read_text(encoding="utf-8"), chosen)
-                (new / CARD).write_text(text, encoding="utf-8")
-
-    def threshold_on(self, pieces: Sequence[HeldOutScores], rate: float | None, quantile: float | None) -> Calibration:
-        """Thresholds for a rate of alarms, or a quantile, on held-out normal video, with its levels; nothing is kept.
-
-        Raises:
-            CalibrationError: too little video for what is asked for.
-        """
-        scoring = self.bundle.recipe.scoring
-        levels = measure_levels([components for _, components in pieces], self.bundle.outline.combination)
-        rule = self.rule_for(levels)
-        curves = [(time, rule(components, time)) for time, components in pieces]
-        chosen = calibrate(
-            curves, alarms_per_hour=rate, quantile=quantile, merge_s=scoring.merge_s, min_s=scoring.min_s
-        )
-        return replace(chosen, levels=levels)
 
     def score(
         self,
@@ -409,9 +410,10 @@ class Run:
         progress: ProgressCall | bool,
     ) -> Scores:
         """`score`, with a folder that nobody else writes into, or only runners of other shares."""
-        sources, rule = with_levels(find_videos(videos), self.bundle.data.levels), self.rule
         if calibration is None and (self.bundle.calibration.is_file() or (out is not None and outputs.pages)):
             calibration = self.calibration()
+        rule = self.rule_under(calibration)
+        sources = with_starts(with_levels(find_videos(videos), self.bundle.data.levels), rule.schedule)
         if options.runtime == AUTO:
             options = choose_runtime(self.bundle, options, sources, rule)
         folder = None if out is None else Path(out) / "scores"
@@ -453,6 +455,9 @@ class Run:
             normal=self.drift_reference(rule), teaching=self.bundle.data.taught,
             zones=self.zones,
         )  # fmt: skip
+        if rule.parts:
+            used = used_text(found.seconds_chosen())
+            found = replace(found, notes=(*found.notes, used))
         if out is not None and outputs.pages:
             found = replace(found, reasons=explain_events(self.bundle, found, options))
             undrawn = write_outputs(Path(out), self.bundle, found, outputs)

@@ -34,6 +34,7 @@ class RunSummary:
         heldout_loss: the last loss on held-out video, by name; empty where none was measured, as in one-pass systems.
         bytes: of all its files.
         values: dotted key -> value of its recipe.
+        calibrations: names of several calibrations, which a schedule chooses; none where there is one alone.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class RunSummary:
     heldout_loss: dict[str, float]
     bytes: int
     values: dict[str, Any]
+    calibrations: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -99,6 +101,7 @@ def summary_of(path: Path) -> RunSummary:
         heldout_loss=_heldout_loss(path / LOG),
         bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         values=dict(_flat(facts.recipe)),
+        calibrations=() if facts.calibration is None else tuple(facts.calibration.parts),
     )
 
 

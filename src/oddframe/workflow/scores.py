@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -14,13 +14,14 @@ from oddframe.errors import CalibrationError
 from oddframe.extras import imported
 from oddframe.models.teaching import ShownEvent, Teaching, zone_of
 from oddframe.scoring.calibrate import Calibration
-from oddframe.scoring.combine import unusual
+from oddframe.scoring.combine import explainer
 from oddframe.scoring.drift import NormalScore
 from oddframe.scoring.elsewhere import elsewhere, elsewhere_text
 from oddframe.scoring.events import find_events
 from oddframe.scoring.findings import find_drift, held_by
 from oddframe.scoring.heldout import alarm_count
 from oddframe.scoring.promise import Fit, fits
+from oddframe.scoring.schedule import seconds_chosen
 from oddframe.types import CameraFault, Combination, Event, FrameScores, IgnoredPlace
 from oddframe.video.pauses import plausible_seconds
 from oddframe.video.sources import VideoSource
@@ -103,7 +104,7 @@ class Scores:
             CalibrationError: there is no threshold.
         """
         c = self.threshold()
-        explain = partial(unusual, how=self.combination, levels=c.levels)
+        explain = explainer(self.combination, c)
         found = find_events(scores, c.threshold, c.low, c.merge_s, c.min_s, explain=explain)
         faults, size = self.findings_of(scores), (scores.info.width, scores.info.height)
 
@@ -139,10 +140,21 @@ class Scores:
         """What does not fit what was learned and promised, a line each: another scene, or another rate of alarms."""
         if self.calibration is None:
             return []
-        found = elsewhere_text(elsewhere(self.videos, self.combination, self.calibration.levels), len(self.videos))
+        parts = [part.levels for part in self.calibration.parts.values()]
+        others = elsewhere(self.videos, self.combination, self.calibration.levels, parts)
+        found = elsewhere_text(others, len(self.videos))
         agreement = self.against_promise()
         told = agreement is not None and agreement.verdict in ("more", "fewer")
         return [line for line in (found, agreement.sentence if agreement is not None and told else "") if line]
+
+    def seconds_chosen(self, only: FrameScores | None = None) -> dict[str, float]:
+        """Name of each of several calibrations -> seconds for which it holds, in all videos or in one of them; empty
+        where there is one calibration alone."""
+        schedule, found = None if self.calibration is None else self.calibration.schedule, Counter[str]()
+        if schedule is not None:
+            for one in self.videos if only is None else (only,):
+                found.update(seconds_chosen(schedule, one.components, one.time))
+        return dict(found)
 
     def to_dataframe(self) -> Any:
         """A pandas data frame with one row per scored frame: video, frame, time, score, and every component.

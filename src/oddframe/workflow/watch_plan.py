@@ -24,10 +24,13 @@ from oddframe.live.sinks.mqtt import MqttOptions, check_mqtt
 from oddframe.live.sinks.webhook import WebhookOptions, check_webhook
 from oddframe.runtime.runtime import AUTO, RuntimeOptions
 from oddframe.scoring.open_scorer import as_exported, score_identity, window_signature
+from oddframe.scoring.schedule import Schedule
 from oddframe.scoring.sentinel_reference import load_reference
 from oddframe.store.place import AUTO as AUTO_STORE
 from oddframe.store.place import StorePlace, store_place
 from oddframe.types import IgnoredPlace
+from oddframe.video.sources import VideoSource
+from oddframe.workflow.began import NAME_IT, with_starts
 from oddframe.workflow.run import Run, load_run
 
 SIGNED_BY = "ODDFRAME_WEBHOOK_SECRET"  # the variable of the environment that signs webhooks
@@ -204,14 +207,15 @@ class _Shared:
         if all(wish is None for wish in wishes.values()):
             wishes = {key: getattr(self.options, key) for key in wishes}
         calibration = run.calibration(**wishes)
+        rule, address = run.rule_under(calibration), _address(part, folder)
         runtime = _runtime(part, self.options.runtime, run)
         learned = run.bundle.data.frame_rate if signature.paced and not runtime.any_rate else None
         rules = CameraRules(
-            name, score_identity(run.bundle, runtime, run.rule), signature, run.rule, calibration, learned,
+            name, score_identity(run.bundle, runtime, rule), signature, rule, calibration, learned,
             () if run.masks else part.zones, part.timetable(self.zone), load_reference(run.path),
-            run.drift_reference(run.rule), run.bundle.data.taught,
+            run.drift_reference(rule), run.bundle.data.taught, _began(name, address, rule.schedule),
         )  # fmt: skip
-        return CameraPlan(_address(part, folder), run, rules, runtime, _recording(part.record))
+        return CameraPlan(address, run, rules, runtime, _recording(part.record))
 
 
 def _runtime(part: CameraPart, given: RuntimeOptions, run: Run) -> RuntimeOptions:
@@ -229,6 +233,14 @@ def _address(part: CameraPart, folder: Path) -> Address:
     source = part.source
     relative = "://" not in source and not source.startswith(("usb:", "test:", "/", "{"))
     return Address.parse(str(folder / source) if relative else source, part.as_live)
+
+
+def _began(name: str, address: Address, schedule: Schedule | None) -> float | None:
+    """When a file was taken, where the clock chooses among calibrations; None for cameras."""
+    if address.kind != "file":
+        return None
+    (source,) = with_starts([VideoSource(name, Path(address.url), "file")], schedule, NAME_IT)
+    return source.began
 
 
 def _recording(wish: bool | RecordPart) -> RecordOptions | None:

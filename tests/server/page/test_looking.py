@@ -51,7 +51,7 @@ def wait_for(what: Any, wanted: Any = True) -> None:
 
 def test_the_box_is_drawn_in_the_event_and_not_before_it(site: Site, visit: Open) -> None:
     one = open_event(site, visit, of_video(site))
-    assert 0 < one.page.evaluate(DRAWN) < 0.6
+    wait_for(lambda: 0 < one.page.evaluate(DRAWN) < 0.6)
     one.page.locator(".strip").focus()
     one.page.keyboard.press("Home")
     one.page.wait_for_selector('.frame[data-position="0"]')
