@@ -90,11 +90,11 @@ def test_stays_and_lights() -> None:
 
 def test_a_place_is_told_in_words_and_in_pixels() -> None:
     assert where((0.0, 0.0, 0.2, 0.2)) == "in the upper left"
-    assert where((0.4, 0.4, 0.6, 0.6)) == "in the middle"
+    assert where((0.4, 0.4, 0.6, 0.6)) == "in the centre"
     assert where((0.9, 0.4, 1.0, 0.6)) == "on the right"
-    assert where((0.4, 0.9, 0.6, 1.0)) == "in the lower middle"
+    assert where((0.4, 0.9, 0.6, 1.0)) == "in the lower centre"
     reason = Reason("something", (0.25, 0.5, 0.5, 1.0))
-    assert reason.sentence(200, 100) == "something, in the lower middle (x 50 to 100, y 50 to 100)"
+    assert reason.sentence(200, 100) == "something, in the lower centre (x 50 to 100, y 50 to 100)"
     assert Reason("the whole").sentence(200, 100) == "the whole" and times(2.04) == "2.0 times"
 
 
@@ -117,7 +117,7 @@ def test_monitors_tell_speed_direction_and_place(fitted: Monitors) -> None:
     assert 2.2 < float(fast.words.split()[1]) < 3.8, "60 pixels a second where 20 was the fastest"
     back = told(fitted, "velocity", film(crossing(-20, start=100.0), 1.2))
     assert back.words == "goes against the usual direction at this place"
-    assert back.place is not None and where(back.place) in ("in the middle", "on the left", "on the right")
+    assert back.place is not None and where(back.place) in ("in the centre", "on the left", "on the right")
     assert told(fitted, "speed", film(crossing(20, y=92.0, start=40.0), 1.2)).words == (
         "moves where nothing was seen to move"
     )

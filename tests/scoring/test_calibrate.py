@@ -85,9 +85,10 @@ def test_seven_minutes_cannot_support_one_alarm_per_hour() -> None:
     with pytest.raises(CalibrationError) as caught:
         calibrate([curve(420)], alarms_per_hour=1)
     assert str(caught.value) == (
-        "7 min of normal video cannot support 1 alarm per hour; the lowest rate it supports is 1.8 per hour: "
-        "hold out more normal video or pass --alarms-per-hour 1.8"
+        "7 min of normal video cannot support 1 alarm per hour; the lowest rate that can be counted on it is 5.8 per "
+        "hour: hold out more normal video or pass --alarms-per-hour 5.8"
     )
+    assert calibrate([curve(420)], alarms_per_hour=5.8).method == "counted"
     made = calibrate([curve(420)], alarms_per_hour=1.8)
     assert (made.method, made.events) == ("tail", 0) and "follows from the tail of the scores" in made.note
     assert calibrate([curve(420)], alarms_per_hour=15).events == 1
@@ -97,6 +98,9 @@ def test_without_a_tail_only_what_can_be_counted_is_promised() -> None:
     flat = np.arange(1800.0), np.full(1800, 0.25)
     with pytest.raises(CalibrationError, match=r"30 min of normal video cannot support 1 alarm per hour; .* is 1\.4"):
         calibrate([flat], alarms_per_hour=1)
+    with pytest.raises(CalibrationError, match=r" is 1\.4 per hour: .* --alarms-per-hour 1\.4$"):
+        calibrate([flat], alarms_per_hour=0.1)
+    assert calibrate([flat], alarms_per_hour=1.4).rate == 1.4
     made = calibrate([flat])
     assert (made.rate, made.method) == (pytest.approx(4 / 3), "counted") and "which was taken instead" in made.note
 
@@ -230,7 +234,7 @@ def test_what_is_said_to_be_needed_suffices(rate: float, share: float) -> None:
 def test_a_rate_is_rounded_up_and_printed_alike_ever_after(rate: float) -> None:
     said = float(rate_text(rate))
     assert rate <= said * (1 + 1e-9) and said <= rate * 1.11
-    assert rate_text(said) == rate_text(rate) and f"up to {rate_text(rate)} per hour" in bound_text(rate)
+    assert rate_text(said) == rate_text(rate) and f"below {rate_text(rate)} per hour" in bound_text(rate)
 
 
 def test_one_rate_has_one_wording_everywhere() -> None:
@@ -245,6 +249,6 @@ def test_no_alarm_in_some_hours_promises_three_divided_by_them() -> None:
     made = calibrate([(time, np.where(time == 5, 1.0, 0.0))], alarms_per_hour=0.1)
     assert made.events == 0 and made.upper_rate == pytest.approx(2.9957 / 10, rel=1e-4)
     assert made.sentence() == (
-        "at most 0.1 alarms per hour of normal video; 0 alarms in 10.0 h of it that were held out: "
-        "up to 0.3 per hour at 95 %"
+        "at most 0.1 alarms per hour of normal video, as an estimate: 0 alarms came in the 10.0 h of it that were held "
+        "out, and from that one can be 95 % sure that the true rate is below 0.3 per hour"
     )

@@ -175,13 +175,13 @@ def test_events_look_alike_by_source_kind_reason_place_and_time(full: Store) -> 
         return alike(full.event(f"{number:016x}"), size)
 
     base = text(40, box=[0, 0, 20, 20])
-    assert base == "camera:front / anomaly / a / top left / 2026-12-01 12:00Z"
+    assert base == "camera:front / anomaly / a / upper left / 2026-12-01 12:00Z"
     assert text(41, box=[5, 5, 29, 29]) == base
     for other in ({"box": [60, 0, 90, 20]}, {"camera": "back"}, {"kind": "moved"}, {"why": {"b": 1.0}}):
         assert text(42, **{"box": [0, 0, 20, 20], **other}) != base
     assert text(100, box=[0, 0, 20, 20]) != base, "an hour later"
     assert text(43, size=None, box=[60, 60, 80, 80]) == "camera:front / anomaly / a / 2026-12-01 12:00Z"
-    assert text(44, box=[90, 90, 300, 300]).count("bottom right") == 1
+    assert text(44, box=[90, 90, 300, 300]).count("lower right") == 1
     assert text(45, box=None, why={}) == "camera:front / anomaly / 2026-12-01 12:00Z"
 
 

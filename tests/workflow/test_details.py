@@ -52,7 +52,8 @@ def test_alarms_on_normal_frames_are_held_against_the_promise() -> None:
     assert found.hours == pytest.approx(3000 / 3600) and found.per_hour == pytest.approx(4.8)
     assert found.share == pytest.approx((11 + 701 + 10) / 3000)
     assert found.sentence() == (
-        "promised 2 alarms per hour, up to 2.8 per hour at 95 %; had 4.8 per hour (4 alarms in 50 min of normal "
+        "promised 2 alarms per hour, and one can be 95 % sure that the true rate is below 2.8 per hour; had 4.8 per "
+        "hour (4 alarms in 50 min of normal "
         "frames, 24.1% of it in alarm)"
     )
 

@@ -84,7 +84,7 @@ def test_an_explainer_looks_again_and_names_part_component_and_place(camera: Cam
     found = [reasons.Culprit("velocity", 5.0, 1.5), reasons.Culprit("speed", 4.0, 1.5)]
     first, second = explainer.reasons(found, source, scores)
     assert first.startswith("monitors, velocity: goes against the usual direction at this place, ")
-    assert first.endswith(")") and "(x " in first
+    assert first.endswith("), at 0:01.5") and "(x " in first, "the box of the event is of another moment"
     assert second.startswith("monitors, speed: moves ") and "times as fast as anything seen at this place" in second
     many = [*found, *found]
     assert explainer.reasons(many, source, scores) == (first, second, first), "at most three"

@@ -267,7 +267,7 @@ def test_the_repr_of_a_run_says_what_it_is_and_what_its_threshold_promises(run: 
     first, second = repr(loaded).splitlines()
     assert first == f"Run of frame_difference (plain), bundle {loaded.bundle.id} in {run}"
     assert re.fullmatch(
-        r"threshold \S+; it promises at most \S+ alarms per hour of normal video; 0 alarms in .*", second
+        r"threshold \S+; it promises at most \S+ alarms per hour of normal video, as an estimate: 0 alarms .*", second
     )
     (run / "calibration.json").unlink()
     assert repr(loaded).splitlines() == [first, "no threshold yet"]

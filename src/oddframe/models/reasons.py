@@ -49,16 +49,17 @@ class Reason:
         return f"{self.words}, {where(self.place)} ({corners})"
 
 
-def where(place: Place) -> str:
-    """The middle of a place in words, on a grid of three by three."""
+def ninth(place: Place) -> str:
+    """The ninth of the picture in which the middle of a place lies: "lower left", "left", "centre"; its one name."""
     left, top, right, bottom = place
-    row = ("upper", "middle", "lower")[min(int((top + bottom) / 2 * 3), 2)]
-    column = ("left", "middle", "right")[min(int((left + right) / 2 * 3), 2)]
-    if row == column:
-        return "in the middle"
-    if row == "middle":
-        return f"on the {column}"
-    return f"in the {row} {column}" if column != "middle" else f"in the {row} middle"
+    row = ("upper ", "", "lower ")[min(max(int((top + bottom) / 2 * 3), 0), 2)]
+    return row + ("left", "centre", "right")[min(max(int((left + right) / 2 * 3), 0), 2)]
+
+
+def where(place: Place) -> str:
+    """Where in the picture a place lies, as a part of a sentence; see `ninth`."""
+    name = ninth(place)
+    return f"on the {name}" if name in ("left", "right") else f"in the {name}"
 
 
 def times(ratio: float) -> str:

@@ -19,7 +19,7 @@ from oddframe.scoring.promise import Fit, hours_text
 from oddframe.video.pauses import plausible_seconds
 
 NAMED = 3  # events that the answers name
-REST = re.compile(r"^\w+, \w+: | \(x \d+ to \d+, y \d+ to \d+\)$")
+REST = re.compile(r"^\w+, \w+: | \(x \d+ to \d+, y \d+ to \d+\)")
 MANY = 10  # events from which the review page is the better way to look at them
 
 
@@ -119,9 +119,9 @@ def _where(found: Findings) -> str:
     if not fields:
         return "This detector does not say where in the picture." if found.ranked else ""
     if len(found.ranked) == 1:
-        return f"{next(iter(fields))} of the picture".capitalize()
+        return f"{next(iter(fields))} of the picture, at the peak of the event".capitalize()
     parts = [f"{name} ({count} of {len(found.ranked)})" for name, count in fields.most_common(NAMED)]
-    return f"In the picture: {', '.join(parts)}"
+    return f"In the picture, at the peaks of the events: {', '.join(parts)}"
 
 
 def _how_unusual(found: Findings) -> str:

@@ -46,7 +46,7 @@ def _card(one: RankedEvent, units: ThresholdUnits, picture: str, nearest: str) -
         f"<p>{video.moment(event.start_s)} – {clock(event.end_s, 1)}<br>"
         f"<b>{times_text(units(event.score))} times the threshold</b> at {clock(event.peak_s, 1)}, frame "
         f"{event.peak_frame} (score {significant(event.score)})"
-        f"{'<br>in the picture: ' + one.field if one.field else ''}{_why(one)}{_held(event)}</p>"
+        f"{'<br>in the picture at the peak: ' + one.field if one.field else ''}{_why(one)}{_held(event)}</p>"
         f'<p class="links">{_links(one)}</p>{_clip(one)}{nearest}</li>'
     )
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oddframe.models.reasons import ninth
 from oddframe.report.moments import Moment
 from oddframe.report.style import clock
 from oddframe.scoring.schedule import CHOSEN, constant
@@ -18,7 +19,6 @@ from oddframe.types import CameraFault, Event, FrameScores
 
 STANDS_OUT = 2.0  # standard deviations above the normal mean from which a component is named as a reason
 BEFORE_S = 2.0  # before an event a link into its overlay begins
-ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,8 @@ class RankedEvent:
         if self.event.box is None:
             return ""
         left, top, right, bottom = self.event.box
-        info = self.video.scores.info
-        row = ROWS[min(2, int(3 * (top + bottom) / 2 / max(info.height, 1)))]
-        column = COLUMNS[min(2, int(3 * (left + right) / 2 / max(info.width, 1)))]
-        return "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
+        width, height = max(self.video.scores.info.width, 1), max(self.video.scores.info.height, 1)
+        return ninth((left / width, top / height, right / width, bottom / height))
 
     @property
     def phrases(self) -> list[str]:

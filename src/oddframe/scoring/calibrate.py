@@ -32,6 +32,7 @@ from oddframe.scoring.promise import (
     needed_text,
     promise_text,
     rate_text,
+    unsupported,
     upper_rate,
 )
 from oddframe.scoring.schedule import CHOSEN, Schedule
@@ -337,7 +338,7 @@ def supported_rate(alarms_per_hour: float | None, seconds: float) -> tuple[float
         raise InputError(f"alarms per hour must be a number above 0, not {wanted:g}")
     if not seconds > 0:
         raise CalibrationError("there is no held-out normal video to find a threshold on: hold out more normal video")
-    if wanted > max(MOST_RATE, FARTHEST * 3600 / seconds):
+    if wanted > max(MOST_RATE, float(rate_text(MEDIAN * 3600 / seconds))):
         raise InputError(
             f"{wanted:g} alarms per hour is more than one a second, which promises nothing; give at most {MOST_RATE:g}"
         )
@@ -346,11 +347,7 @@ def supported_rate(alarms_per_hour: float | None, seconds: float) -> tuple[float
         return wanted, ""
     if alarms_per_hour is None:
         return _counted_instead(seconds)
-    raise CalibrationError(
-        f"{hours_text(seconds / 3600)} of normal video cannot support {alarms_text(wanted)} per hour; the lowest rate "
-        f"it supports is {rate_text(lowest)} per hour: hold out more normal video or pass "
-        f"--alarms-per-hour {rate_text(lowest)}"
-    )
+    raise unsupported(wanted, seconds / 3600)
 
 
 @dataclass(frozen=True)

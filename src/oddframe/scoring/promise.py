@@ -169,7 +169,7 @@ def choose_threshold(
     else:
         tail = fit_tail(levels.scores, hours)
         if tail is None or wanted_rate * hours < FARTHEST * (1 - 1e-9):
-            raise _unsupported(wanted_rate, hours, MEDIAN if tail is None else FARTHEST)
+            raise unsupported(wanted_rate, hours)
         threshold = tail.threshold(wanted_rate)
         tail_upper = tail_upper_rate(tail, wanted_rate, confidence, dispersion)
     counted = held_out.count(threshold)
@@ -209,11 +209,12 @@ def _dispersion(held_out: HeldOut, levels: NDArray[np.float64]) -> float:
     return found
 
 
-def _unsupported(wanted: float, hours: float, alarms: float) -> CalibrationError:
-    lowest = rate_text(alarms / hours)
+def unsupported(wanted: float, hours: float) -> CalibrationError:
+    """A rate is too low for so much video; names one that is not, whatever the scores are: it can be counted."""
+    lowest = rate_text(MEDIAN / hours)
     return CalibrationError(
         f"{hours_text(hours)} of normal video cannot support {alarms_text(wanted)} per hour; "
-        f"the lowest rate it supports is {lowest} per hour: hold out more normal video or pass "
+        f"the lowest rate that can be counted on it is {lowest} per hour: hold out more normal video or pass "
         f"--alarms-per-hour {lowest}"
     )
 
@@ -284,9 +285,12 @@ def promise_text(rate: float | None, quantile: float | None, events: int, hours:
     """
     if rate is None and quantile is None:
         return "no rate of alarms: the threshold was set by hand"
-    aim = f"at most {alarms_text(rate)} per hour" if rate is not None else f"the {quantile:g} quantile of the scores"
-    counted = f"{aim} of normal video; {alarms_text(events)} in {hours_text(hours)} of it that were held out"
-    return counted if bound is None else f"{counted}: {bound_text(bound)}"
+    if rate is not None:
+        aim = f"at most {alarms_text(rate)} per hour of normal video, as an estimate"
+    else:
+        aim = f"the {quantile:g} quantile of the scores of normal video"
+    told = f"{aim}: {alarms_text(events)} came in the {hours_text(hours)} of it that were held out"
+    return told if bound is None else f"{told}, and from that {bound_text(bound)}"
 
 
 def alarms_text(number: float) -> str:
@@ -295,8 +299,8 @@ def alarms_text(number: float) -> str:
 
 
 def bound_text(rate: float, confidence: float = CONFIDENCE) -> str:
-    """ "up to 0.95 per hour at 95 %"."""
-    return f"up to {rate_text(rate)} per hour at {confidence * 100:g} %"
+    """ "one can be 95 % sure that the true rate is below 0.95 per hour": the one wording of an upper bound."""
+    return f"one can be {confidence * 100:g} % sure that the true rate is below {rate_text(rate)} per hour"
 
 
 def hours_text(hours: float) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from oddframe.models.reasons import ninth
 from oddframe.store.reading import StoredEvent
 from oddframe.store.sources import source_id
 
 STRETCH_S = 3600  # of the clock
 FILE_STRETCH_S = 600  # of a video
-_ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 
 def alike(event: StoredEvent, size: tuple[int, int] | None) -> str:
@@ -33,10 +33,7 @@ def place(event: StoredEvent, size: tuple[int, int] | None) -> str:
     if event.box is None or size is None or not all(size):
         return ""
     left, top, right, bottom = event.box
-    column, row = (min(2, max(0, int(3 * middle / 2 / side))) for middle, side in zip(
-        (left + right, top + bottom), size, strict=True
-    ))  # fmt: skip
-    return f"{_ROWS[row]} {_COLUMNS[column]}"
+    return ninth((left / size[0], top / size[1], right / size[0], bottom / size[1]))
 
 
 def stretch(event: StoredEvent) -> str:

@@ -72,7 +72,7 @@ class PromiseFigures:
 
     def sentence(self) -> str:
         """All of it in words."""
-        text = f"promised {alarms_text(self.promised)} per hour, {bound_text(self.upper_rate, self.confidence)}"
+        text = f"promised {alarms_text(self.promised)} per hour, and {bound_text(self.upper_rate, self.confidence)}"
         if not self.hours:
             return f"{text}; the test set has no normal frames"
         counted = f"{alarms_text(self.alarms)} in {hours_text(self.hours)} of normal frames"

@@ -14,6 +14,7 @@ from oddframe.datasets.windows import Chunk, stream_chunks
 from oddframe.errors import VideoError
 from oddframe.models.camera import LIGHT
 from oddframe.models.fitted import FittedDetector
+from oddframe.report.style import clock
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.combine import Levels
 from oddframe.scoring.open_scorer import open_runtime
@@ -99,7 +100,8 @@ class Explainer:
             if reason is not None:
                 part = f"{reason.part}, " if reason.part else ""
                 sentence = reason.sentence(scores.info.width, scores.info.height)
-                sentences.append(f"{part}{culprit.component}: {sentence}")
+                # The box of the event is that of its peak, so a reason says of which moment it is.
+                sentences.append(f"{part}{culprit.component}: {sentence}, at {clock(culprit.time, 1)}")
         return tuple(sentences)
 
     def _chunks(self, source: VideoSource, start: float, stop: float) -> Iterator[Chunk]:
