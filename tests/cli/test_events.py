@@ -39,7 +39,10 @@ def test_the_list_fits_80_columns_and_shows_the_farthest_first(place: Path, ask:
     lines = answer.out.splitlines()
     assert answer.status == 0 and max(map(len, lines)) <= 80 and lines[-1] == "5 of 5 events"
     ends = [re.split(r"(?:\d s|\dZ) +", line)[1].split() for line in lines[1:6]]
-    assert ends == [["anomaly", "5"], ["anomaly", "3"], ["anomaly", "2", "open"], ["anomaly", "1"], ["gap"]]
+    assert ends == [
+        ["anomaly", "2.25"], ["anomaly", "1.75"], ["anomaly", "1.50", "open"], ["anomaly", "1.25"], ["gap"],
+    ], "in units of the threshold"  # fmt: skip
+    assert lines[-2].startswith("times: the score in units of the threshold")
     assert "/a/video/street" in answer.out and "2026-12-01 12:01Z" in answer.out
 
 
@@ -54,10 +57,10 @@ def test_the_list_says_what_is_held_and_what_is_gone_within_80_columns(place: Pa
     lines = ask("events", "list", "--store", place).out.splitlines()
     assert max(map(len, lines)) <= 80
     ends = [re.split(r"(?:\d s|\dZ) +", line)[1].split() for line in lines[1:8]]
-    assert ["anomaly", "held", "1e-05"] in ends and ["blurred"] in ends
-    assert ["anomaly", "gone", "1", "abnormal"] in ends and ["anomaly", "1", "abnormal"] in ends
+    assert ["anomaly", "held", "+1e-05"] in ends and ["blurred"] in ends, "of a threshold whose units are not known"
+    assert ["anomaly", "gone", "1.25", "abnormal"] in ends and ["anomaly", "1.12", "abnormal"] in ends
     (held,) = [line for line in lines if " held " in line]
-    assert "... the yard " in held, "the end of a long name tells cameras apart"
+    assert "...the yard " in held, "the end of a long name tells cameras apart"
 
 
 def test_the_list_goes_on_where_it_ended(place: Path, ask: Ask) -> None:
@@ -261,3 +264,8 @@ def test_a_wrong_store_is_refused_before_anything_is_scored(
     answer = ask(*words, "--store", store.format(street=street))
     assert answer.status == 2 and line in answer.err and answer.err.count("\n") == 1 and "hunter2" not in answer.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_store_without_its_option_is_named_with_it(place: Path, ask: Ask) -> None:
+    answer = ask("events", "list", place / "events.db")
+    assert answer.status == 2 and answer.err.rstrip().endswith(f"; name the store with --store {place / 'events.db'}")

@@ -86,11 +86,13 @@ def test_the_page_goes_back_to_an_earlier_version_and_learns_from_it(versions: P
         ("1", False, None), ("2", False, None),
     ]  # fmt: skip
     assert page.get("session")["run"] == "run-2", "the latest, where none was chosen"
+    assert [one["in_use"] for one in page.get("bundles")] == [False, True]
     for number, name in ((2, "run-2"), (1, "run")):
         assert page.post("bundles/use", {"id": str(number) * 12}) == {"link": str(versions / "current")}
         assert (versions / "current").resolve() == versions / name
         assert [one["id"][0] for one in page.get("bundles") if one["current"]] == [str(number)]
         assert page.get("session")["run"] == name
+        assert [one["id"][0] for one in page.get("bundles") if one["in_use"]] == [str(number)]
     named = open_page(versions / "events.db", versions / "current")
     assert named.get("session")["run"] == "run"
     assert next_version(named.library.run or versions) == versions / "run-3", "a link is no name of a version"

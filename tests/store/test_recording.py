@@ -13,6 +13,7 @@ from sqlalchemy import text
 from oddframe.errors import StoreError, StoreRefusal
 from oddframe.live.messages import Notice
 from oddframe.live.sinks.store import EventStore
+from oddframe.report.units import ThresholdUnits
 from oddframe.scoring.words import event_text
 from oddframe.store.place import store_place
 from oddframe.store.reading import EventQuery
@@ -37,6 +38,7 @@ def test_events_of_files_are_those_of_the_scores(store: Store) -> None:
             event.start_s, event.peak_s, event.end_s, event.score,
         )  # fmt: skip
         assert (mine.threshold, mine.above, mine.why) == (4.0, event.score - 4.0, event.why)
+        assert mine.times == pytest.approx(ThresholdUnits.of(found.threshold())(event.score)), "as the report says"
         assert (mine.kind, mine.open, mine.found, mine.camera, mine.start_utc) == ("anomaly", False, True, None, None)
         assert (mine.model, mine.width, mine.height, mine.path) == (
             "toy",

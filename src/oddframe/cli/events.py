@@ -22,7 +22,7 @@ app = typer.Typer(help="List, show, mark and export the events of an event store
 
 WIDE, BETWEEN = 80, 2  # letters of a row of a table, and between two columns
 SHORTEST, LONGEST = 8, 24  # letters of the name of a camera or a video in it
-COLUMNS = ("event", "where", "start", "what", "above", "mark")
+COLUMNS = ("event", "where", "start", "what", "times", "mark")
 
 
 def moment(text: str | None) -> str | None:
@@ -113,7 +113,8 @@ def list_events(
         print_json({"count": count, "events": [event.as_json() for event in found]})
         return
     if found:
-        print_table(COLUMNS, rows_of(found), ["start", "above"])
+        print_table(COLUMNS, rows_of(found), ["start", "times"])
+        say("times: the score in units of the threshold; with a sign, how far above it")
     say(f"{len(found)} of {count_of(count, 'event')}")
     if found and len(found) == limit < count:
         say(f"next    --after {found[-1].id}")
@@ -130,13 +131,16 @@ def rows_of(events: Sequence[StoredEvent]) -> list[list[str]]:
 
 def row_of(event: StoredEvent) -> list[str]:
     """What `COLUMNS` say of an event. A live event starts at a time of day, another one at a second of its video."""
+    from oddframe.report.units import times_text
+
     start = f"{event.start_s:.1f} s"
     if event.start_utc is not None:
         start = datetime.fromtimestamp(event.start_utc, UTC).strftime("%Y-%m-%d %H:%MZ")
     what = " ".join([event.kind, *(["held"] if event.held else []), *([] if event.found else ["gone"])])
-    above = "" if event.above is None else f"{event.above:.3g}"
+    above = "" if event.above is None else f"{event.above:+.3g}"  # of a version that is not known
+    times = above if event.times is None else times_text(event.times)
     mark = "open" if event.open else event.mark or ""
-    return [event.id, visible(event.camera or event.video or ""), start, visible(what), above, mark]
+    return [event.id, visible(event.camera or event.video or ""), start, visible(what), times, mark]
 
 
 def short(text: str, most: int) -> str:

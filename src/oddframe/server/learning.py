@@ -174,7 +174,8 @@ def learning_routes(library: Library, learner: LearnProcess) -> APIRouter:
     @api.get("/bundles")
     def bundles() -> Any:
         found, damaged = known_versions(library)
-        rows = [{**one.as_json(), "fault": None} for one in found]
+        run = library.run  # in use where no link says so, too
+        rows = [{**one.as_json(), "in_use": one.path.resolve() == run, "fault": None} for one in found]
         return Plain([*rows, *({"path": str(path), "id": None, "fault": line} for path, line in damaged)])
 
     @api.post("/bundles/use")

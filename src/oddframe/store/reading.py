@@ -74,6 +74,7 @@ class StoredEvent:
         start_s, peak_s, end_s: seconds of the media clock.
         start_utc, peak_utc, end_utc: seconds since 1970; None for files.
         score, threshold: at the peak; None for gaps and faults.
+        low: the low threshold of the version; None where the version is not known.
         promise: what its threshold promises, a sentence; None for live events.
         box: (left, top, right, bottom) in pixels, right and bottom exclusive, or None.
         why: component -> standard deviations above normal; None where that was no number.
@@ -109,6 +110,7 @@ class StoredEvent:
     end_utc: float | None
     score: float | None
     threshold: float | None
+    low: float | None
     promise: str | None
     box: tuple[int, int, int, int] | None
     why: dict[str, float | None] = field(default_factory=dict)
@@ -128,9 +130,23 @@ class StoredEvent:
         """How far the score lies above the threshold; None for gaps and faults."""
         return None if self.score is None or self.threshold is None else self.score - self.threshold
 
+    @property
+    def times(self) -> float | None:
+        """The score in units of the threshold, as the report gives it; None where these are not known.
+
+        See `oddframe.report.units.ThresholdUnits`. The low threshold lies halfway between the threshold and the median
+        score of normal video, so the median follows from it.
+        """
+        if self.score is None or self.threshold is None or self.low is None or self.low >= self.threshold:
+            return None
+        zero = min(0.0, 2 * self.low - self.threshold)
+        return (self.score - zero) / (self.threshold - zero) if self.threshold > zero else None
+
     def as_json(self) -> dict[str, Any]:
         """Plain values for JSON: moments to the millisecond, those by the clock in ISO 8601, in UTC."""
         row = dict(vars(self))  # `asdict` takes ten times as long, and copies what is replaced below
+        del row["low"]
+        row["times"] = None if self.times is None else float(f"{self.times:.7g}")
         for name in ("start_utc", "peak_utc", "end_utc", "marked_utc"):
             row[name] = None if row[name] is None else iso_utc(row[name])
         for name in ("start_s", "peak_s", "end_s"):
@@ -315,7 +331,7 @@ _JOINED = (
         CameraRow.name.label("camera"), VideoRow.name.label("video"), VideoRow.key, VideoRow.path,
         func.coalesce(VideoRow.width, EventRow.width).label("width"),
         func.coalesce(VideoRow.height, EventRow.height).label("height"),
-        EventRow.bundle_id.label("bundle"), BundleRow.model, VersionRow.promise,
+        EventRow.bundle_id.label("bundle"), BundleRow.model, VersionRow.promise, VersionRow.low,
     )
     .outerjoin(CameraRow, EventRow.camera_id == CameraRow.id)
     .outerjoin(VideoRow, EventRow.video_id == VideoRow.id)

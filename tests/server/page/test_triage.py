@@ -73,6 +73,18 @@ def test_ten_events_by_keyboard_alone(site: Site, visit: Open) -> None:
     assert took < 40
 
 
+def test_after_the_last_mark_nothing_is_left_to_review(site: Site, visit: Open) -> None:
+    last, *others = (event.id for event in site.store.events(EventQuery(), 500))
+    site.store.mark(others, "normal")
+    one = visit(site.url)
+    opened(one, last)
+    one.until("document.querySelector('#tally').textContent === '1 to review'")
+    one.page.keyboard.press("n")
+    one.page.get_by_text("Every event of this list is reviewed.").wait_for()
+    assert one.page.evaluate("document.querySelector('#tally').textContent") == ""
+    assert f"0 of {1 + len(others)} to review" in one.page.locator("#list").inner_text()
+
+
 def test_undo_shows_the_event_again(site: Site, visit: Open) -> None:
     first, second = (event.id for event in site.store.events(EventQuery(), 2))
     one = visit(site.url)

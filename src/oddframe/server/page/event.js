@@ -9,7 +9,7 @@ import { complain, say } from "./say.js";
 import { setting } from "./settings.js";
 import { Strip } from "./strip.js";
 import { showWhy } from "./why.js";
-import { MARKS, clock, kindWords, markWords, moment, place, significant, title, when } from "./words.js";
+import { MARKS, clock, heightWords, kindWords, markWords, moment, place, significant, title, when } from "./words.js";
 import { ZoneEditor, around, showZones } from "./zone.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
@@ -171,8 +171,7 @@ export class EventView {
     const { event } = this;
     this.heading.textContent = title(event);
     const name = event.mark ?? "none";
-    const above = event.above === null || event.above === undefined ? null
-      : `${significant(Math.abs(event.above))} ${event.above >= 0 ? "above" : "below"} the threshold`;
+    const above = event.above === null || event.above === undefined ? null : heightWords(event);
     fill(this.meta, el("span", { class: `chip ${name}` }, sign(name), markWords(event.mark)),
       el("span", {}, kindWords(event.kind)), el("bdi", { text: place(event) }), el("span", { text: when(event) }),
       above && el("span", { text: above }), event.open ? el("span", { text: "goes on" }) : null,

@@ -110,7 +110,7 @@ export class Learn {
       fill(this.bundles);
       return;
     }
-    const rows = bundles.map((one) => (one.fault ? damaged(one) : el("tr", { class: one.current ? "chosen" : null },
+    const rows = bundles.map((one) => (one.fault ? damaged(one) : el("tr", { class: one.in_use ? "chosen" : null },
       el("th", { scope: "row" }, el("code", { text: one.id }), this.#choice(one), el("p", { class: "dim", text: one.model })),
       el("td", { text: one.made_utc ? moment(one.made_utc) : "" }),
       el("td", {}, one.parent ? [el("code", { text: one.parent }), el("p", { class: "dim", text: `${one.normal} marked normal, ${one.abnormal} abnormal` })] : "–"),
@@ -123,7 +123,8 @@ export class Learn {
 
   /* Says that a version is in use, or makes it so. */
   #choice(one) {
-    if (one.current) return el("span", { class: "chip now", text: "in use" });
+    if (one.in_use) return el("span", { class: "chip now", text: "in use" });
+    if (one.current) return el("span", { class: "chip", text: "current, not of this page" });
     return button("Use this version", () => this.#use(one), { class: "use", "aria-label": `Use this version, ${one.id}` });
   }
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { button, el, fill } from "./dom.js";
 import { sign } from "./icons.js";
-import { MARKS, count, kindWords, markWords, place, significant, title, when } from "./words.js";
+import { MARKS, count, heightWords, kindWords, markWords, place, significant, timesOf, title, when } from "./words.js";
 
 const AT_ONCE = 10; // pages that are loaded while nobody scrolls
 
@@ -166,9 +166,9 @@ export class List {
     this.highest = Math.max(this.highest, event.above); // the first of the ranked list
     const meter = el("span", { class: "meter", "aria-hidden": "true" }, el("i"));
     meter.firstChild.style.setProperty("--share", Math.max(0.02, event.above / (this.highest || 1)));
-    const words = event.above >= 0 ? "above the threshold" : "below the threshold";
-    return el("span", { class: "height", title: `${significant(Math.abs(event.above))} ${words}` }, meter,
-      el("span", { class: "number", text: `${event.above >= 0 ? "+" : "−"}${significant(Math.abs(event.above))}` }));
+    const known = event.times !== null && event.times !== undefined;
+    return el("span", { class: "height", title: heightWords(event) }, meter,
+      el("span", { class: "number", text: known ? `${timesOf(event.times)} ×` : `${event.above >= 0 ? "+" : "−"}${significant(Math.abs(event.above))}` }));
   }
 
   #chip(known, event) {

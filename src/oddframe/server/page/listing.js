@@ -8,7 +8,8 @@ const PAGE = 50;
  * A ranked or timed list of events, page by page.
  *
  * Listeners (all optional): `reset()` where it begins anew, `added(events)` at its end, `changed(event)` where one is
- * marked or goes on, `counted()` where the numbers of events are known anew.
+ * marked or goes on, `counted()` where the numbers of events are known anew. `settled()` is waited for before the
+ * server is asked: it has then written every mark that was made so far.
  */
 export class Listing {
   constructor(listeners) {
@@ -25,6 +26,7 @@ export class Listing {
     this.count = this.unreviewed = 0;
     this.loading = null;
     this.turn += 1;
+    this.told = 0; // how often events have changed since
   }
 
   /** Begin anew, with other filters where they are given. */
@@ -46,6 +48,9 @@ export class Listing {
 
   async #page(query, follows) {
     const turn = this.turn;
+    await this.listeners.settled?.();
+    if (turn !== this.turn) return;
+    const told = this.told;
     const page = await api.events(query);
     if (turn !== this.turn) return;
     if (follows) {
@@ -53,7 +58,7 @@ export class Listing {
       this.count = page.count;
       this.trail.push(...page.events.map((event) => [event.id, Boolean(event.mark)]));
     }
-    this.unreviewed = page.unreviewed;
+    if (told === this.told) this.unreviewed = page.unreviewed; // otherwise the answer may be from before a mark
     const fresh = page.events.filter((event) => !this.events.has(event.id));
     for (const event of fresh) this.events.set(event.id, event);
     if (fresh.length) this.listeners.added?.(fresh);
@@ -75,6 +80,7 @@ export class Listing {
       if (before) {
         this.unreviewed += Number(Boolean(before.mark)) - Number(Boolean(event.mark));
         this.events.set(event.id, event);
+        this.told += 1;
       }
       this.listeners.changed?.(event);
     }

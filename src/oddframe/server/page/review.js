@@ -22,6 +22,7 @@ export class Review {
     this.timer = null;
     this.filters = new Filters((filters) => this.load(filters));
     this.listing = new Listing({
+      settled: () => this.marker.queue,
       reset: () => this.list.reset(),
       added: (events) => this.list.add(events, this.listing.filters.order === "rank"),
       changed: (event) => {

@@ -56,6 +56,19 @@ export function significant(value) {
   return size >= 1 && size < 1e6 ? value.toFixed(0) : value.toExponential(2);
 }
 
+/** A score in units of its threshold, as the report writes it: `1.64`, `23.4`, `512`. */
+export function timesOf(value) {
+  if (Math.abs(value) >= 100) return value.toFixed(0);
+  if (Math.abs(value) >= 10) return value.toFixed(1);
+  return value >= 0.99 && value < 1 ? "0.99" : value.toFixed(2);
+}
+
+/** How an event stands to its threshold: `9.29 times the threshold`; where its units are not known, how far above. */
+export function heightWords(event) {
+  if (event.times !== null && event.times !== undefined) return `${timesOf(event.times)} times the threshold`;
+  return `score ${significant(Math.abs(event.above))} ${event.above >= 0 ? "above" : "below"} the threshold`;
+}
+
 /** `1 event`, `2 events`. */
 export function count(number, noun) {
   return `${number.toLocaleString("en-GB")} ${noun}${number === 1 ? "" : "s"}`;
