@@ -69,7 +69,7 @@ def _usage(error: BaseException) -> str:
     if not text or type(error).__name__ == "NoArgsIsHelpError":
         return ""  # the help was printed instead
     text, listed = f"{text[0].lower()}{text[1:]}", f"`{path} --help` lists what there is"
-    extra = re.search(r"unexpected extra arguments? \((\S+)\)$", text)
+    extra = re.search(r"unexpected extra argument\(s\) \((\S+)\)$", text)
     params = context.command.params if context else ()
     if extra and any("--store" in each.opts for each in params) and all(each.opts[0][:1] == "-" for each in params):
         return f"{text}; name the store with --store {extra[1]}"  # a command of a store alone
