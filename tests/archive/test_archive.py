@@ -89,7 +89,7 @@ def test_plan_run_and_merge_give_what_score_gives(planned: Path, whole: Path, as
     assert json.loads(before.out)["left_s"] == pytest.approx(50, rel=0.02)
     assert ask("archive", "merge", planned).status == 2
     answer = ask("archive", "run", planned, "--json")
-    assert answer.status == 0, answer.err
+    assert answer.status == 3 and "skipped broken: " in answer.err, "the plan has left it out"
     assert json.loads(answer.out)["done"] == 6
     assert_scored(planned, whole)
     assert not list((planned / "parts").iterdir()), "parts are gone once they are joined"
@@ -109,7 +109,7 @@ def test_plan_run_and_merge_give_what_score_gives(planned: Path, whole: Path, as
         assert f'href="videos/{event.video}/report.html"' in page
         assert (planned / "videos" / event.video / "report.html").is_file()
     status = ask("archive", "status", planned)
-    assert "6 of 6 done" in status.out and "0.00 left" in status.out
+    assert "6 of 6 done" in status.out and "0 s left" in status.out
 
 
 def test_what_is_done_is_not_done_again(planned: Path, whole: Path) -> None:
@@ -218,13 +218,50 @@ def test_a_video_that_was_changed_since_the_plan_is_not_scored(bundle: Path, arc
     assert [job.video for job, _ in done.failed] == ["01"] and "has changed" in done.failed[0][1]
 
 
+def test_a_plan_is_made_again_with_what_is_new_repaired_changed_or_gone(
+    bundle: Path, archive: Path, street: Path, tmp_path: Path, ask: Ask
+) -> None:
+    videos, plan = tmp_path / "videos", tmp_path / "plan"
+    videos.mkdir()
+    for name in ("01", "02", "broken"):
+        shutil.copy(archive / f"{name}.mp4", videos)
+    words = ("archive", "plan", bundle, videos, "--out", plan, "--no-measure")
+    assert ask(*words).status == 3
+    ran = ask("archive", "run", plan)
+    assert ran.status == 3 and ran.out.endswith(f"next    oddframe archive merge {plan}\n")
+    assert ran.err.count("skipped broken: ") == 1
+    kept = {name: (plan / "scores" / f"{name}.npz").read_bytes() for name in ("01", "02")}
+
+    shutil.move(videos / "02.mp4", tmp_path / "away.mp4")
+    shutil.copy(street / "training" / "videos" / "01.mp4", videos / "broken.mp4")  # repaired
+    again = ask(*words)
+    assert again.status == 0, again.err
+    assert "done    1 of 2 " in again.out and "dropped 02: it is not among the videos any more\n" in again.out
+    assert not (plan / "scores" / "02.npz").exists() and not (plan / "scores" / "02.csv").exists()
+    assert "1 job done" in ask("archive", "run", plan).out, "the repaired one"
+
+    shutil.move(tmp_path / "away.mp4", videos / "02.mp4")
+    shutil.copy(street / "training" / "videos" / "02.mp4", videos / "01.mp4")
+    last = ask(*words)
+    assert "done    2 of 3 " in last.out and "dropped 01: it has other content now, and is scored again\n" in last.out
+    assert (plan / "scores" / "02.npz").read_bytes() == kept["02"], "what came back was not scored again"
+    assert run_plan(plan, progress=False).done == 1
+    assert load_scores(plan / "scores" / "01.npz").info.key == load_plan(Place(plan)).videos["01"][0].key
+    (old,) = (plan / "dropped").rglob("01.npz")
+    assert old.read_bytes() == kept["01"], "nothing that was computed is lost"
+
+
 def test_another_detector_and_another_plan_are_refused(bundle: Path, archive: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(bundle, tmp_path / "run"))
     run = oddframe.load_run(moved)
     make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
     make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
-    with pytest.raises(InputError, match="another plan"):
+    with pytest.raises(InputError, match="another plan, and has none of its videos in common"):
         make_plan(run, archive / "02.mp4", tmp_path / "plan", OPTIONS, progress=False)
+    file = tmp_path / "plan" / "plan.json"
+    file.write_text(file.read_text().replace(run.bundle.id, "0" * 12))
+    with pytest.raises(InputError, match="another plan, which is for detector 0{12}"):
+        make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
     shutil.rmtree(moved)
     with pytest.raises(BundleError):
         run_plan(tmp_path / "plan", progress=False)

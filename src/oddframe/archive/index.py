@@ -13,8 +13,10 @@ from oddframe import __version__
 from oddframe.account import count_of
 from oddframe.archive.status import Status
 from oddframe.atomic import write_text
-from oddframe.report.style import clock, significant
-from oddframe.types import Event
+from oddframe.report.style import clock
+from oddframe.report.units import ThresholdUnits, times_text
+from oddframe.types import Event, FrameScores
+from oddframe.video.pauses import plausible_seconds
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Entry:
         video: its name.
         seconds: its length without pauses.
         events: how many.
-        highest: the highest score of an event; None without events.
+        highest: the highest score of an event in units of the threshold; None without events.
         faults: of the camera, how many.
         page: of the video, relative to the index; "" where there is none.
     """
@@ -38,9 +40,10 @@ class Entry:
     page: str
 
     @classmethod
-    def of(cls, video: str, seconds: float, events: Sequence[Event], faults: int, page: str) -> Entry:
+    def of(cls, scores: FrameScores, events: Sequence[Event], faults: int, page: str, units: ThresholdUnits) -> Entry:
         """The entry of a video with these events."""
-        return cls(video, seconds, len(events), max((event.score for event in events), default=None), faults, page)
+        highest = max((units(event.score) for event in events), default=None)
+        return cls(scores.video, plausible_seconds(scores.time), len(events), highest, faults, page)
 
 
 def write_index(path: Path, entries: Sequence[Entry], status: Status, facts: Mapping[str, str]) -> None:
@@ -90,12 +93,12 @@ def _videos(entries: Sequence[Entry]) -> str:
     for entry in entries:
         name = escape(entry.video)
         link = f'<a href="{escape(quote(entry.page))}">{name}</a>' if entry.page else name
-        highest = "–" if entry.highest is None else significant(entry.highest)
+        highest = "–" if entry.highest is None else times_text(entry.highest)
         cells = (clock(entry.seconds), str(entry.events), highest, str(entry.faults))
         rows.append(
             f'<tr><th scope="row">{link}</th>' + "".join(f'<td class="number">{cell}</td>' for cell in cells) + "</tr>"
         )
-    heads = ("Length", "Events", "Highest score", "Camera faults")
+    heads = ("Length", "Events", "Highest score, times the threshold", "Camera faults")
     titles = "".join(f'<th scope="col" class="number">{head}</th>' for head in heads)
     head = f'<thead><tr><th scope="col">Video</th>{titles}</tr></thead>'
     return f'<section class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></section>'

@@ -21,6 +21,7 @@ from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
 from oddframe.locks import remove_leftovers
 from oddframe.progress import ProgressCall, shown
+from oddframe.report.units import ThresholdUnits
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.events import event_line
 from oddframe.scoring.files import load_scores
@@ -28,7 +29,6 @@ from oddframe.scoring.findings import finding_line
 from oddframe.store.recording import RecordedScores
 from oddframe.store.store import Store
 from oddframe.types import FrameScores
-from oddframe.video.pauses import plausible_seconds
 from oddframe.workflow.outputs import OutputOptions, write_outputs
 from oddframe.workflow.reasons import explain_events
 from oddframe.workflow.run import Run
@@ -100,6 +100,7 @@ def merge_plan(
             "there with --partial"
         )
     calibration = options.calibration or run.calibration()
+    units = ThresholdUnits.of(calibration)
     remove_leftovers(folder)  # of merges that were killed
     entries: list[Entry] = []
     stored: RecordedScores | None = None
@@ -119,7 +120,7 @@ def merge_plan(
             if store is not None:
                 changed = store.record_scores(run.bundle, scores, scores_in)
                 stored = changed if stored is None else stored + changed
-            entries.append(Entry.of(one.video, plausible_seconds(one.time), own, len(faults), page))
+            entries.append(Entry.of(one, own, len(faults), page, units))
             count += len(own)
             if show is not None:
                 show("videos", number, status.scored)

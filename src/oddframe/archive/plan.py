@@ -86,10 +86,15 @@ def job_identity(identity: str, ignored: Sequence[IgnoredPlace]) -> str:
     return f"{identity}-ignoring-{hashlib.sha256(places.encode()).hexdigest()[:8]}"
 
 
+def job_id(key: str, identity: str, part: VideoPart | None, began: float | str | None) -> str:
+    """The id of a job: a hash of the content, of what `job_identity` gives, of the part, and of the start if known."""
+    bounds = None if part is None else [part.number, part.of, part.first, part.stop]
+    name = json.dumps([key, identity, bounds] + ([] if began is None else [began]))
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
 def job_of(source: VideoSource, key: str, identity: str, seconds: float, part: VideoPart | None = None) -> Job:
     """The job of a video, or of a part of it, for what `job_identity` gives."""
-    bounds = None if part is None else [part.number, part.of, part.first, part.stop]
-    name = json.dumps([key, identity, bounds] + ([] if source.began is None else [source.began]))
     where = {
         "path": str(source.path) if source.url else str(source.path.absolute()), "url": source.url,
         "kind": source.kind, "fps": source.fps,
@@ -97,7 +102,7 @@ def job_of(source: VideoSource, key: str, identity: str, seconds: float, part: V
     }  # fmt: skip
     if source.began is not None:
         where["began"] = source.began
-    own = hashlib.sha256(name.encode()).hexdigest()[:16]
+    own = job_id(key, identity, part, source.began)
     return Job(own, source.name, where, key, seconds, source.size, part)
 
 
@@ -125,6 +130,7 @@ class ArchivePlan:
         identity: of detector, runtime and levels; score files carry it.
         options: runtime, precision, device, batch size.
         ignored: places that the detector leaves out besides those of its bundle.
+        dropped: video of the plan that was there before -> why it is not in this one, or is scored again.
         jobs: the longest first.
         skipped: video -> why it has no job.
         copies: video -> the video whose content it has.
@@ -142,6 +148,7 @@ class ArchivePlan:
     warm_s: float | None = None
     estimate: Estimate | None = None
     ignored: tuple[IgnoredPlace, ...] = ()
+    dropped: dict[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

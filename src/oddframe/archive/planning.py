@@ -13,11 +13,11 @@ from pathlib import Path
 
 from oddframe.archive.cuts import PART_S, WarmUp, cut
 from oddframe.archive.place import Place
-from oddframe.archive.plan import PLAN, ArchivePlan, Estimate, Job, job_identity, job_of, jobs_digest
+from oddframe.archive.plan import ArchivePlan, Estimate, Job, job_identity, job_of
+from oddframe.archive.replanning import dropped_videos, earlier_plan, take_over
 from oddframe.errors import InputError, VideoError
 from oddframe.processes import Count, Killed
 from oddframe.progress import ProgressCall, shown
-from oddframe.reading.records import read_object
 from oddframe.runners.choose import as_runner
 from oddframe.runners.runner import Runner
 from oddframe.runtime.runtime import RuntimeOptions
@@ -87,13 +87,14 @@ def make_plan(
 
     Args:
         run: the detector. Places that it ignores (see `oddframe.workflow.run.Run.ignoring`) are part of the plan.
-        where: folder or URL of the plan and of its outputs. A plan of the same jobs may be there already: what was
-            done stays done.
+        where: folder or URL of the plan and of its outputs. A plan of the same detector may be there already: what was
+            done stays done, new videos are added, and those that are gone are dropped; see
+            `oddframe.archive.replanning`.
         runtime: what computes the scores; not "auto", since all machines have to compute the same.
         workers: processes that look at videos.
 
     Raises:
-        InputError: not one of the videos can be read, another plan is there, or what the detector sees of one video
+        InputError: not one of the videos can be read, a plan of another detector or of other videos is there, or what the detector sees of one video
             changes how it scores the next.
     """
     if runtime.runtime == "auto":
@@ -108,6 +109,7 @@ def make_plan(
             f"{run.path}: what this detector sees of one video changes how it scores the next, and the jobs of a plan "
             "have no order; use `oddframe score` with one worker"
         )
+    earlier = earlier_plan(place, identity, run.ignored, [source.name for source in sources])
     longest, uncut = LONGEST * options.part_s, why_not_cut(scorer)
     looks: dict[str, _Look] = {}
     skipped: dict[str, str] = {}
@@ -152,7 +154,9 @@ def make_plan(
         estimate,
         run.ignored,
     )
-    _refuse_other(place, plan)
+    if earlier is not None:
+        plan = replace(plan, dropped=dropped_videos(earlier, plan))
+        take_over(place, earlier, plan)
     plan.save(place, timelines)
     return plan
 
@@ -220,16 +224,3 @@ def _measure(scorer: VideoScorer, sources: Sequence[VideoSource]) -> Estimate | 
             size += sum(file.stat().st_size for file in path.parent.iterdir())
         seconds += plausible_seconds(piece.time)
     return Estimate(seconds / spent, size / seconds, seconds) if seconds and spent else None
-
-
-def _refuse_other(place: Place, plan: ArchivePlan) -> None:
-    """See that no other plan is there.
-
-    Raises:
-        InputError: there is one.
-    """
-    if not place.exists(PLAN):
-        return
-    there = read_object(place.read(PLAN).decode())
-    if there.get("jobs") != jobs_digest(plan.jobs):
-        raise InputError(f"{place}: holds another plan; choose another --out, or remove that one")

@@ -33,6 +33,7 @@ class RunResult:
         done: jobs that it did.
         failed: jobs that could not be done, and why.
         seconds: of video that it scored.
+        skipped: video that has no job, because the plan could not read it -> why.
     """
 
     own: int
@@ -40,6 +41,7 @@ class RunResult:
     done: int
     failed: tuple[tuple[Job, str], ...]
     seconds: float
+    skipped: dict[str, str]
 
 
 def run_plan(where: str | Path, workers: int | Runner = 1, progress: ProgressCall | bool = True) -> RunResult:
@@ -79,7 +81,7 @@ def run_plan(where: str | Path, workers: int | Runner = 1, progress: ProgressCal
             if show is not None:
                 show("jobs", done + len(failed), len(left))
     _join_rest(place, own)
-    return RunResult(len(own), len(there), done, tuple(failed), seconds)
+    return RunResult(len(own), len(there), done, tuple(failed), seconds, plan.skipped)
 
 
 def _join_rest(place: Place, jobs: list[Job]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,7 +78,9 @@ def plan(
     from oddframe.runtime.runtime import RuntimeOptions
 
     options = RuntimeOptions.parse(runtime, precision, device, batch, any_rate)
+    from oddframe.archive.place import Place
     from oddframe.archive.planning import PlanOptions, make_plan
+    from oddframe.archive.work import done_jobs
     from oddframe.video.rate import given_rate
     from oddframe.video.search import search_videos
     from oddframe.workflow.notes import named
@@ -89,14 +92,19 @@ def plan(
     with progress_bars() as bars:
         made = make_plan(trained, sources, out, PlanOptions(part * 60, None, measure), options, workers, bars)
     jobs, estimate = len(made.jobs), made.estimate
+    done = len(done_jobs(Place(out), made.jobs))
     if as_json:
         print_json({
-            "plan": out, "jobs": jobs, "videos": len(made.videos), "hours": made.seconds / HOUR,
-            "skipped": made.skipped, "copies": made.copies, "whole": made.whole,
+            "plan": out, "jobs": jobs, "done": done, "videos": len(made.videos), "hours": made.seconds / HOUR,
+            "skipped": made.skipped, "copies": made.copies, "whole": made.whole, "dropped": made.dropped,
             "estimate": None if estimate is None else asdict(estimate),
         })  # fmt: skip
     else:
         say(f"plan    {out}: {count_of(jobs, 'job')}, {count_of(len(made.videos), 'video')}, {hours(made.seconds)}")
+        if done:
+            say(f"done    {done} of {jobs} were done for the plan that was there before")
+        for name, reason in made.dropped.items():
+            say(f"dropped {name}: {reason}")
         if made.ignored:
             say(f"ignore  {', '.join(place.name for place in made.ignored)}")
         for name, other in made.copies.items():
@@ -108,8 +116,9 @@ def plan(
             work, size = made.seconds / estimate.rate, made.seconds * estimate.bytes_per_second
             say(
                 f"work    about {hours(work)} for one process ({estimate.rate:.3g} times as fast as the video plays), "
-                f"{size / 1e9:.3g} GB of scores; measured on {estimate.sample_s:.0f} s"
+                f"{bytes_text(size)} of scores; measured on {estimate.sample_s:.0f} s"
             )
+        say(f"next    oddframe archive run {word(out)}")
     told_skipped(made.skipped)
 
 
@@ -132,14 +141,16 @@ def run_jobs(
     failed = {job.words: reason for job, reason in done.failed}
     if as_json:
         told = {"own": done.own, "before": done.before, "done": done.done, "hours": done.seconds / HOUR}
-        print_json({**told, "failed": failed})
+        print_json({**told, "failed": failed, "skipped": done.skipped})
     else:
         say(
             f"{count_of(done.done, 'job')} done, {hours(done.seconds)} of video; {done.before} of {done.own} were done "
             "before"
         )
+        say(f"next    oddframe archive {'status' if failed or runner.shared else 'merge'} {word(where)}")
     for name, reason in failed.items():
         print_notes([f"failed {name}: {reason}"])
+    told_skipped(done.skipped)
     if failed:
         raise typer.Exit(SKIPPED_STATUS)
 
@@ -154,13 +165,13 @@ def status(where: PlanArgument, as_json: JsonOption = False) -> None:
         print_json(found.as_json())
         return
     say(f"jobs    {found.done} of {found.jobs} done; {found.scored} of {count_of(found.videos, 'video')} scored")
-    say(f"hours   {found.done_s / HOUR:.2f} done, {found.left_s / HOUR:.2f} left")
+    say(f"video   {hours(found.done_s)} done, {hours(found.left_s)} left")
     rows = [
-        [name, str(one.jobs), f"{one.seconds / HOUR:.2f}", f"{one.seconds / one.wall:.3g}" if one.wall else "-"]
+        [name, str(one.jobs), hours(one.seconds), f"{one.seconds / one.wall:.3g}" if one.wall else "-"]
         for name, one in found.machines.items()
     ]
     if rows:
-        columns = ["machine", "jobs", "hours", "times real time, a process"]
+        columns = ["machine", "jobs", "video", "times real time, a process"]
         print_table(columns, rows, columns[1:])
     told_status(found)
 
@@ -218,6 +229,12 @@ def merge(
         say(f"index   {merged.out / 'index.html'}")
         if merged.stored is not None:
             say(f"store   {merged.stored.sentence()}")
+        look = f"open {merged.out / 'index.html'}"
+        if out is None:
+            look += f", or oddframe review {word(where)}"
+        elif store is not None:
+            look += f", or oddframe review {word(out if place is None or store == 'auto' else store)}"
+        say(f"next    {look}")
     told_status(merged.status)
     if merged.status.skipped or not merged.status.finished:
         raise typer.Exit(SKIPPED_STATUS)
@@ -236,8 +253,20 @@ def store_to_write(store: str | None, out: Path) -> Store | None:
 
 
 def hours(seconds: float) -> str:
-    """A length of time in hours, or in minutes where it is short."""
-    return f"{seconds / HOUR:.1f} hours" if seconds >= HOUR else f"{seconds / 60:.1f} minutes"
+    """A length of time in hours, where it is short in minutes or seconds."""
+    if seconds >= HOUR:
+        return f"{seconds / HOUR:.1f} hours"
+    return f"{seconds / 60:.1f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+def bytes_text(size: float) -> str:
+    """A number of bytes in GB, where it is small in MB."""
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{max(size / 1e6, 0.001):.3g} MB"
+
+
+def word(argument: str | Path) -> str:
+    """An argument as a shell wants it."""
+    return shlex.quote(str(argument))
 
 
 def told_skipped(skipped: dict[str, str]) -> None:
