@@ -260,7 +260,7 @@ def test_another_detector_and_another_plan_are_refused(bundle: Path, archive: Pa
         make_plan(run, archive / "02.mp4", tmp_path / "plan", OPTIONS, progress=False)
     file = tmp_path / "plan" / "plan.json"
     file.write_text(file.read_text().replace(run.bundle.id, "0" * 12))
-    with pytest.raises(InputError, match="another plan, which is for detector 0{12}"):
+    with pytest.raises(InputError, match=r"another plan, which is for detector 0{12}"):
         make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
     shutil.rmtree(moved)
     with pytest.raises(BundleError):

@@ -282,7 +282,7 @@ def test_a_page_without_videos_is_still_a_page(calibration: Calibration, tmp_pat
 def test_tells_how_the_threshold_came_about(calibration: Calibration, tmp_path: Path) -> None:
     text = write(tmp_path / "r.html", [], calibration).text
     assert "1.00 was measured on 45.0 minutes of normal video (2 pieces)" in text
-    assert "It promises at most 4 alarms per hour of normal video, as an estimate: 3 alarms came in the 45 min of it" in text
+    assert "It promises at most 4 alarms per hour of normal video, as an estimate: 3 alarms came in the 45 min" in text
     assert "a limit of 1.4 alarms per hour or more" in text, "rates are rounded up, here as everywhere"
     shares = re.findall(r"(50 %|90 %|99 %|99\.9 %|100 %|threshold) \d", text.partition("Share of frames")[2])
     assert shares == ["50 %", "90 %", "99 %", "99.9 %", "threshold", "100 %"]  # in order of their scores

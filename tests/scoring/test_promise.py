@@ -138,8 +138,8 @@ def test_how_it_reads() -> None:
     )
     made = promise(hours=0.5, events=0, upper_rate=5.99, method="tail")
     assert made.sentence().endswith(
-        "0 alarms came in the 30 min of it that were held out, and from that one can be 95 % sure that the true rate is "
-        "below 5.99 per hour"
+        "0 alarms came in the 30 min of it that were held out, and from that one can be 95 % sure that the true rate "
+        "is below 5.99 per hour"
     )
     assert made.remark() == "the threshold for 1 alarm per hour follows from the tail of the scores"
 
@@ -155,8 +155,8 @@ def test_what_so_much_video_cannot_support_is_refused_with_what_it_can() -> None
     with pytest.raises(CalibrationError) as caught:
         choose_threshold([spikes(0.5, seed=3)], 0.1)
     assert str(caught.value) == (
-        "30 min of normal video cannot support 0.1 alarms per hour; the lowest rate that can be counted on it is 1.4 per "
-        "hour: hold out more normal video or pass --alarms-per-hour 1.4"
+        "30 min of normal video cannot support 0.1 alarms per hour; the lowest rate that can be counted on it is 1.4 "
+        "per hour: hold out more normal video or pass --alarms-per-hour 1.4"
     )
     assert choose_threshold([spikes(0.5, seed=3)], 0.4).method == "tail"
     flat = np.arange(1800.0), np.zeros(1800)  # there is no tail here

@@ -94,8 +94,8 @@ def make_plan(
         workers: processes that look at videos.
 
     Raises:
-        InputError: not one of the videos can be read, a plan of another detector or of other videos is there, or what the detector sees of one video
-            changes how it scores the next.
+        InputError: not one of the videos can be read, a plan of another detector or of other videos is there, or what
+            the detector sees of one video changes how it scores the next.
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")

@@ -13,8 +13,9 @@ from oddframe.store.reading import StoredEvent
 FORMATS = ("jsonl", "csv", "coco")
 COLUMNS = (
     "id", "kind", "open", "found", "camera", "video", "bundle", "model", "start_utc", "end_utc", "start_s", "peak_s",
-    "end_s", "start_frame", "peak_frame", "end_frame", "score", "threshold", "above", "times", "left", "top", "right", "bottom",
-    "mark", "marked_by", "marked_utc", "note", "why", "reasons", "text", "held", "clip", "thumbnail", "heat", "path",
+    "end_s", "start_frame", "peak_frame", "end_frame", "score", "threshold", "above", "times", "left", "top",
+    "right", "bottom", "mark", "marked_by", "marked_utc", "note", "why", "reasons", "text", "held", "clip",
+    "thumbnail", "heat", "path",
 )  # fmt: skip
 # What a spreadsheet takes for the beginning of a formula; the last four are the same signs in full width.
 _FORMULA = ("=", "+", "-", "@", "|", "\uff1d", "\uff0b", "\uff0d", "\uff20")
