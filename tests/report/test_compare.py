@@ -79,7 +79,13 @@ def test_the_command_compares_two_folders_of_scores(
 ) -> None:
     answer = ask("compare", *folders, "--out", tmp_path / "page.html")
     assert answer.status == 0, answer.err
-    assert f"both 1, only {folders[0]} 1, only {folders[1]} 0" in " ".join(answer.out.split())
+    words = " ".join(answer.out.split())
+    assert f"both 1, only {folders[0]} 1, only {folders[1]} 0" in words
+    assert words.startswith(f"video start s end s {folders[0]} {folders[1]} ")
+    assert f"{folders[1]}: mnad, bundle bbbb (what was learned), threshold 1.5, at most " in words
+    page = (tmp_path / "page.html").read_text()
+    for kind, folder in zip(("score", "other"), folders, strict=True):
+        assert f'<li><i class="{kind}"></i>score of {folder}, ' in page, "each curve has a colour of its own"
     assert (tmp_path / "page.html").read_text().count('<svg class="timeline"') == 2
     told = ask("compare", *folders, "--out", tmp_path / "page.html", "--json")
     assert '"only_one": 1' in told.out
@@ -91,6 +97,7 @@ def test_the_command_compares_two_folders_of_scores(
         ("same", "both folders are one"),
         ("empty", "there are no scores here"),
         ("threshold", "have no threshold"),
+        ("watched", "`oddframe watch` wrote this folder"),
         ("events", "no such file of events"),
         ("other", "have no video in common"),
     ],
@@ -106,6 +113,9 @@ def test_what_cannot_be_compared_is_one_line(
         two = tmp_path / "nothing"
     elif fault == "threshold":
         Origin("mnad", "bbbb", ScoreRule(Combination({"error": 1.0}), Smoothing())).save(two / "scores")
+    elif fault == "watched":
+        (two / "scores" / "origin.json").unlink()
+        (two / "log.jsonl").touch()
     elif fault == "events":
         (two / "events.jsonl").unlink()
     else:

@@ -90,7 +90,8 @@ def calibrate(
             progress=bars,
         )
     calibration = calibrated.calibration()
-    say(f"bundle     {calibrated.path}  ({calibrated.bundle.id})")
+    same = ", as before: an id names what was learned, not the threshold"
+    say(f"bundle     {calibrated.path}  ({calibrated.bundle.id}{same if calibrated.bundle.id == trained.bundle.id else ''})")
     say(f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of normal video")
     for name, part in calibration.parts.items():
         say(f"{name:<10} {part.threshold:.6g}, which is 1 in its units; it promises {part.sentence()}")

@@ -49,10 +49,13 @@ def compare(
         for pair in found.events
     ]  # fmt: skip
     if rows:
-        columns = ["video", "start s", "end s", "one", "other"]
+        columns = ["video", "start s", "end s", str(one), str(other)]
         print_table(columns, rows, columns[1:])
     say(f"{count_of(len(found.events), 'event')} in {count_of(len(found.pairs), 'video')}, in units of the threshold:")
     say(f"both {both}, only {one} {first}, only {other} {second}")
+    for run in (found.one, found.other):
+        threshold = f"threshold {run.calibration.threshold:.6g}, {run.calibration.sentence()}"
+        say(f"{run.name}: {run.model}, bundle {run.bundle} (what was learned), {threshold}")
     for name in found.alone:
         say(f"note    {name} was scored by one of them alone")
     say(f"page    {out}")

@@ -1,6 +1,6 @@
 """Two runs over the same videos on one page: which events both find, which only one of them, and both curves.
 
-Both curves stand on one axis in units of their own threshold, so that detectors whose scores have nothing in common can
+Both curves have axes of one length in units of their own threshold, so that detectors whose scores have nothing in common can
 be compared.
 """
 
@@ -23,6 +23,7 @@ from oddframe.types import CameraFault, Event, FrameScores
 from oddframe.video.pauses import plausible_seconds
 
 POINTS, FEWEST_POINTS, MOST_POINTS = 60_000, 200, 2000  # of all curves of a page, and of each
+BUNDLE = "Bundle, whose id says what was learned and not the threshold"
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,11 @@ threshold: 1.0 is the threshold.</footer>"""
 
 
 def _facts(one: ScoredRun, other: ScoredRun) -> str:
-    rows: dict[str, list[str]] = {"Detector": [], "Bundle": [], "Threshold": [], "Promise": [], "Watched": []}
+    rows: dict[str, list[str]] = {"Detector": [], BUNDLE: [], "Threshold": [], "Promise": [], "Watched": []}
     rows |= {"Events": [], "On hold": [], "Report": []}
     for run in (one, other):
         rows["Detector"].append(escape(run.model))
-        rows["Bundle"].append(f"<code>{escape(run.bundle)}</code>")
+        rows[BUNDLE].append(f"<code>{escape(run.bundle)}</code>")
         rows["Threshold"].append(significant(run.calibration.threshold))
         rows["Promise"].append(escape(run.calibration.sentence()))
         rows["Watched"].append(f"{clock(3600 * run.hours)} of {count_of(len(run.scores), 'video')}")
@@ -221,7 +222,7 @@ def _table(name: str, heading: str, heads: Sequence[str], body: str) -> str:
 
 
 def _pair(number: int, found: RunComparison, points: int) -> str:
-    """The curves of both runs over one video, one above the other on the same axes."""
+    """The curves of both runs over one video: two charts, one above the other, whose axes are the same."""
     scores = found.pairs[number]
     shown = [
         Timeline(
@@ -238,5 +239,6 @@ def _pair(number: int, found: RunComparison, points: int) -> str:
     names = dict.fromkeys(own.video for own in scores)
     return (
         f'<section class="video" id="video-{number + 1}" aria-labelledby="name-{number + 1}">'
-        f'<h2 id="name-{number + 1}">{escape(" = ".join(names))}</h2>{drawings}{legend(*shown)}</section>'
+        f'<h2 id="name-{number + 1}">{escape(" = ".join(names))}</h2>{drawings}{legend(*shown, other=(found.one.name, found.other.name))}'
+        "</section>"
     )

@@ -174,10 +174,16 @@ def _video(number: int, video: ReportVideo, units: ThresholdUnits, points: int) 
     return "".join([*parts, "</section>"])
 
 
-def legend(*drawings: Timeline) -> str:
-    """What the marks of timelines mean, as far as they have them."""
+def legend(*drawings: Timeline, other: tuple[str, str] | None = None) -> str:
+    """What the marks of timelines mean, as far as they have them.
+
+    Args:
+        other: whose scores the curves show, where there are two of them: of the class "score", and of "other".
+    """
+    of_one, of_other = ("", "") if other is None else (f" of {escape(name)}" for name in other)
     entries = {
-        "score": (True, "score, in units of the threshold"),
+        "score": (True, f"score{of_one}, in units of the threshold"),
+        "other": (other is not None, f"score{of_other}, in units of its own threshold"),
         "threshold": (True, "threshold (1.0)"),
         "normal": (
             any((one.units.normal or 0) > 0 for one in drawings),

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 from oddframe.errors import InputError
+from oddframe.live.sinks.lines import LogLines
 from oddframe.report.compare import RunComparison, ScoredRun, compare_runs, write_comparison
 from oddframe.scoring.events import read_events
 from oddframe.scoring.findings import read_findings
+from oddframe.scoring.origin import NAME as ORIGIN
 from oddframe.scoring.origin import score_folder, stored_scores
 
 
@@ -40,6 +42,11 @@ def _scored_run(path: Path, out: Path) -> ScoredRun:
     folder = score_folder(path)
     if folder is None:
         raise InputError(f"{path}: there are no scores here; give a folder that `oddframe score --out` wrote")
+    if (folder.parent / LogLines.name).is_file() and not (folder / ORIGIN).is_file():
+        raise InputError(
+            f"{path}: `oddframe watch` wrote this folder, and only folders of `oddframe score --out` can be compared; "
+            "score the recorded video with `oddframe score`"
+        )
     origin, scores = stored_scores(folder)
     whole = folder.parent if folder.name == "scores" else folder
     if origin.calibration is None:
