@@ -60,10 +60,12 @@ def test_away_from_a_terminal_progress_is_a_line_after_ten_seconds_and_not_befor
         for seconds, done in ((0.0, 1), (9.0, 2), (2.0, 3), (9.0, 4), (2.0, 5)):
             now[0] += seconds
             bars("decoding", done, 8)
+        bars("decoding", 8, 8)  # its end is told, however soon it comes
+        bars("short", 3, 3)  # of what was never told, the end is not told either
         now[0] += 11
         bars("looking", 6, None)
     text = capsys.readouterr()
-    assert text.err.splitlines() == ["decoding: 3 of 8", "decoding: 5 of 8", "looking: 6"]
+    assert text.err.splitlines() == ["decoding: 3 of 8", "decoding: 5 of 8", "decoding: 8 of 8", "looking: 6"]
     assert text.out == ""
 
 

@@ -1,4 +1,5 @@
-"""Progress on standard error: a bar on a terminal, elsewhere a plain line every ten seconds, where something is new.
+"""Progress on standard error: a bar on a terminal, elsewhere a plain line every ten seconds, where something is new,
+and one at the end.
 
 Functions that take long show it unasked, in Python as on the command line. A block of `progress_bars(visible=False)`
 around them keeps them silent:
@@ -48,7 +49,9 @@ class Bars:
             return
         if self.console.is_terminal:
             self._draw(what, done, total, note)
-        elif time.monotonic() - self.last > PLAIN_SECONDS and (what, done) != self.said:
+        elif (what, done) != self.said and (
+            time.monotonic() - self.last > PLAIN_SECONDS or (what == self.said[0] and total and done >= total)
+        ):
             self.last, self.said = time.monotonic(), (what, done)
             _tell(f"{visible(what)}: {done}" + (f" of {total}" if total else ""))
 

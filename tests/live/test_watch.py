@@ -66,6 +66,8 @@ def test_a_file_is_watched_with_everything_that_is_kept(run: Path, odd: Path, tm
     assert {one["frames"] for one in found["cameras"].values()} == {60}
     assert {one["scored"] for one in found["cameras"].values()} == {60}
     assert found["cameras"]["gate"]["events"] >= 1 and "gate: event " in answer.err
+    said = [line for line in answer.err.splitlines() if " gate: " in line]
+    assert said[-1].endswith("gate: stopped, the file is over"), "after its events"
     (scores,) = [load_scores(path) for path in (out / "scores" / "gate").glob("*.npz")]
     whole = oddframe.load_run(run).score(odd, progress=False)
     assert scores.score.tobytes() == whole[0].score.tobytes() and scores.bundle == whole[0].bundle
@@ -379,6 +381,8 @@ def test_no_line_of_the_console_says_a_word_twice_in_a_row(
         "camera2: stopped" in said and "camera1: not watched any more" in said and "notices wait in the outbox" in said
     )
     assert not re.findall(r"\b([a-z]\w+)\W+\1\b", said)
+    assert "wrapped_avframe" not in said and "latency: of live sources alone" in said
+    assert answer.out.endswith(f"next    oddframe review {tmp_path / 'out'}\n")
 
 
 def test_threads_share_a_session_of_openvino() -> None:

@@ -90,8 +90,9 @@ def calibrate(
             progress=bars,
         )
     calibration = calibrated.calibration()
-    same = ", as before: an id names what was learned, not the threshold"
-    say(f"bundle     {calibrated.path}  ({calibrated.bundle.id}{same if calibrated.bundle.id == trained.bundle.id else ''})")
+    kept = ", as before: an id names what was learned, not the threshold"
+    same = calibrated.bundle.id == trained.bundle.id
+    say(f"bundle     {calibrated.path}  ({calibrated.bundle.id}{kept if same else ''})")
     say(f"threshold  {calibration.threshold:.6g}, from {calibration.seconds / 60:.1f} minutes of normal video")
     for name, part in calibration.parts.items():
         say(f"{name:<10} {part.threshold:.6g}, which is 1 in its units; it promises {part.sentence()}")

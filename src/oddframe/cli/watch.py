@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -168,6 +169,8 @@ def summarise(watched: WatchResult, plan: WatchPlan) -> None:
     """Print what was seen."""
     columns = ["camera", "frames", "dropped", "losses", "events", "held", "latency ms", "state"]
     print_table(columns, [row(name, one) for name, one in watched.cameras.items()], columns[1:-1])
+    if any(one.latency_ms is None and one.frames for one in watched.cameras.values()):
+        say("latency: of live sources alone; a file is read as fast as it can be scored")
     for camera in plan.cameras:
         count = watched.cameras[camera.name]
         if count.calibrations:
@@ -183,6 +186,7 @@ def summarise(watched: WatchResult, plan: WatchPlan) -> None:
             say(f"{name}: {count_of(counts.queued, 'notice')} in the queue, {lost}", file=sys.stderr)
     if watched.out is not None:
         say(f"output  {watched.out}")
+        say(f"next    oddframe review {shlex.quote(str(watched.out))}")
 
 
 def row(name: str, one: CameraCount) -> list[str]:

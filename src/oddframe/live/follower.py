@@ -18,6 +18,7 @@ from oddframe.live.address import Address
 from oddframe.live.connection import Bounds, Connection, Lost, Received
 from oddframe.live.mailbox import Mailbox
 from oddframe.live.messages import Begun, Ended, Message, Why
+from oddframe.live.packets import codec_words
 from oddframe.live.states import SEGMENTS_STALL_S, STALL_S, Retry, SourceState, State, StateChange
 from oddframe.live.stretch import ComingReceived, FrameMaker, LiveStretch, stretch_key
 from oddframe.types import Window
@@ -206,7 +207,7 @@ class Follower:
             if received.key and not keyed:
                 keyed = True
                 width, height = connection.stream.width, connection.stream.height
-                self._state.set("running", f"pictures of {width}x{height}, {connection.codec}")
+                self._state.set("running", f"pictures of {width}x{height}, {codec_words(connection.codec)}")
             if keyed:
                 self._call(self._hooks.packet, received.packet, connection.stream, received.utc)
             yield received

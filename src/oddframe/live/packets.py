@@ -70,7 +70,7 @@ class StreamParameters:
         self.codec = stream.codec.canonical_name
         self.time_base = stream.time_base or Fraction(1, 90_000)
         if self.codec in _NOT_BYTES:
-            raise InputError(f"its pictures are not encoded ({self.codec}), so that there is nothing to copy")
+            raise InputError(f"its pictures are {codec_words(self.codec)}, so that there is nothing to copy")
         self.extradata = stream.codec_context.extradata
         self.reordered: int = stream.codec_context.reorder_depth
         for form, suffix in (("mp4", ".mp4"), ("matroska", ".mkv")):
@@ -90,6 +90,11 @@ class StreamParameters:
             # Some cameras send parameter sets with every key frame only; MP4 wants them in its header as well.
             stream.codec_context.extradata = parameter_sets(self.codec, first.data) or None
         return stream
+
+
+def codec_words(codec: str) -> str:
+    """FFmpeg's name of a codec; of one that encodes nothing, in words."""
+    return "not encoded" if codec in _NOT_BYTES else codec
 
 
 def parameter_sets(codec: str, data: bytes) -> bytes:

@@ -96,6 +96,8 @@ class _Desk:
     lengths: list[float] = field(default_factory=list)
     pauses: PauseFinder = field(default_factory=PauseFinder)
     last: float | None = None
+    done: bool = False  # no frame of it will come any more
+    over: str = ""  # the line that says that a file is over, until its last frames are scored
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ class Teller:
 
     def state(self, change: StateChange) -> None:
         """A source has come into another state. From the thread of the source."""
-        count = self._desks[change.camera].count
+        desk = self._desks[change.camera]
+        count = desk.count
         with self._lock:
             count.losses += change.state == "waiting" != count.state  # a loss may get new words
             if change.state != "stopped":
@@ -159,7 +162,12 @@ class Teller:
             self._out.store.state(change)
         self._log("state", change.utc, camera=change.camera, state=change.state, words=change.words)
         words = "" if change.words in ("", change.state) else f", {change.words}"
-        self._say(f"{change.camera}: {change.state}{words}")
+        line = f"{change.camera}: {change.state}{words}"
+        with self._lock:  # a file is over when it is read, and its events come later
+            if change.state == "stopped" and not desk.live and not desk.done:
+                desk.over, line = line, ""
+        if line:
+            self._say(line)
 
     def message(self, camera: LoopCamera, message: Message) -> None:
         desk = self._desks[camera.name]
@@ -205,6 +213,7 @@ class Teller:
         desk.peaks.clear()
         if desk.writer is not None:
             desk.writer.end(ended)
+        self._tell_over(desk)
 
     def failed(self, camera: LoopCamera, words: str) -> None:
         desk = self._desks[camera.name]
@@ -241,6 +250,7 @@ class Teller:
         """Everything is over: what was left, and how it agrees with what was promised."""
         for camera in cameras:
             desk = self._desks[camera.name]
+            self._tell_over(desk)
             if camera.skipped:
                 self._dropped(camera.name, desk, camera.skipped, "they waited when watching ended")
             if desk.waits:
@@ -248,6 +258,13 @@ class Teller:
                 desk.count.latency_ms = round(float(middle), 1), round(float(high), 1)
             found = against_promise(desk.calibration, desk.lengths, desk.count.seconds)
             desk.count.against_promise = "" if found is None else found.sentence
+
+    def _tell_over(self, desk: _Desk) -> None:
+        """Say that a file is over, once nothing of it will come any more."""
+        with self._lock:
+            line, desk.over, desk.done = desk.over, "", True
+        if line:
+            self._say(line)
 
     def _over(self, name: str, desk: _Desk, ended: Ended) -> None:
         if ended.dropped:

@@ -1,7 +1,7 @@
 """Two runs over the same videos on one page: which events both find, which only one of them, and both curves.
 
-Both curves have axes of one length in units of their own threshold, so that detectors whose scores have nothing in common can
-be compared.
+Both curves have the same axes, in units of their own threshold, so that detectors whose scores have nothing in common
+can be compared.
 """
 
 from __future__ import annotations
@@ -237,8 +237,8 @@ def _pair(number: int, found: RunComparison, points: int) -> str:
         for run, one, kind in zip((found.one, found.other), shown, ("", "other"), strict=True)
     )
     names = dict.fromkeys(own.video for own in scores)
+    words = legend(*shown, other=(found.one.name, found.other.name))
     return (
         f'<section class="video" id="video-{number + 1}" aria-labelledby="name-{number + 1}">'
-        f'<h2 id="name-{number + 1}">{escape(" = ".join(names))}</h2>{drawings}{legend(*shown, other=(found.one.name, found.other.name))}'
-        "</section>"
+        f'<h2 id="name-{number + 1}">{escape(" = ".join(names))}</h2>{drawings}{words}</section>'
     )

@@ -27,6 +27,7 @@ from oddframe.report.moments import save_moments
 from oddframe.runtime.backbone import open_backbone, write_backbone
 from oddframe.scoring.calibrate import NormalAmount, check_quantile, plan_promise
 from oddframe.scoring.heldout_store import HeldOutScores
+from oddframe.scoring.promise import hours_text
 from oddframe.scoring.sentinel_reference import save_reference
 from oddframe.settings import ThresholdOptions, TrainingOptions
 from oddframe.types import VideoInfo
@@ -47,7 +48,7 @@ FOLDS = 2
 GAP = 2.0  # seconds beside a held-out stretch that are not learned from
 MOST_SECONDS = 2700.0  # of video that is learned from: enough to count one alarm per hour
 READING = "reading normal video for its content keys, MB"
-PHASE = "learning, scoring and checking, seconds of video"
+PHASE = "learning, scoring and checking, seconds looked at"
 
 
 def fit_fitted(
@@ -100,6 +101,12 @@ def fit_fitted(
     else:
         video = NormalAmount(sum(video.seconds for video in usable), held, 1.0, MOST_SECONDS)
         say(f"promise: {plan_promise(threshold.alarms_per_hour, video)}", training.progress)
+    once, looks = sum(stretch.seconds for stretch in stretches), sum(task.seconds for task in tasks)
+    say(
+        f"looks: three times at {hours_text(once / 3600)} of video, to learn from one half and score the other, and to "
+        f"learn from all of it; and at some of it again, to check what is found: {looks:.0f} s in all",
+        training.progress,
+    )
     with shown(training.progress) as show:
         keys, gone = read_keys(list(sources.values()), show)
         *crossed, last = run_passes(tasks, training.workers, show)
@@ -219,6 +226,7 @@ def run_passes(tasks: Sequence[Pass], workers: int, show: ProgressCall | None) -
             if isinstance(answer, Killed):
                 raise OddframeError(f"learning: {answer}; fit on fewer videos, or find the one that does it")
             passed[number] = answer
+    tell(total)  # what videos lacked at their ends is no work that is left
     return [passed[number] for number in range(len(tasks))]
 
 

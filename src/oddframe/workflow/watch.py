@@ -228,9 +228,9 @@ class _Watch:
 
     def _ring(self, camera: CameraPlan, say: Say) -> PacketRing:
         def named(line: str) -> None:
-            say(f"camera {camera.name}: {line}")
+            say(f"{camera.name}: {line}")
 
-        return PacketRing(self._plan.clips.before, say=named, live=camera.address.live)
+        return PacketRing(self._plan.clips.before, say=named, live=camera.address.kind != "file")
 
     def _sinks(self, say: Say) -> list[Sink]:
         """Those who are told. What writes to the disk comes first; see `oddframe.live.sinks.sink`."""
