@@ -91,6 +91,7 @@ class _Desk:
     count: CameraCount
     writer: ScoreWriter | None
     live: bool = True
+    file: bool = False
     peaks: PeakMaps = field(default_factory=PeakMaps)
     waits: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))
     lengths: list[float] = field(default_factory=list)
@@ -138,9 +139,11 @@ class Teller:
     def counts(self) -> dict[str, CameraCount]:
         return {name: desk.count for name, desk in self._desks.items()}
 
-    def add(self, name: str, calibration: Calibration, writer: ScoreWriter | None, live: bool = True) -> None:
+    def add(
+        self, name: str, calibration: Calibration, writer: ScoreWriter | None, live: bool = True, file: bool = False
+    ) -> None:
         """A camera will be watched. A file that is read as fast as possible is not live: its frames wait in line."""
-        self._desks[name] = _Desk(calibration, CameraCount(), writer, live)
+        self._desks[name] = _Desk(calibration, CameraCount(), writer, live, file)
 
     def line(self, text: str) -> None:
         """A line that belongs to no event: to the console and to the log. From any thread."""
@@ -164,7 +167,7 @@ class Teller:
         words = "" if change.words in ("", change.state) else f", {change.words}"
         line = f"{change.camera}: {change.state}{words}"
         with self._lock:  # a file is over when it is read, and its events come later
-            if change.state == "stopped" and not desk.live and not desk.done:
+            if change.state == "stopped" and desk.file and not desk.done:
                 desk.over, line = line, ""
         if line:
             self._say(line)
@@ -213,7 +216,8 @@ class Teller:
         desk.peaks.clear()
         if desk.writer is not None:
             desk.writer.end(ended)
-        self._tell_over(desk)
+        if ended.why in ("end", "stopped"):
+            self._tell_over(desk)
 
     def failed(self, camera: LoopCamera, words: str) -> None:
         desk = self._desks[camera.name]

@@ -31,7 +31,7 @@ from oddframe.video.order import natural_key
 from oddframe.video.rate import same_rate
 from oddframe.video.sources import FRAME_SUFFIXES, STACK_SUFFIXES, VIDEO_SUFFIXES, VideoSource, is_image
 from oddframe.video.stacks import is_stack
-from oddframe.video.urls import is_url, url_files
+from oddframe.video.urls import is_url, some_of, url_files
 
 Videos = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
 """Videos as arguments: a path, a pattern such as "videos/*.mp4", an `ArrayVideo`, or a list of these."""
@@ -189,8 +189,8 @@ def _found(path: Path, search: Search) -> list[VideoSource]:
     if not found:
         left = search.left_out[before:]
         raise InputError(
-            f"{path}: no video found; looked for {', '.join(VIDEO_SUFFIXES)} files and for folders of "
-            f"{', '.join(FRAME_SUFFIXES)} frames" + (f"; left out {left[0]}" if left else "")
+            f"{path}: no video found" + (f"; left out {left[0]}" if left else "") + "; looked for "
+            f"{some_of(VIDEO_SUFFIXES)} files, and for folders of {some_of(FRAME_SUFFIXES)} frames"
         )
     return found
 

@@ -6,6 +6,7 @@ They are read in pieces while they are decoded, and never copied to this machine
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from oddframe.errors import InputError, VideoError
@@ -14,6 +15,7 @@ from oddframe.extras import imported
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _REFUSED = ("http", "https", "ftp", "rtsp", "rtsps", "rtmp", "file", "local")
 _READ_AHEAD = 4 << 20  # bytes
+_SHOWN = 4  # suffixes of files that a line names
 
 
 def is_url(text: object) -> bool:
@@ -93,6 +95,12 @@ def url_state(url: str) -> str:
     return "" if not any(told) else repr((about.get("size"), *told))
 
 
+def some_of(suffixes: Sequence[str]) -> str:
+    """The first suffixes, and how many others there are."""
+    shown, rest = ", ".join(suffixes[:_SHOWN]), len(suffixes) - _SHOWN
+    return f"{shown} and {rest} other kinds of" if rest > 0 else shown
+
+
 def url_files(url: str, suffixes: tuple[str, ...]) -> list[tuple[str, str]]:
     """The files below a URL with one of these suffixes, or the file that it names: names below it, and their URLs.
 
@@ -108,5 +116,5 @@ def url_files(url: str, suffixes: tuple[str, ...]) -> list[tuple[str, str]]:
     root = path if below else path.rpartition("/")[0]
     chosen = [one for one in found if not below or one.lower().endswith(suffixes)]
     if not chosen:
-        raise InputError(f"{url}: no video found; looked for {', '.join(suffixes)} files")
+        raise InputError(f"{url}: no video found; looked for {some_of(suffixes)} files")
     return [(one.removeprefix(root).lstrip("/"), str(files.unstrip_protocol(one))) for one in chosen]

@@ -193,7 +193,8 @@ class _Watch:
             cameras = []
             for camera, network in zip(plan.cameras, networks, strict=True):
                 writer = None if plan.out is None else self._writer(camera, plan.out, teller, files)
-                teller.add(camera.name, camera.rules.calibration, writer, camera.address.live)
+                address = camera.address
+                teller.add(camera.name, camera.rules.calibration, writer, address.live, address.kind == "file")
                 follower = self._follower(camera, teller, None if clips is None else rings[camera.name])
                 cameras.append(LoopCamera(camera.name, follower, CameraPipeline(camera.rules), network))
             loop = WatchLoop(cameras, teller, self._bell)
