@@ -267,7 +267,7 @@ def test_the_clip_of_a_camera_has_the_scores_of_its_frames(
     told, offset = watched(tmp_path, ahead, key)
     page = open_page(tmp_path)
     (event,) = page.get("events")["events"]
-    assert event["media"] and event["alike"].startswith("camera:front / anomaly / a / middle centre / ")
+    assert event["media"] and event["alike"].startswith("camera:front / anomaly / a / centre / ")
     table = page.get(f"events/{told.id}/frames")
     assert table["frames"] == [number + offset for number in range(150)]
     peak = table["frames"].index(150)
