@@ -316,7 +316,7 @@ def test_learning_says_what_each_step_changed_on_held_out_marks(site: Site, visi
     version = {
         "path": "run-2", "id": "ab" * 6, "model": "toy", "recipe": "toy", "parent": "cd" * 6, "normal": 18,
         "abnormal": 2, "made_utc": "2026-12-01T12:00:00Z", "threshold": 4.5, "promise": "", "learned": None,
-        "current": True,
+        "current": False, "in_use": True,
     }  # fmt: skip
     posted: list[str | None] = []
 

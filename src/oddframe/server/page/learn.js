@@ -110,8 +110,9 @@ export class Learn {
       fill(this.bundles);
       return;
     }
-    const rows = bundles.map((one) => (one.fault ? damaged(one) : el("tr", { class: one.in_use ? "chosen" : null },
-      el("th", { scope: "row" }, el("code", { text: one.id }), this.#choice(one), el("p", { class: "dim", text: one.model })),
+    const chosen = bundles.find((one) => one.current) ?? bundles.find((one) => one.in_use);
+    const rows = bundles.map((one) => (one.fault ? damaged(one) : el("tr", { class: one === chosen ? "chosen" : null },
+      el("th", { scope: "row" }, el("code", { text: one.id }), this.#choice(one, bundles.length === 1), el("p", { class: "dim", text: one.model })),
       el("td", { text: one.made_utc ? moment(one.made_utc) : "" }),
       el("td", {}, one.parent ? [el("code", { text: one.parent }), el("p", { class: "dim", text: `${one.normal} marked normal, ${one.abnormal} abnormal` })] : "–"),
       el("td", {}, significant(one.threshold), el("p", { class: "dim", text: one.promise ?? "" })),
@@ -121,11 +122,11 @@ export class Learn {
         el("code", { text: "watch" }), " that runs keeps its own."));
   }
 
-  /* Says that a version is in use, or makes it so. */
-  #choice(one) {
-    if (one.in_use) return el("span", { class: "chip now", text: "in use" });
-    if (one.current) return el("span", { class: "chip", text: "current, not of this page" });
-    return button("Use this version", () => this.#use(one), { class: "use", "aria-label": `Use this version, ${one.id}` });
+  /* Says that a version is in use, or makes it so. Without a link, this page learns from the latest one. */
+  #choice(one, alone) {
+    if (one.current || (one.in_use && alone)) return el("span", { class: "chip now", text: "in use" });
+    const use = button("Use this version", () => this.#use(one), { class: "use", "aria-label": `Use this version, ${one.id}` });
+    return one.in_use ? [el("span", { class: "chip now", text: "this page learns from it" }), use] : use;
   }
 
   async #use(one) {
