@@ -178,13 +178,40 @@ def test_another_detector_and_another_plan_are_refused(bundle: Path, archive: Pa
         run_plan(tmp_path / "plan", progress=False)
 
 
+def test_scores_that_are_there_already_do_not_count_as_done(
+    bundle: Path, archive: Path, tmp_path: Path, ask: Ask
+) -> None:
+    run = oddframe.load_run(bundle)
+    run.score(archive / "01.mp4", tmp_path / "out", outputs=OutputOptions(pages=False), progress=False)
+    answer = ask("archive", "plan", bundle, archive / "01.mp4", "--out", tmp_path / "out", "--no-measure")
+    assert answer.status == 2 and "holds scores, and no plan says of what they are" in answer.err
+    make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
+    run_plan(tmp_path / "plan", progress=False)
+    (tmp_path / "in").mkdir()
+    shutil.copy(archive / "02.mp4", tmp_path / "in" / "01.mp4")
+    run.score(tmp_path / "in" / "01.mp4", tmp_path / "plan", outputs=OutputOptions(pages=False), progress=False)
+    answer = ask("archive", "merge", tmp_path / "plan")
+    assert answer.status == 2 and "of another video than in the plan; remove scores/01.npz" in answer.err
+    assert not (tmp_path / "plan" / "events.jsonl").exists()
+
+
 @pytest.mark.parametrize(
-    "spoil", [lambda text: "", lambda text: text.replace('"version": 1', '"version": 7'), lambda text: text[:-40]]
-)
+    "spoil",
+    [
+        lambda text: "", lambda text: text.replace('"version": 1', '"version": 7'), lambda text: text[:-40],
+        lambda text: text.replace('"part_s": 10.0', '"part_s": "ten"'),
+    ],
+)  # fmt: skip
 def test_a_damaged_plan_is_refused(planned: Path, spoil: Callable[[str], str], ask: Ask) -> None:
     (planned / "plan.json").write_text(spoil((planned / "plan.json").read_text()))
     answer = ask("archive", "run", planned)
     assert answer.status == 2 and answer.err.count("\n") == 1 and "plan" in answer.err
+
+
+def test_a_plan_beside_a_damaged_one_is_refused(bundle: Path, archive: Path, tmp_path: Path, ask: Ask) -> None:
+    (tmp_path / "plan.json").write_text("{")
+    answer = ask("archive", "plan", bundle, archive / "01.mp4", "--out", tmp_path, "--no-measure")
+    assert answer.status == 2 and "plan.json: damaged" in answer.err and "choose another --out" in answer.err
 
 
 def test_jobs_of_another_plan_are_refused(planned: Path) -> None:

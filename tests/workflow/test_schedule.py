@@ -170,7 +170,9 @@ def test_stored_scores_follow_the_start_and_the_wish_and_their_identity_the_sche
     names = {score_identity(run.bundle, RuntimeOptions(), run.rule) for run in (light, clock)}
     changed = replace(light.rule, schedule=replace(LIGHT, hysteresis=6.0))
     names.add(score_identity(light.bundle, RuntimeOptions(), changed))
-    assert len(names) == 3 and light.bundle.id == clock.bundle.id
+    turned = replace(LIGHT, calibrations=dict(reversed(LIGHT.calibrations.items())))
+    names.add(score_identity(light.bundle, RuntimeOptions(), replace(light.rule, schedule=turned)))
+    assert len(names) == 4 and light.bundle.id == clock.bundle.id, "score files number the names in their order"
 
 
 @pytest.mark.parametrize("kind", ["clock", "brightness"])
@@ -319,6 +321,13 @@ def test_an_archive_keeps_the_start_of_its_videos_whole_and_merges_under_other_t
     clock: Run, tmp_path: Path
 ) -> None:
     film(tmp_path / "in" / "20260131T185940.000Z.mp4", pictures(20, 20, 9, loud=30.0))
+    for name in ("later/20260131T185940.000Z.mp4", "20260131T110000.000Z.mp4"):
+        (tmp_path / "copies" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / "in" / "20260131T185940.000Z.mp4", tmp_path / "copies" / name)
+    both = make_plan_of_archive(
+        clock, tmp_path / "copies", tmp_path / "both", PlanOptions(measure=False), progress=False
+    )
+    assert len(both.jobs) == 2 and not both.copies, "it is a copy only of what was taken at the same time"
     assert not can_be_cut(open_scorer(clock.bundle, RuntimeOptions(), clock.rule))
     make_plan_of_archive(clock, tmp_path / "in", tmp_path / "plan", PlanOptions(measure=False), progress=False)
     (job,) = load_plan(Place(tmp_path / "plan")).jobs

@@ -141,11 +141,25 @@ def _scored(place: Place, plan: ArchivePlan) -> Iterator[tuple[Path | None, Fram
         if video not in done:
             continue
         if place.local is not None:
-            yield place.local / SCORES, load_scores(place.local / SCORES / f"{video}.npz")
+            yield place.local / SCORES, _own_scores(place.local / SCORES / f"{video}.npz", plan, video)
             continue
         with tempfile.TemporaryDirectory(prefix="oddframe-") as scratch:
-            path = place.fetch(Path(scratch), f"{SCORES}/{video}.npz")
-            yield None, load_scores(path)
+            yield None, _own_scores(place.fetch(Path(scratch), f"{SCORES}/{video}.npz"), plan, video)
+
+
+def _own_scores(path: Path, plan: ArchivePlan, video: str) -> FrameScores:
+    """The scores in a file.
+
+    Raises:
+        InputError: they are not those of the plan, because something else was scored into its folder.
+    """
+    found = load_scores(path)
+    if (found.bundle, found.info.key) != (plan.identity, plan.videos[video][0].key):
+        raise InputError(
+            f"{video}: the scores that are there are of another detector or of another video than in the plan; remove "
+            f"{SCORES}/{video}.npz, and run the plan once more"
+        )
+    return found
 
 
 def _judged(run: Run, plan: ArchivePlan, one: FrameScores, calibration: Calibration, options: MergeOptions) -> Scores:

@@ -21,7 +21,7 @@ import numpy as np
 from oddframe.archive.place import Place
 from oddframe.errors import InputError
 from oddframe.reading.guard import reading
-from oddframe.reading.records import read_object
+from oddframe.reading.records import check_types, read_object
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.part import VideoPart
 from oddframe.video.sources import VideoSource
@@ -174,6 +174,8 @@ def load_plan(place: Place) -> ArchivePlan:
         about = read_object(about_text.decode())
         if about.pop("version") != VERSION:
             raise InputError(f"{where}: of another version of oddframe; make the plan once more in another folder")
+        texts = dict.fromkeys(("run", "identity"), str) | dict.fromkeys(("skipped", "copies"), dict[str, str])
+        check_types(about, {**texts, "part_s": float, "warm_s": float | None})
         digest, options = about.pop("jobs"), RuntimeOptions(**about.pop("options"))
         estimate = about.pop("estimate")
         jobs = tuple(_jobs(place.read(JOBS).decode()))

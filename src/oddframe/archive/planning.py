@@ -13,10 +13,11 @@ from pathlib import Path
 
 from oddframe.archive.cuts import PART_S, WarmUp, cut
 from oddframe.archive.place import Place
-from oddframe.archive.plan import PLAN, ArchivePlan, Estimate, Job, job_of, jobs_digest
+from oddframe.archive.plan import PLAN, SCORES, ArchivePlan, Estimate, Job, job_of, jobs_digest
 from oddframe.errors import InputError, VideoError
 from oddframe.processes import Count, Killed
 from oddframe.progress import ProgressCall, shown
+from oddframe.reading.guard import reading
 from oddframe.reading.records import read_object
 from oddframe.runners.choose import as_runner
 from oddframe.runners.runner import Runner
@@ -91,7 +92,7 @@ def make_plan(
         workers: processes that look at videos.
 
     Raises:
-        InputError: not one of the videos can be read, or another plan is there.
+        InputError: not one of the videos can be read, or another plan is there, or scores without a plan.
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
@@ -111,9 +112,9 @@ def make_plan(
             if show is not None:
                 show("videos", done, len(sources))
     if not looks:
-        first = next(iter(skipped.values()))
-        raise InputError(f"not one of {len(skipped)} videos can be read; first: {first}")
-    first_of: dict[str, str] = {}
+        reason = next(iter(skipped.values()))
+        raise InputError(f"not one of {len(skipped)} videos can be read; first: {reason}")
+    first_of: dict[tuple[str, float | None], str] = {}  # of a content, and where the clock counts, of a start
     copies: dict[str, str] = {}
     jobs: list[Job] = []
     timelines: dict[str, VideoTimeline] = {}
@@ -121,8 +122,9 @@ def make_plan(
         found = looks.get(source.name)
         if found is None:
             continue
-        if first_of.setdefault(found.key, source.name) != source.name:
-            copies[source.name] = first_of[found.key]
+        first = first_of.setdefault((found.key, source.began), source.name)
+        if first != source.name:
+            copies[source.name] = first
             continue
         own = _jobs_of(scorer, source, found, identity, options)
         if found.timeline is not None and len(own) > 1:
@@ -204,13 +206,16 @@ def _measure(scorer: VideoScorer, sources: Sequence[VideoSource]) -> Estimate | 
 
 
 def _refuse_other(place: Place, plan: ArchivePlan) -> None:
-    """See that no other plan is there.
+    """See that neither another plan is there, nor scores of something else, which would count as done.
 
     Raises:
-        InputError: there is one.
+        InputError: there is one of them.
     """
     if not place.exists(PLAN):
+        if place.names(SCORES, ".npz"):
+            raise InputError(f"{place}: holds scores, and no plan says of what they are; choose another --out")
         return
-    there = read_object(place.read(PLAN).decode())
+    with reading(Path(f"{place}/{PLAN}"), "damaged", "choose another --out"):
+        there = read_object(place.read(PLAN).decode())
     if there.get("jobs") != jobs_digest(plan.jobs):
-        raise InputError(f"{place}: holds another plan; choose another --out, or remove that one")
+        raise InputError(f"{place}: holds another plan; choose another --out")

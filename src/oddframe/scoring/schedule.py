@@ -41,7 +41,7 @@ CHOSEN = "calibration"
 DAY = 24 * 60  # minutes
 MOST = 16  # calibrations
 LUMA = {"gray": (1.0,), "bgr": (0.114, 0.587, 0.299), "rgb": (0.299, 0.587, 0.114)}  # ITU-R BT.601
-_HOURS = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
+_HOURS = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
 _NAME = re.compile(r"\w[\w -]{0,39}")
 
 
@@ -120,6 +120,12 @@ class BrightnessSchedule:
         for name in ("seconds", "hysteresis"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: {getattr(self, name):g} is no number of 0 or more")
+        room = min(levels[1], 255 - levels[-1])
+        if self.hysteresis >= room:
+            raise ValueError(
+                f"hysteresis: {self.hysteresis:g} is too much, because no picture is so far past every level; give "
+                f"less than {room:g}"
+            )
 
     @property
     def words(self) -> str:
@@ -131,12 +137,13 @@ class BrightnessSchedule:
 Schedule = ClockSchedule | BrightnessSchedule
 
 
-def _check_names(names: Mapping[str, Any]) -> None:
+def _check_names(names: Mapping[Any, Any]) -> None:
     if not 2 <= len(names) <= MOST:
         raise ValueError(f"calibrations: {len(names)} of them; name at least two, and at most {MOST}")
-    wrong = [name for name in names if not _NAME.fullmatch(name)]
-    if wrong:
-        raise ValueError(f"calibrations: {wrong[0]!r} is no name; write up to 40 letters, such as day")
+    wrong = [name for name in names if not isinstance(name, str) or not _NAME.fullmatch(name)]
+    if wrong:  # YAML takes `off` and `1` for other things than text
+        quotes = "" if isinstance(wrong[0], str) else ", in quotes where it is a number or a word such as yes or off"
+        raise ValueError(f"calibrations: {wrong[0]!r} is no name; write up to 40 letters, such as day{quotes}")
 
 
 def _minutes(calibrations: Mapping[str, Iterable[str]]) -> list[int]:
@@ -148,6 +155,8 @@ def _minutes(calibrations: Mapping[str, Iterable[str]]) -> list[int]:
     found: list[int | None] = [None] * DAY
     names = list(calibrations)
     for number, (name, hours) in enumerate(calibrations.items()):
+        if not hours:
+            raise ValueError(f'calibrations.{name}: no hours; write such as "06:30-20:00"')
         for text in hours:
             match = _HOURS.fullmatch(text.replace(" ", ""))
             if match is None:
@@ -192,7 +201,7 @@ def schedule_of(content: Any) -> Schedule:
     named = content.get("calibrations")
     if not isinstance(named, Mapping):
         raise ValueError("calibrations: write the name of each, and when it holds")
-    named = {str(name): value for name, value in named.items()}
+    _check_names(named)
     known = {"by", "calibrations", *(("zone",) if content["by"] == "clock" else ("seconds", "hysteresis"))}
     if unknown := sorted(map(str, set(content) - known)):
         raise ValueError(f"{unknown[0]}: there is no such field{one_of(unknown[0], known)}")
