@@ -137,7 +137,10 @@ def test_frames_without_a_score_are_passed_over() -> None:
         ("by: brightness\ncalibrations: {on: 60, off: 0}", "True is no name.* in quotes"),
         ("by: brightness\ncalibrations: {1: 30, '1': 60, night: 0}", "1 is no name.* in quotes"),
         ("by: brightness\ncalibrations: {day: 2026-01-01, night: 0}", "calibrations: neither text nor a number"),
-        ("by: clock\nzone: UTC\ncalibrations: {day: [], a: '06:00-20:00', b: '20:00-06:00'}", "calibrations.day: no hou"),
+        (
+            "by: clock\nzone: UTC\ncalibrations: {day: [], a: '06:00-20:00', b: '20:00-06:00'}",
+            "calibrations.day: no hou",
+        ),
         ("by: brightness", "calibrations: write the name"),
         ("[1, 2]", "write `by: clock`"),
     ],

@@ -20,6 +20,7 @@ from oddframe.archive.work import run_of
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
 from oddframe.progress import ProgressCall, shown
+from oddframe.runtime.exported import is_trained
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.events import event_line
 from oddframe.scoring.files import load_scores
@@ -83,8 +84,8 @@ def merge_plan(
         store: takes the events as well.
 
     Raises:
-        InputError: jobs are not done and `options.partial` is not set, nothing is done, or the plan lies behind a URL
-            and `out` is not given.
+        InputError: jobs are not done and `options.partial` is not set, nothing is done, the plan lies behind a URL
+            and `out` is not given, or `out` holds a trained detector.
         CalibrationError: the detector has no thresholds.
     """
     place = Place(where)
@@ -92,12 +93,11 @@ def merge_plan(
     folder = place.local if out is None else Path(out)
     if folder is None:
         raise InputError(f"{place}: say with --out which folder of this machine takes the merged files")
+    if is_trained(folder):
+        raise InputError(f"{folder}: holds a trained detector; choose a folder of its own with --out")
     status, run = read_status(place, plan), run_of(plan)
     if not status.finished and not options.partial:
-        raise InputError(
-            f"{place}: {status.jobs - status.done} of {status.jobs} jobs are not done; run the plan, or merge what is "
-            "there with --partial"
-        )
+        raise InputError(f"{place}: {status.left}; run the plan, or merge what is there with --partial")
     calibration = options.calibration or run.calibration()
     entries: list[Entry] = []
     stored: RecordedScores | None = None
@@ -151,13 +151,16 @@ def _own_scores(path: Path, plan: ArchivePlan, video: str) -> FrameScores:
     """The scores in a file.
 
     Raises:
-        InputError: they are not those of the plan, because something else was scored into its folder.
+        InputError: they are damaged, or not those of the plan, because something else was scored into its folder.
     """
-    found = load_scores(path)
+    again = f"remove {SCORES}/{video}.npz, and run the plan once more"
+    try:
+        found = load_scores(path)
+    except InputError as error:
+        raise InputError(f"{error}: {again}") from None
     if (found.bundle, found.info.key) != (plan.identity, plan.videos[video][0].key):
         raise InputError(
-            f"{video}: the scores that are there are of another detector or of another video than in the plan; remove "
-            f"{SCORES}/{video}.npz, and run the plan once more"
+            f"{video}: the scores that are there are of another detector or of another video than in the plan; {again}"
         )
     return found
 

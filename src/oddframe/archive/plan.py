@@ -196,7 +196,12 @@ def load_timeline(place: Place, key: str) -> VideoTimeline:
     """The times of the frames of a long video.
 
     Raises:
-        InputError: it is not there.
+        InputError: it is not there, or damaged.
     """
-    with np.load(io.BytesIO(place.read(f"{TIMELINES}/{key}.npz"))) as stored:
+    name = f"{TIMELINES}/{key}.npz"
+    content = place.read(name)
+    with (
+        reading(Path(f"{place}/{name}"), "damaged", "make the plan once more in another folder"),
+        np.load(io.BytesIO(content)) as stored,
+    ):
         return VideoTimeline(stored["time"], stored["keys"])

@@ -21,6 +21,7 @@ from oddframe.reading.guard import reading
 from oddframe.reading.records import read_object
 from oddframe.runners.choose import as_runner
 from oddframe.runners.runner import Runner
+from oddframe.runtime.exported import is_trained
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.files import save_scores
 from oddframe.scoring.open_scorer import open_scorer, score_identity
@@ -59,8 +60,8 @@ class PlanOptions:
     measure: bool = True
 
     def __post_init__(self) -> None:
-        if not self.part_s > 0:
-            raise InputError(f"a part of {self.part_s:g} s: give a time above 0")
+        if not self.part_s >= 1:
+            raise InputError(f"a part of {self.part_s:g} s: give at least a second")
         if self.warm_s is not None and not self.warm_s >= 0:
             raise InputError(f"a warm-up of {self.warm_s:g} s: give a time of 0 or more")
 
@@ -92,12 +93,15 @@ def make_plan(
         workers: processes that look at videos.
 
     Raises:
-        InputError: not one of the videos can be read, or another plan is there, or scores without a plan.
+        InputError: not one of the videos can be read; or another plan is there, scores without a plan, or a trained
+            detector.
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
-    sources = with_starts(with_levels(find_videos(videos), run.bundle.data.levels), run.rule.schedule, NAME_IT)
     place = Place(where)
+    if place.local is not None and is_trained(place.local):
+        raise InputError(f"{where}: holds a trained detector; choose a folder of its own for the plan with --out")
+    sources = with_starts(with_levels(find_videos(videos), run.bundle.data.levels), run.rule.schedule, NAME_IT)
     identity = score_identity(run.bundle, runtime, run.rule)
     scorer = open_scorer(run.bundle, runtime, run.rule)
     longest = 1.5 * options.part_s if can_be_cut(scorer) else float("inf")
