@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oddframe.errors import InputError
+from oddframe.errors import CalibrationError, InputError
 from oddframe.scoring.calibrate import Calibration, calibrate, together
 from oddframe.scoring.combine import ScoreRule, in_units
 from oddframe.scoring.elsewhere import elsewhere
 from oddframe.scoring.events import find_events, spans
+from oddframe.scoring.heldout_store import divided_by
 from oddframe.scoring.schedule import (
     CHOSEN,
     BrightnessSchedule,
@@ -269,3 +271,18 @@ def test_seconds_are_told_apart_and_a_clock_can_be_set_again() -> None:
     assert CHOSEN not in chosen_again(CLOCK, {"speed": time}, time, None)
     kept = {CHOSEN: time * 0}
     assert chosen_again(LIGHT, kept, time, 0.0) == kept
+
+
+@pytest.mark.parametrize("number", [2.0, -1.0, 1e300])
+def test_a_calibration_that_there_is_not_is_refused_in_score_files_and_in_held_out_scores(number: float) -> None:
+    rule, whole, time, speed, _ = made()
+    chosen = {"speed": speed, CHOSEN: np.full(len(time), number)}
+    with pytest.raises(InputError, match="score the video again"):
+        rule(chosen, time)
+    for components in (chosen, {"speed": speed}):
+        with pytest.raises(CalibrationError, match="calibrate again on normal video"):
+            divided_by(LIGHT, [(time, components)])
+    row = whole.as_json()
+    row["parts"]["day"]["levels"] = {}
+    with pytest.raises(InputError, match=r"parts\.day\.levels"):
+        Calibration.from_json(json.dumps(row))
