@@ -96,6 +96,10 @@ def test_a_clip_is_kept_unless_it_is_forced(tmp_path: Path) -> None:
     clip.write_bytes(b"kept")
     write_clips(tmp_path / "clips", source, scores, [asked])
     assert clip.read_bytes() == b"kept"
+    clip.write_bytes(b"")  # as a disk that lost power leaves it
+    write_clips(tmp_path / "clips", source, scores, [asked])
+    assert clip.stat().st_size > 1000
+    clip.write_bytes(b"kept")
     write_clips(tmp_path / "clips", source, scores, [asked], force=True)
     assert clip.stat().st_size > 1000 and [path.name for path in clip.parent.iterdir()] == [clip.name]
 

@@ -33,6 +33,7 @@ from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.events import read_events
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
+from oddframe.scoring.origin import stored_scores
 from oddframe.scoring.part import can_be_cut
 from oddframe.scoring.schedule import CHOSEN, BrightnessSchedule, ClockSchedule, Schedule
 from oddframe.settings import ThresholdOptions
@@ -42,6 +43,7 @@ from oddframe.video.sources import VideoSource, begun_at
 from oddframe.workflow.began import given_start
 from oddframe.workflow.evaluate import EvaluateOptions
 from oddframe.workflow.outputs import OutputOptions
+from oddframe.workflow.recorded import OutputFolder, record_folder
 from oddframe.workflow.run import Run, load_run
 from oddframe.workflow.watch_plan import WatchOptions, make_plan
 
@@ -175,6 +177,20 @@ def test_stored_scores_follow_the_start_and_the_wish_and_their_identity_the_sche
     assert len(names) == 4 and light.bundle.id == clock.bundle.id, "score files number the names in their order"
 
 
+def test_scores_of_an_earlier_call_are_read_in_the_units_of_the_last_one(light: Run, tmp_path: Path) -> None:
+    one, two = (oddframe.ArrayVideo(pictures(20, 40, seed, loud=30.0), RATE, str(seed)) for seed in (9, 10))
+    files, now = OutputOptions(pages=False), light.calibration(quantile=0.995)
+    light.score(one, tmp_path, outputs=files, progress=False)
+    light.score(two, tmp_path, calibration=now, outputs=files, progress=False)
+    wanted = light.score([one, two], calibration=now, progress=False)
+    _, stored = stored_scores(tmp_path / "scores")
+    assert all(np.array_equal(own.score, wanted[own.video].score) for own in stored)
+    with oddframe.open_store(tmp_path / "events.db") as store:
+        record_folder(store, OutputFolder(tmp_path))
+        assert {event.id: event.score for event in store.events()} == {e.id: e.score for e in wanted.events()}
+    assert np.array_equal(load_scores(tmp_path / "scores" / "9.npz").score, wanted["9"].score), "which the page shows"
+
+
 @pytest.mark.parametrize("kind", ["clock", "brightness"])
 def test_watching_gives_the_bits_of_scoring_the_file(kind: str, light: Run, clock: Run, tmp_path: Path) -> None:
     run = {"clock": clock, "brightness": light}[kind]
@@ -268,8 +284,6 @@ def test_the_report_says_which_calibrations_there_are_and_for_how_long_they_held
     assert page.count("<title>night from here, 0:20</title>") == 1 and "another calibration holds" in page
     row = (tmp_path / "out" / "scores" / "new.csv").read_text().splitlines()
     assert row[0].endswith(",calibration") and (row[1][-1], row[-1][-1]) == ("0", "1")
-    from oddframe.scoring.origin import stored_scores
-
     origin, _ = stored_scores(tmp_path / "out" / "scores")
     assert origin.rule == light.rule and origin.calibration == light.calibration()
 

@@ -25,6 +25,7 @@ from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.events import event_line
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.findings import finding_line
+from oddframe.scoring.origin import as_calibrated
 from oddframe.store.recording import RecordedScores
 from oddframe.store.store import Store
 from oddframe.types import FrameScores
@@ -168,10 +169,8 @@ def _own_scores(path: Path, plan: ArchivePlan, video: str) -> FrameScores:
 def _judged(run: Run, plan: ArchivePlan, one: FrameScores, calibration: Calibration, options: MergeOptions) -> Scores:
     """The scores of a video under these thresholds, with reasons for its events where pages are made."""
     source, rule = plan.videos[one.video][0].video_source(), run.rule_under(calibration)
-    if rule.parts:  # scores are in units of these calibrations
-        one = replace(one, score=rule(one.components, one.time))
     scores = Scores(
-        (one,), calibration, rule.combination, (source,), normal=run.drift_reference(rule),
+        (as_calibrated(one, rule),), calibration, rule.combination, (source,), normal=run.drift_reference(rule),
         teaching=run.bundle.data.taught,
     )  # fmt: skip
     return replace(scores, reasons=explain_events(run.bundle, scores, plan.options)) if options.pages else scores

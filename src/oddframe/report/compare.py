@@ -23,6 +23,7 @@ from oddframe.types import CameraFault, Event, FrameScores
 from oddframe.video.pauses import plausible_seconds
 
 POINTS, FEWEST_POINTS, MOST_POINTS = 60_000, 200, 2000  # of all curves of a page, and of each
+TOLD = "Events that overlap in time are one."
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,16 @@ def write_comparison(path: Path, found: RunComparison) -> None:
 {_events(found)}
 {sections}
 </main>
-<footer>Written by oddframe {__version__}. Events that overlap in time are one. Scores are in units of each run's own
+<footer>Written by oddframe {__version__}. {TOLD} Scores are in units of each run's own
 threshold: 1.0 is the threshold.</footer>"""
     write_page(path, f"{one.name} and {other.name}", body)
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a file is a page of `write_comparison`."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1000))
+        return TOLD.encode() in file.read()
 
 
 def _facts(one: ScoredRun, other: ScoredRun) -> str:

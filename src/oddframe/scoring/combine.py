@@ -160,7 +160,7 @@ class ScheduledStream:
         for rows, number in constant(components[CHOSEN]):
             if not 0 <= number < len(self._parts):
                 raise InputError(
-                    f"the frames are said to be under calibration {number:g} of {len(self._parts)}; score the video again"
+                    f"frames are said to be under calibration {number:g} of {len(self._parts)}; score the video again"
                 )
             if number != self._now:
                 done.append(self.flush())
