@@ -194,6 +194,19 @@ def folder_to_write(out: Path | None) -> Path | None:
     return out
 
 
+def file_to_write(out: Path | None) -> Path | None:
+    """See, before any work, that a file of text to write takes the place of nothing but text.
+
+    Raises:
+        InputError: something else is there, such as a video or an event store.
+    """
+    if out is not None and out.is_file():
+        with out.open("rb") as file:
+            if b"\0" in file.read(4096):
+                raise InputError(f"{out}: what is there is no text, and would be lost; choose another --out")
+    return out
+
+
 def default_folder(name: str) -> Path:
     """A folder in the current one for what a command writes that was given no --out.
 
