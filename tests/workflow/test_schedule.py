@@ -376,6 +376,23 @@ def test_a_file_that_is_watched_goes_by_its_own_clock_also_after_a_drop(clock: R
         assert np.concatenate([piece.components[CHOSEN] for piece in done.scores]).tolist() == choice
 
 
+def test_a_clock_that_is_set_while_a_camera_is_watched_is_gone_by(clock: Run) -> None:
+    (camera,) = make_plan(clock, ["test:"], None, None, WatchOptions()).cameras
+    pipeline, runtime = CameraPipeline(camera.rules), open_runtime(clock.bundle, RuntimeOptions())
+    info, image = VideoInfo("gate", "gate", 32, 16, 5.0, key="live"), np.zeros((16, 32, 3), np.uint8)
+    pipeline.take(Begun(info, 43_200.0))  # noon of a machine that does not know the time yet
+    taken = [pipeline.take(Arrived(Frame(n, n / 5, image), 43_200.0 + n / 5, 0.0)) for n in range(50)]
+    taken += [pipeline.take(Arrived(Frame(n, n / 5, image), DUSK + n / 5, 0.0)) for n in range(50, 60)]
+    chunks = [*(chunk for some, _ in taken for chunk in some), *pipeline.take(Ended("lost", "gone", DUSK + 13))[0]]
+    done = Step()
+    for chunk in chunks:
+        done += pipeline.scored(chunk, runtime.follow(chunk))
+    done += pipeline.finish()
+    assert np.concatenate([piece.components[CHOSEN] for piece in done.scores]).tolist() == [0.0] * 50 + [1.0] * 10
+    notes = [note for _, step in taken for note in step.notes]
+    assert len(notes) == 1 and "the clock of this machine is +1769842800 s from" in notes[0]
+
+
 def test_learning_from_marks_is_refused_before_any_work(light: Run, tmp_path: Path) -> None:
     from oddframe.workflow.learn import learn
 

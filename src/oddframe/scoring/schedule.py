@@ -224,6 +224,9 @@ class Chooser:
         colour: of the frames.
         began: seconds since 1970 of the media time 0; only a clock needs it.
 
+    Attributes:
+        began: the same; it may be set anew where the clock of a machine is.
+
     Raises:
         InputError: the schedule goes by the clock, and `began` is not known.
     """
@@ -231,7 +234,7 @@ class Chooser:
     def __init__(self, schedule: Schedule, colour: Colour, began: float | None) -> None:
         if isinstance(schedule, ClockSchedule) and began is None:
             raise InputError(f"when the video was taken is not known, and calibrations are chosen {schedule.words}")
-        self._schedule, self._weights, self._began = schedule, LUMA[colour], began or 0.0
+        self._schedule, self._weights, self.began = schedule, LUMA[colour], began or 0.0
         self._seen: deque[tuple[int, int]] = deque()  # frame and calibration, of frames that have no score yet
         self._pauses = PauseFinder()
         self._luma: float | None = None
@@ -250,7 +253,7 @@ class Chooser:
         """Take the next frame that the detector looks at."""
         schedule = self._schedule
         if isinstance(schedule, ClockSchedule):
-            chosen = schedule.at(self._began + frame.time)
+            chosen = schedule.at(self.began + frame.time)
         else:
             chosen = self._by_luma(frame, schedule)
         self._seen.append((frame.index, chosen))
