@@ -45,6 +45,10 @@ def test_videos_are_the_same_by_content_and_not_by_name(scene: Scene, calibratio
     found = compare_runs(one, other)
     assert [(own.video, its.video) for own, its in found.pairs] == [("gate", "door")]
     assert found.alone == ("yard", "yard") and found.counts == (1, 0, 0)
+    copied = [replace(run, scores=[scored("gate", "k1"), scored("copy", "k1")], events=[]) for run in (one, other)]
+    both = compare_runs(*copied)
+    assert [(own.video, its.video) for own, its in both.pairs] == [("gate", "gate"), ("copy", "copy")]
+    assert both.alone == (), "a copy was scored by both"
 
 
 def test_each_curve_is_in_units_of_its_own_threshold(scene: Scene, calibration: Calibration, tmp_path: Path) -> None:

@@ -115,11 +115,18 @@ class RunComparison:
 
 
 def compare_runs(one: ScoredRun, other: ScoredRun) -> RunComparison:
-    """Put two runs side by side. Videos are the same where their content is, or their name where no key is known."""
-    left = {_identity(scores): scores for scores in other.scores}
-    pairs = [(scores, found) for scores in one.scores if (found := left.pop(_identity(scores), None)) is not None]
-    met = {scores.video for scores, _ in pairs}
-    alone = [scores.video for scores in one.scores if scores.video not in met] + [s.video for s in left.values()]
+    """Put two runs side by side. Videos are the same where their content is, or their name where no key is known. Of
+    several copies those of one name are a pair, if there are any."""
+    named = {(_identity(scores), scores.video): scores for scores in other.scores}
+    copies = {_identity(scores): scores for scores in reversed(other.scores)}
+    mine = {_identity(scores) for scores in one.scores}
+    pairs = [
+        (scores, named.get((own, scores.video), copies[own]))
+        for scores in one.scores
+        if (own := _identity(scores)) in copies
+    ]
+    alone = [scores.video for scores in one.scores if _identity(scores) not in copies]
+    alone += [scores.video for scores in other.scores if _identity(scores) not in mine]
     events = [pair for own, its in pairs for pair in pair_events(own.video, one.events_of(own), other.events_of(its))]
     return RunComparison(one, other, tuple(pairs), tuple(events), tuple(alone))
 
