@@ -31,7 +31,7 @@ from oddframe.models.frame_difference import FrameDifference
 from oddframe.recipes import parse_recipe
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.events import read_events
-from oddframe.scoring.files import load_scores
+from oddframe.scoring.files import load_scores, save_scores
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
 from oddframe.scoring.origin import stored_scores
 from oddframe.scoring.part import can_be_cut
@@ -165,7 +165,11 @@ def test_stored_scores_follow_the_start_and_the_wish_and_their_identity_the_sche
     early = clock.score([begun_at(new, DUSK - 1000)], tmp_path, outputs=files, progress=False)[0]
     assert late.components[CHOSEN].sum() == 200 and early.components[CHOSEN].sum() == 0
     assert np.array_equal(early.score, clock.score([begun_at(new, DUSK - 1000)], progress=False)[0].score)
-    assert load_scores(tmp_path / "scores" / "new.npz").components[CHOSEN].sum() == 0
+    spoilt = load_scores(tmp_path / "scores" / "new.npz")
+    assert spoilt.components[CHOSEN].sum() == 0
+    save_scores(replace(spoilt, components={"other": spoilt.score}), tmp_path / "scores")
+    again = clock.score([begun_at(new, DUSK - 1000)], tmp_path, outputs=files, progress=False)[0]
+    assert np.array_equal(again.score, early.score), "what the rule cannot use is scored again"
     rarer = clock.calibration(alarms_per_hour=35.0)
     other = clock.score([begun_at(new, DUSK - 20)], tmp_path, calibration=rarer, outputs=files, progress=False)[0]
     assert other.bundle == late.bundle and rarer.schedule == CLOCK
@@ -237,6 +241,9 @@ def test_too_little_of_one_part_is_refused_with_what_there_is_and_what_it_takes(
     needs = "40 alarms per hour needs 60 s of normal video for each calibration, and night has "
     assert refused(normal(75, 15), LIGHT) == f"{needs}15 s: give more of it, or pass --alarms-per-hour 160"
     assert refused(normal(75, 10, DUSK - 30_000), CLOCK) == f"{needs}none: give more of it"
+    still = np.concatenate([pictures(75, 0), np.zeros((375, 16, 32), np.uint8)])
+    still_night = begun_at(oddframe.ArrayVideo(still, RATE, "still"), DUSK - 76)
+    assert "night: the scores of its normal video are all alike" in refused(still_night, CLOCK)
 
 
 def test_a_bundle_keeps_its_schedule_until_it_is_told_otherwise(light: Run, tmp_path: Path) -> None:
