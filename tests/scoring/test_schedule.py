@@ -153,6 +153,13 @@ def test_a_file_that_is_no_schedule_says_what_is_wrong(tmp_path: Path, text: str
         load_schedule(tmp_path / "schedule.yaml")
 
 
+def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oddframe.reading.zones.available_timezones", set)
+    monkeypatch.setattr("oddframe.reading.zones.ZoneInfo", {}.__getitem__)
+    with pytest.raises(ValueError, match="pip install tzdata"):
+        replace(CLOCK, zone="Europe/Berlin")
+
+
 def test_a_file_is_read_as_people_write_it(tmp_path: Path) -> None:
     path = tmp_path / "schedule.yaml"
     path.write_text("by: clock\nzone: Europe/Berlin\ncalibrations:\n  day: 06:30 - 20:00\n  night: [20:00-06:30]\n")

@@ -28,6 +28,7 @@ from oddframe.reading.guard import reading
 from oddframe.reading.records import check_types
 from oddframe.reading.tables import read_text
 from oddframe.reading.yaml_values import yaml_value
+from oddframe.reading.zones import time_zone
 from oddframe.suggest import one_of
 from oddframe.types import Colour
 from oddframe.video.decode import Frame
@@ -64,9 +65,9 @@ class ClockSchedule:
     def __post_init__(self) -> None:
         _check_names(self.calibrations)
         try:
-            ZoneInfo(self.zone)
-        except Exception:
-            raise ValueError(f"zone: {self.zone!r} is no time zone; write a name such as Europe/Berlin") from None
+            time_zone(self.zone)
+        except ValueError as error:
+            raise ValueError(f"zone: {error}") from None
         _minutes(self.calibrations)
 
     @property
