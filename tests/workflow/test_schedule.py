@@ -33,7 +33,7 @@ from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.events import read_events
 from oddframe.scoring.files import load_scores, save_scores
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
-from oddframe.scoring.origin import stored_scores
+from oddframe.scoring.origin import load_origin, stored_scores
 from oddframe.scoring.part import can_be_cut
 from oddframe.scoring.schedule import CHOSEN, BrightnessSchedule, ClockSchedule, Schedule
 from oddframe.settings import ThresholdOptions
@@ -363,6 +363,8 @@ def test_an_archive_keeps_the_start_of_its_videos_whole_and_merges_under_other_t
         events = clock.score(tmp_path / "in", calibration=wish, progress=False).events()
         found = read_events(tmp_path / "merged" / "events.jsonl")
         assert len(events) == 1 and [one.score for one in found] == [float(f"{one.score:.7g}") for one in events]
+        run_plan(tmp_path / "plan", progress=False)
+        assert load_origin(tmp_path / "plan" / "scores").calibration == (wish or clock.calibration())
 
 
 def test_a_file_that_is_watched_goes_by_its_own_clock_also_after_a_drop(clock: Run) -> None:

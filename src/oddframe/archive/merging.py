@@ -25,7 +25,7 @@ from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.events import event_line
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.findings import finding_line
-from oddframe.scoring.origin import as_calibrated
+from oddframe.scoring.origin import Origin, as_calibrated
 from oddframe.store.recording import RecordedScores
 from oddframe.store.store import Store
 from oddframe.types import FrameScores
@@ -124,6 +124,9 @@ def merge_plan(
                 show("videos", number, status.scored)
         if not entries:
             raise InputError(f"{place}: no video is scored yet; run the plan with `oddframe archive run`")
+    if place.local is not None:  # for whoever reads the score files after this, such as `review` and `compare`
+        rule, path = run.rule_under(calibration), str(run.path.absolute())
+        Origin(run.bundle.recipe.model, plan.identity, rule, path, calibration).save(place.local / SCORES)
     write_text(folder / MANIFEST, json.dumps(_manifest(plan, status), indent=2) + "\n")
     write_index(folder / INDEX, entries, status, calibration)
     return Merged(folder, len(entries), count, status, stored)
