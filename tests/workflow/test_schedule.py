@@ -33,7 +33,7 @@ from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.events import read_events
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
-from oddframe.scoring.part import can_be_cut
+from oddframe.scoring.part import why_not_cut
 from oddframe.scoring.schedule import CHOSEN, BrightnessSchedule, ClockSchedule, Schedule
 from oddframe.settings import ThresholdOptions
 from oddframe.types import VideoInfo
@@ -319,7 +319,7 @@ def test_an_archive_keeps_the_start_of_its_videos_whole_and_merges_under_other_t
     clock: Run, tmp_path: Path
 ) -> None:
     film(tmp_path / "in" / "20260131T185940.000Z.mp4", pictures(20, 20, 9, loud=30.0))
-    assert not can_be_cut(open_scorer(clock.bundle, RuntimeOptions(), clock.rule))
+    assert "calibrations" in why_not_cut(open_scorer(clock.bundle, RuntimeOptions(), clock.rule))
     make_plan_of_archive(clock, tmp_path / "in", tmp_path / "plan", PlanOptions(measure=False), progress=False)
     (job,) = load_plan(Place(tmp_path / "plan")).jobs
     assert job.video_source().began == DUSK - 20

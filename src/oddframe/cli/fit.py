@@ -34,7 +34,7 @@ def fit(
         list[str],
         typer.Argument(
             callback=videos_to_read,
-            help="Normal video: folders of videos or frame folders, videos, patterns, a CSV, or - for a list on "
+            help="Normal video: folders of videos or frame folders, videos, patterns, a CSV, URLs, or - for a list on "
             "standard input. For dakd and mil: labels, as a CSV with the columns video,label, or NAME:PATH of a data "
             "set.",
         ),

@@ -103,7 +103,7 @@ def _began(source: VideoSource) -> datetime | None:
     own = begun(source.path.name)
     if own is not None:
         return datetime.fromtimestamp(own, UTC)
-    container, stream, _ = open_video(source.path, threads=1)
+    container, stream, _ = open_video(source.where, threads=1)
     with container:
         text = container.metadata.get("creation_time") or stream.metadata.get("creation_time") or ""
     try:
