@@ -1,225 +1,150 @@
-"""Archives: a simulated year, kills at random moments, the efficiency of runners, and a long video in parts.
+"""Archives: kills at random moments, the efficiency of runners, and a video of two hours in eight parts.
 
-    python benchmarks/archive.py year FOLDER [--jobs 10000]
-    python benchmarks/archive.py kills FOLDER RUN VIDEOS [--kills 40]
-    python benchmarks/archive.py efficiency FOLDER RUN VIDEOS [--ray ADDRESS]
-    python benchmarks/archive.py parts FOLDER RUN VIDEO [--minutes 15]
+    python benchmarks/archive.py kills FOLDER [--kills 40]
+    python benchmarks/archive.py efficiency FOLDER [--seconds 45] [--ray ADDRESS]
+    python benchmarks/archive.py parts FOLDER [--hours 2]
 
-FOLDER is new. `efficiency` wants a quiet machine. Every command prints its figures as one JSON document.
+FOLDER is new, and keeps the inputs, which are made here, and the outputs. The figures are printed as one JSON document.
+On a quiet machine of two cores `kills` takes about 5 minutes, `efficiency` 7 and `parts` 7.
+
+The long videos truly last as long as they say by the clock. They are small, 64x48 at 1 frame/s, with a key frame a
+minute, so that an hour is 3,600 frames.
+
+`efficiency` wants a quiet machine. With Ray it runs in namespaces of its own, where a cluster sees loopback alone and
+ends with the command:
+
+    unshare -rnpf --mount-proc --kill-child sh -c 'ip link set lo up
+        export RAY_AUTH_MODE=disabled RAY_USAGE_STATS_ENABLED=0
+        ray start --head --num-cpus 2 --node-ip-address 127.0.0.1 --port 6379 --include-dashboard false
+        python benchmarks/archive.py efficiency FOLDER --ray 127.0.0.1:6379'
 """
 
 from __future__ import annotations
 
 import argparse
-import heapq
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
+import torch
 
 import oddframe
-from oddframe.archive.journal import Journal
-from oddframe.archive.merging import merge_plan
+from oddframe.archive.journal import read_history
+from oddframe.archive.merging import MergeOptions, merge_plan
 from oddframe.archive.place import Place
-from oddframe.archive.plan import ArchivePlan, Job, job_of
 from oddframe.archive.planning import PlanOptions, make_plan
-from oddframe.archive.running import run_plan
 from oddframe.archive.status import read_status
-from oddframe.archive.work import JobResult, write_failure
 from oddframe.bundle import TrainingData, save_bundle
-from oddframe.models.registry import create
-from oddframe.recipes import parse_recipe
-from oddframe.runners.local import LocalRunner
-from oddframe.runners.ray import RayRunner
-from oddframe.runners.runner import Runner
-from oddframe.runtime.runtime import RuntimeOptions
+from oddframe.models.registry import create, entry, names
+from oddframe.recipes import load_recipe
 from oddframe.scoring.files import load_scores
-from oddframe.scoring.open_scorer import score_identity
-from oddframe.video.sources import VideoSource
+from oddframe.video.encode import VideoWriter
 from oddframe.workflow.run import Run
 
-RATE = 8.0  # seconds of video that a slot scores in a second, as measured for `camera` on one core
-FAILING = 0.02
+SIZE, RATE, KEY_S = (48, 64), 1.0, 60.0
 HOUR = 3600.0
+COVERED = 97.0  # seconds that the camera is covered, in the midst of the video
+PARTS = 8
+RUN = [sys.executable, "-m", "oddframe", "--quiet", "archive", "run"]
 
 
-@dataclass
-class SimulatedMachine:
-    """Slots that are there from one simulated second to another."""
-
-    name: str
-    slots: int
-    begins: float
-    ends: float
-
-
-class SimulatedCluster:
-    """A runner whose machines and time are simulated; the files that it leaves are real. A `Runner`."""
-
-    shared, workers = False, 2
-
-    def __init__(self, place: Place, machines: Sequence[SimulatedMachine], failing: set[str]) -> None:
-        self.place, self.machines, self.failing = place, machines, failing
-        self.now, self.lost_s = 0.0, 0.0
-        self.journals = {one.name: Journal(place, one.name, lambda: self.now) for one in machines}
-        self.memory: list[int] = []
-
-    def own(self, tasks: Sequence[Job]) -> list[Job]:
-        return list(tasks)
-
-    def run(
-        self, begin: Any, tasks: Sequence[Job], tell: Callable[[float], None] | None = None
-    ) -> Generator[tuple[Job, JobResult]]:
-        """Hand out jobs as slots become free. What a machine works on when it goes is begun again elsewhere."""
-        queue = list(reversed(tasks))
-        coming: list[tuple[float, int, int, Job | None]] = []
-        for number, machine in enumerate(self.machines):
-            for _ in range(machine.slots):
-                heapq.heappush(coming, (machine.begins, len(coming), number, None))
-        count, left = len(coming), len(queue)
-        idle: list[int] = []
-        while left:
-            self.now, _, number, job = heapq.heappop(coming)
-            machine = self.machines[number]
-            if job is not None and self.now >= machine.ends:
-                queue.append(job)
-                self.lost_s += job.seconds
-                while idle and queue:
-                    count += 1
-                    heapq.heappush(coming, (self.now, count, idle.pop(), None))
-                continue
-            if job is not None:
-                left -= 1
-                yield job, self._finish(job, self.journals[machine.name])
-                if left % 1000 == 0:
-                    self.memory.append(resident())
-            if self.now >= machine.ends:
-                continue
-            if not queue:
-                idle.append(number)
-                continue
-            own = queue.pop()
-            self.journals[machine.name].begun(own.id)
-            count += 1
-            heapq.heappush(coming, (min(self.now + own.seconds / RATE, machine.ends), count, number, own))
-
-    def _finish(self, job: Job, journal: Journal) -> JobResult:
-        if job.id in self.failing:
-            write_failure(self.place, journal, job, "no frame of this video can be decoded")
-            return JobResult("no frame of this video can be decoded")
-        self.place.write(job.output, b"scores")
-        journal.done(job.id, job.seconds, job.seconds / RATE)
-        return JobResult()
+def watched_street(path: Path, seconds: float, seed: int, odd: bool = True) -> Path:
+    """A small thing goes to and fro. With `odd`, a bar falls every ten minutes, and the camera is covered once."""
+    chance = np.random.default_rng(seed)
+    ground = np.random.default_rng(0).integers(80, 120, (*SIZE, 3))
+    middle = seconds / 2
+    with VideoWriter(path, SIZE, RATE, threads=1, key_every=round(KEY_S * RATE)) as writer:
+        for number in range(round(seconds * RATE)):
+            t = number / RATE
+            frame = ground + chance.normal(0, 4, ground.shape)
+            x = int(abs((2 * number + 7 * seed) % 100 - 50))
+            frame[34:40, x : x + 6] = 200
+            if odd and t % 600 < 10:
+                top = round((t % 600) * 4)
+                frame[top : top + 12, 44:58] = (250, 40, 40)
+            if odd and middle - COVERED / 2 <= t < middle + COVERED / 2:
+                frame = 0.05 * frame
+            writer.write(np.clip(frame, 0, 255).astype(np.uint8))
+    return path
 
 
-def resident() -> int:
-    """Bytes of memory of this process."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+def learned(folder: Path, model: str) -> Run:
+    """A detector at its tiny size, hardly trained: what it tells does not count here, and what it computes does.
+
+    It has a threshold, levels, and a picture of its camera, so that everything that `fit` leaves is used.
+    """
+    normal = folder / "normal" / "normal.mp4"
+    if not normal.is_file():
+        watched_street(normal, 240, 1, odd=False)
+    tiny = {**entry(model).tiny, **({"map_filter": [3, 3, 3]} if model in ("memae", "mnad", "mpn", "std") else {})}
+    recipe = folder / f"{model}.yaml"
+    smoothing = {"kind": "causal", "taps": 9, "sigma": 3.0}
+    recipe.write_text(
+        json.dumps({"summary": "x", "model": model, "options": tiny, "scoring": {"smoothing": smoothing}})
+    )
+    budget = None if entry(model).kind == "fitted" else "4steps"
+    training = oddframe.TrainingOptions(workers=1, progress=False, budget=budget)
+    wish = oddframe.ThresholdOptions(quantile=0.9)
+    return oddframe.fit(normal, recipe=str(recipe), out=folder / f"run-{model}", threshold=wish, training=training)
 
 
-def year(folder: Path, jobs: int) -> dict[str, Any]:
-    """Ten thousand jobs of a synthetic year on machines that come and go."""
-    chance = random.Random(5)
-    bundle = tiny_bundle(folder / "run")
-    identity, place = score_identity(bundle.bundle, RuntimeOptions(), bundle.rule), Place(folder / "plan")
-    sources = [VideoSource(f"camera{n % 40}/{n:06}", folder / f"{n}.mp4", "file") for n in range(jobs)]
-    made = [job_of(one, f"{n:032x}", identity, chance.uniform(300, HOUR)) for n, one in enumerate(sources)]
-    made.sort(key=lambda job: -job.seconds)
-    plan = ArchivePlan(str(bundle.path.absolute()), identity, RuntimeOptions(), tuple(made))
-    plan.save(place, {})
-    machines = [SimulatedMachine("steady", 8, 0.0, float("inf"))]
-    machines += [
-        SimulatedMachine(f"guest{n}", chance.choice([2, 4, 8]), begin := chance.uniform(0, 60 * HOUR),
-                         begin + chance.uniform(4, 20) * HOUR)
-        for n in range(20)
-    ]  # fmt: skip
-    failing = {job.id for job in chance.sample(made, round(FAILING * jobs))}
-    cluster = SimulatedCluster(place, machines, failing)
-    done = run_plan(folder / "plan", cluster, progress=False)  # type: ignore[arg-type]
-    status = read_status(folder / "plan")
-    expected = {job.video for job in made if job.id in failing}
-    earliest = bound(machines, plan.seconds)
-    return {
-        "jobs": jobs, "hours_of_video": plan.seconds / HOUR, "failed": len(done.failed),
-        "manifest_right": set(status.failed) == expected and status.done == jobs - len(failing),
-        "begun_again": len(status.retried), "hours_lost": cluster.lost_s / HOUR, "hours": cluster.now / HOUR,
-        "bound_hours": earliest / HOUR, "over_bound": cluster.now / earliest - 1,
-        "memory_mb": [round(value / 1e6, 1) for value in cluster.memory],
-    }  # fmt: skip
-
-
-def bound(machines: Sequence[SimulatedMachine], seconds: float) -> float:
-    """When this much video could be scored at the earliest, if it could be divided at will and nothing was lost."""
-    low, high = 0.0, seconds
-    for _ in range(60):
-        middle = (low + high) / 2
-        worked = sum(one.slots * max(0.0, min(middle, one.ends) - one.begins) for one in machines)
-        low, high = (middle, high) if worked * RATE < seconds else (low, middle)
-    return high
-
-
-def tiny_bundle(folder: Path) -> Run:
-    """A detector that learns nothing."""
-    folder.mkdir(parents=True)
-    recipe = parse_recipe({"name": "tiny", "summary": "", "model": "frame_difference", "options": {}}, "here")
-    return Run(save_bundle(folder, create("frame_difference"), recipe, {}, TrainingData(checkpoint="none")))
-
-
-def kills(folder: Path, run: Path, videos: Path, count: int) -> dict[str, Any]:
+def kills(folder: Path, count: int) -> dict[str, Any]:
     """Kill plan, run and merge at random moments; what comes of it equals an undisturbed run."""
-    chance = random.Random(6)
+    run, videos, chance = learned(folder, "camera"), folder / "videos", random.Random(6)
+    for number in range(6):
+        watched_street(videos / f"short{number}.mp4", 30, 10 + number)
+    watched_street(videos / "long.mp4", 300, 9)
     words = [sys.executable, "-m", "oddframe", "archive"]
+    plan = folder / "killed"
     steps = {
-        "plan": [
-            *words,
-            "plan",
-            str(run),
-            str(videos),
-            "--out",
-            str(folder / "killed"),
-            "--part",
-            "0.25",
-            "--no-measure",
-        ],
-        "run": [*words, "run", str(folder / "killed")],
-        "merge": [*words, "merge", str(folder / "killed"), "--no-pages"],
+        "plan": [*words, "plan", str(run.path), str(videos), "--out", str(plan), "--part", "1", "--no-measure"],
+        "run": [*words, "run", str(plan)],
+        "merge": [*words, "merge", str(plan)],
     }
-    undisturbed = {name: [word.replace("killed", "whole") for word in own] for name, own in steps.items()}
-    lasts = {}
-    for name, own in undisturbed.items():
-        began = time.perf_counter()
-        subprocess.run(own, capture_output=True, check=False)
-        lasts[name] = time.perf_counter() - began
-    killed = dict.fromkeys(steps, 0)
+    lasts: dict[str, float] = {}
     for name, own in steps.items():
-        while killed[name] < -(-count // 3):
+        began = time.perf_counter()
+        subprocess.run(
+            [word.replace(str(plan), str(folder / "whole")) for word in own], check=True, capture_output=True
+        )
+        lasts[name] = time.perf_counter() - began
+    killed, ended = dict.fromkeys(steps, 0), dict.fromkeys(steps, 0)
+    for name, own in steps.items():
+        while killed[name] < -(-count // len(steps)):
             process = subprocess.Popen(own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                process.wait(chance.uniform(0.2, 1.0) * lasts[name])
+                status = process.wait(chance.uniform(0.3, 1.0) * lasts[name])
+                assert status == 0, f"{name} ends with status {status} after a kill"
+                ended[name] += 1
                 if name == "run":  # it came to its end: begin anew
-                    for path in (folder / "killed" / "scores").rglob("*.npz"):
+                    for path in (plan / "scores").rglob("*.npz"):
                         path.unlink()
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed[name] += 1
-        subprocess.run(own, capture_output=True, check=False)
-    same = (folder / "killed" / "events.jsonl").read_bytes() == (folder / "whole" / "events.jsonl").read_bytes()
+        subprocess.run(own, check=True, capture_output=True)
     files = sorted(path.relative_to(folder / "whole") for path in (folder / "whole" / "scores").rglob("*.npz"))
-    scores = all(same_scores(folder / "whole" / name, folder / "killed" / name) for name in files)
-    hidden = [str(path) for path in (folder / "killed").rglob(".*") if path.is_file()]
-    return {"killed": killed, "events_equal": same, "scores_equal": scores, "videos": len(files), "left_over": hidden}
+    lines = [(out / "events.jsonl").read_text() for out in (folder / "whole", plan)]
+    pages = [
+        sorted(str(path.relative_to(out)) for path in (out / "videos").rglob("*")) for out in (folder / "whole", plan)
+    ]
+    return {
+        "killed": killed, "came_to_their_end": ended, "seconds_undisturbed": lasts, "videos": len(files),
+        "scores_equal": all(same_scores(folder / "whole" / name, plan / name) for name in files),
+        "events": lines[0].count("\n"), "events_equal": lines[0] == lines[1], "pages_equal": pages[0] == pages[1],
+        "finished": read_status(plan).finished,
+        "left_over": [str(path) for path in plan.rglob(".*") if path.is_file()],
+    }  # fmt: skip
 
 
 def same_scores(one: Path, other: Path) -> bool:
@@ -231,60 +156,141 @@ def same_scores(one: Path, other: Path) -> bool:
     return all(same) and a.faults == b.faults
 
 
-def efficiency(folder: Path, run: Path, videos: Path, ray: str | None) -> dict[str, Any]:
-    """Seconds of video per second, of runners against one process with one thread; three rounds, the best of each."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    runners: dict[str, Runner] = {"1": LocalRunner(1), "2": LocalRunner(2, threads=1)}
-    if ray is not None:
-        runners["ray"] = RayRunner(ray)
-    best: dict[str, float] = {}
-    for turn in range(3):
-        for name, runner in runners.items():
-            plan = make_plan(
-                oddframe.load_run(run),
-                str(videos),
-                folder / f"{name}-{turn}",
-                PlanOptions(measure=False),
-                progress=False,
-            )
-            began = time.perf_counter()
-            done = run_plan(folder / f"{name}-{turn}", runner, progress=False)
-            assert done.seconds == plan.seconds, "a video failed"
-            best[name] = max(best.get(name, 0.0), done.seconds / (time.perf_counter() - began))
-    return {"times_real_time": best, "efficiency_of_2": best["2"] / (2 * best["1"])}
+def efficiency(folder: Path, seconds: float, ray: str | None) -> dict[str, Any]:
+    """Throughput of two local workers, and of two slots of Ray, against twice that of one process with one thread.
+
+    Short videos: a network (SDMAE, its small recipe) on copies of a street of 20 s. Long ones: a camera with sentinel,
+    in jobs of an hour, against one process that scores them whole. `seconds` is how long one process works on each.
+
+    `all` counts from the start of the command, `steady` from the first job that is begun to the last that is done: on
+    an archive the start of processes does not count. `apart` are two commands, each with a share, which know nothing
+    of each other: what the machine itself gives.
+    """
+    told: dict[str, Any] = {}
+    for kind, make in (("short", short_videos), ("long", long_video)):
+        run, videos = make(folder / kind, seconds)
+        whole, cut = (folder / kind / name for name in ("whole", "cut"))
+        made = [
+            make_plan(run, videos, where, PlanOptions(part_s=part, measure=False), progress=False)
+            for where, part in ((whole, 1e9), (cut, HOUR))
+        ]
+        one = throughput(whole, [[]])
+        ways = {"workers": [["--workers", "2"]], "apart": [["--shard", "1/2"], ["--shard", "2/2"]]}
+        if ray is not None:
+            ways["ray"] = [["--ray", ray]]
+        told[kind] = {"jobs": len(made[1].jobs), "hours_of_video": made[1].seconds / HOUR, "one_process": one}
+        for name, commands in ways.items():
+            two = throughput(cut, commands)
+            told[kind][name] = {
+                **two,
+                **{f"efficiency_{when}": two[when] / (2 * one[when]) for when in ("all", "steady")},
+            }
+    return told
 
 
-def parts(folder: Path, run: Path, video: Path, minutes: float) -> dict[str, Any]:
-    """A long video whole and in parts."""
-    trained = oddframe.load_run(run)
-    for name, length in (("whole", 1e9), ("parts", minutes * 60)):
-        make_plan(trained, video, folder / name, PlanOptions(part_s=length, measure=False), progress=False)
-        run_plan(folder / name, progress=False)
-        merge_plan(folder / name, progress=False)
-    (file,) = (folder / "whole" / "scores").rglob("*.npz")
-    name = file.relative_to(folder / "whole")
-    jobs = len((folder / "parts" / "jobs.jsonl").read_text().splitlines())
-    events = (folder / "whole" / "events.jsonl").read_bytes() == (folder / "parts" / "events.jsonl").read_bytes()
-    return {"parts": jobs, "scores_equal": same_scores(file, folder / "parts" / name), "events_equal": events}
+def throughput(plan: Path, commands: list[list[str]]) -> dict[str, float]:
+    """Seconds of video per second, of commands that run a plan together. What was done before is taken away."""
+    for path in [*plan.rglob("*.npz"), *plan.rglob("*.jsonl")]:
+        if path.parent.name != "timelines" and path.name != "jobs.jsonl":
+            path.unlink()
+    began = time.perf_counter()
+    running = [subprocess.Popen([*RUN, str(plan), *more], stdout=subprocess.DEVNULL) for more in commands]
+    assert all(process.wait() == 0 for process in running), "a video failed"
+    spent = time.perf_counter() - began
+    history, status = read_history(Place(plan)), read_status(plan)
+    assert status.finished and history.first is not None and history.last is not None
+    return {"all": status.seconds / spent, "steady": status.seconds / (history.last - history.first)}
+
+
+def short_videos(folder: Path, seconds: float) -> tuple[Run, Path]:
+    """As many videos of 20 s as one process scores in about so many seconds, and a network."""
+    recipe = load_recipe("sdmae-small")
+    (folder / "run").mkdir(parents=True)
+    detector = create(recipe.model, recipe.preset, **recipe.options)
+    run = Run(save_bundle(folder / "run", detector, recipe, {}, TrainingData(checkpoint="none")))
+    first = folder / "videos" / "0000.mp4"
+    chance = np.random.default_rng(0)
+    with VideoWriter(first, (120, 160), 12.5, threads=1) as writer:
+        ground = chance.integers(60, 180, (120, 160, 3))
+        for number in range(250):
+            frame = ground + chance.normal(0, 3, ground.shape)
+            frame[60:90, (x := number % 140) : x + 14] = 220
+            writer.write(np.clip(frame, 0, 255).astype(np.uint8))
+    run.score(first, progress=False)
+    began = time.perf_counter()
+    run.score(first, progress=False)
+    for number in range(1, max(8, round(seconds / (time.perf_counter() - began)))):
+        renamed(first, folder / "videos" / f"{number:04}.mp4", number)
+    return run, folder / "videos"
+
+
+def renamed(path: Path, copy: Path, number: int) -> None:
+    """The same pictures in a file of another content."""
+    with av.open(str(path)) as source, av.open(str(copy), "w") as made:
+        made.metadata["comment"] = f"copy {number}"
+        stream = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+
+
+def long_video(folder: Path, seconds: float) -> tuple[Run, Path]:
+    """A video of as many hours, an even number, as one process scores in about so many seconds, and a camera."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run = learned(folder, "camera")
+    began = time.perf_counter()
+    run.score(folder / "normal" / "normal.mp4", progress=False)
+    pace = 240 / (time.perf_counter() - began)
+    hours = 2 * max(1, round(seconds * pace / HOUR / 2))
+    return run, watched_street(folder / "videos" / "long.mp4", hours * HOUR, 3)
+
+
+def parts(folder: Path, hours: float) -> dict[str, Any]:
+    """A long video whole and in eight parts, for every detector: scores, components, maps, faults and events."""
+    video = watched_street(folder / "long.mp4", hours * HOUR, 2)
+    told: dict[str, Any] = {"frames": round(hours * HOUR * RATE), "detectors": {}}
+    for model in (name for name in names() if entry(name).kind != "bags"):
+        run, began = learned(folder, model), time.perf_counter()
+        outs = {name: folder / model / name for name in ("whole", "parts")}
+        for name, where in outs.items():
+            length = 1e9 if name == "whole" else hours * HOUR / PARTS
+            plan = make_plan(run, video, where, PlanOptions(part_s=length, measure=False), progress=False)
+            subprocess.run([*RUN, str(where), "--workers", "1" if name == "whole" else "2"], check=True)
+            merge_plan(where, options=MergeOptions(pages=False), progress=False)
+        one, other = (load_scores(where / "scores" / "long.npz") for where in outs.values())
+        lines = [(where / "events.jsonl").read_text() for where in outs.values()]
+        found = [(where / "findings.jsonl").read_text() for where in outs.values()]
+        told["detectors"][model] = {
+            "parts": len(plan.jobs), "components": sorted(one.components), "map": one.map is not None,
+            "scores_equal": same_scores(outs["whole"] / "scores" / "long.npz", outs["parts"] / "scores" / "long.npz"),
+            "account_equal": one.info.account == other.info.account,
+            "events": lines[0].count("\n"), "events_equal": lines[0] == lines[1],
+            "findings": found[0].count("\n"), "findings_equal": found[0] == found[1],
+            "seconds": round(time.perf_counter() - began, 1),
+        }  # fmt: skip
+        print(model, json.dumps(told["detectors"][model]), file=sys.stderr)
+    return told
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["year", "kills", "efficiency", "parts"])
+    parser.add_argument("what", choices=["kills", "efficiency", "parts"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("run", type=Path, nargs="?")
-    parser.add_argument("videos", type=Path, nargs="?")
-    parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--ray")
-    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--seconds", type=float, default=45.0, help="that one process works on each kind of video")
+    parser.add_argument("--ray", metavar="ADDRESS", help="of a cluster of two slots")
+    parser.add_argument("--hours", type=float, default=2.0)
     told = parser.parse_args()
+    # Of this process and of all that it starts: figures are for a core.
+    os.environ |= {"ODDFRAME_CACHE": str(told.folder / "cache"), "OMP_NUM_THREADS": "1"}
+    torch.set_num_threads(1)
     calls: dict[str, Callable[[], dict[str, Any]]] = {
-        "year": lambda: year(told.folder, told.jobs),
-        "kills": lambda: kills(told.folder, told.run, told.videos, told.kills),
-        "efficiency": lambda: efficiency(told.folder, told.run, told.videos, told.ray),
-        "parts": lambda: parts(told.folder, told.run, told.videos, told.minutes),
+        "kills": lambda: kills(told.folder, told.kills),
+        "efficiency": lambda: efficiency(told.folder, told.seconds, told.ray),
+        "parts": lambda: parts(told.folder, told.hours),
     }
+    told.folder.mkdir(parents=True)
     print(json.dumps(calls[told.what](), indent=2))
 
 

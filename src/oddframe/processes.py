@@ -54,12 +54,18 @@ def raise_if_stopped() -> None:
 
 @dataclass(frozen=True)
 class Killed:
-    """In the place of a result: every process that worked on this task died. `how` names the signal or the status."""
+    """In the place of a result: every process that worked on this task died.
+
+    Attributes:
+        how: the signal, the status, or what else is known.
+        times: how many processes died.
+    """
 
     how: str
+    times: int = TRIES
 
     def __str__(self) -> str:
-        return f"the process that worked on it was killed {TRIES} times ({self.how})"
+        return f"the process that worked on it was killed {self.times} times ({self.how})"
 
 
 def cores() -> int:

@@ -21,8 +21,10 @@ BudgetUnit = Literal["seconds", "steps", "epochs"]
 Schedule = Literal["constant", "cosine"]
 Blend = Literal["code", "alpha", "grey"]
 Placement = Literal["source", "random"]
+Residence = Literal["auto", "always", "never"]
 BLENDS: tuple[Blend, ...] = get_args(Blend)
 PLACES: tuple[Placement, ...] = get_args(Placement)
+RESIDENCES: tuple[Residence, ...] = get_args(Residence)
 
 MOST_BUDGET = 1e12  # of seconds, steps or epochs
 STEPS = 20  # of the ratio of two frame rates
@@ -270,6 +272,11 @@ class TrainingOptions:
         devices: processes to train with, one device each; on the CPU they share its cores. The batch is divided among
             them, and they learn what one would, BatchNorm's statistics included.
         device: "auto", "cpu", "cuda" or "mps". CUDA_VISIBLE_DEVICES chooses among several GPUs.
+        resident: whether the training data lie in the memory of the device, where windows are then gathered: "auto", on
+            a GPU where they take at most half of its free memory; "always", on any device; "never". The batches are the
+            same, bit for bit.
+        graphs: record the passes of a step as a CUDA graph and replay them, where a stage allows it and there is one
+            device; it pays where batches are small. On other devices than CUDA they are computed as always.
         resume: go on from the checkpoint in the run's folder, if there is one; a finished run returns at once.
         checkpoint_seconds: a checkpoint is written this often; it is what a kill can cost.
         tensorboard: also write TensorBoard events beside the log.
@@ -285,6 +292,8 @@ class TrainingOptions:
     workers: int = 2
     devices: int = 1
     device: str = "auto"
+    resident: Residence = "auto"
+    graphs: bool = False
     resume: bool = False
     checkpoint_seconds: float = 30.0
     tensorboard: bool = False
@@ -299,6 +308,8 @@ class TrainingOptions:
             raise InputError(f"training uses cuda; set CUDA_VISIBLE_DEVICES={number} for the GPU {self.device}")
         if self.device not in DEVICES:
             raise InputError(f"device is {self.device!r}{one_of(self.device, DEVICES)}")
+        if self.resident not in RESIDENCES:
+            raise InputError(f"resident is {self.resident!r}{one_of(self.resident, RESIDENCES)}")
         if not 0 <= self.checkpoint_seconds < math.inf:
             raise InputError(f"checkpoint_seconds is {self.checkpoint_seconds:g}; it must be 0 or more")
         if self.budget:

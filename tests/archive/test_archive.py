@@ -14,6 +14,8 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pytest
 
@@ -25,13 +27,17 @@ from oddframe.archive.plan import load_plan
 from oddframe.archive.planning import PlanOptions, make_plan
 from oddframe.archive.running import run_plan
 from oddframe.archive.status import read_status
+from oddframe.bundle import TrainingData, save_bundle
 from oddframe.errors import BundleError, InputError
+from oddframe.models.registry import create
 from oddframe.processes import Killed
+from oddframe.recipes import parse_recipe
 from oddframe.runners.local import LocalRunner
 from oddframe.runners.shard import Shard, ShardRunner
 from oddframe.scoring.events import read_events
 from oddframe.scoring.files import load_scores
 from oddframe.workflow.outputs import OutputOptions
+from oddframe.workflow.run import Run
 
 Ask = Callable[..., Any]
 OPTIONS = PlanOptions(part_s=10.0, warm_s=1.0, measure=False)
@@ -87,7 +93,10 @@ def test_plan_run_and_merge_give_what_score_gives(planned: Path, whole: Path, as
     assert json.loads(answer.out)["done"] == 6
     assert_scored(planned, whole)
     assert not list((planned / "parts").iterdir()), "parts are gone once they are joined"
+    left = planned / ".0123456789abcdef.01234567.part"
+    left.touch()
     merged = ask("archive", "merge", planned, "--store", "auto", "--json")
+    assert not left.exists(), "what a killed merge left is taken away"
     assert merged.status == 3 and "broken" in merged.err, "one video was left out"
     told = json.loads(merged.out)
     wanted = [event for event in read_events(whole / "events.jsonl") if event.video != "night/same"]
@@ -124,6 +133,49 @@ def test_shards_do_every_job_once_and_the_last_one_joins(planned: Path, whole: P
 def test_workers_give_the_same(planned: Path, whole: Path) -> None:
     assert run_plan(planned, LocalRunner(2), progress=False).done == 6
     assert_scored(planned, whole)
+
+
+def test_a_long_video_that_is_not_cut_says_why(bundle: Path, archive: Path, tmp_path: Path, ask: Ask) -> None:
+    videos = tmp_path / "videos"
+    pictures = videos / "pictures"
+    pictures.mkdir(parents=True)
+    for number in range(450):
+        cv2.imwrite(str(pictures / f"{number:04}.jpg"), np.full((32, 32), number % 256, np.uint8))
+    with av.open(str(videos / "camera.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(200):
+            image = np.full((32, 32, 3), number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode(None))
+    shutil.copy(archive / "01.mp4", videos / "short.mp4")
+    answer = ask("archive", "plan", bundle, videos, "--out", tmp_path / "plan", "--part", 10 / 60, "--no-measure")
+    assert "whole   camera: not cut, because AVI keeps no time stamps" in answer.out
+    assert "whole   pictures: not cut, because it is a folder of images" in answer.out
+    plan = load_plan(Place(tmp_path / "plan"))
+    assert list(plan.whole) == ["camera", "pictures"] and len(plan.jobs) == 3 and plan.seconds > 40
+    again = ask(
+        "archive", "plan", bundle, videos, "--out", tmp_path / "plan", "--part", 10 / 60, "--no-measure", "--json"
+    )
+    assert json.loads(again.out)["whole"] == plan.whole
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("per_video", "learns while it scores"), ("carried", "")])
+def test_a_detector_that_learns_while_it_scores_gets_whole_videos_or_no_plan(
+    mode: str, reason: str, archive: Path, tmp_path: Path
+) -> None:
+    options = {"size": [16, 32], "width": 2, "test_update": mode}
+    recipe = parse_recipe({"name": "tiny", "summary": "", "model": "mnad", "options": options}, "here")
+    (tmp_path / "run").mkdir()
+    bundle = save_bundle(
+        tmp_path / "run", create("mnad", **recipe.options), recipe, {}, TrainingData(checkpoint="none")
+    )
+    if not reason:
+        with pytest.raises(InputError, match="jobs of a plan have no order"):
+            make_plan(Run(bundle), archive, tmp_path / "plan", OPTIONS, progress=False)
+        return
+    plan = make_plan(Run(bundle), archive, tmp_path / "plan", OPTIONS, progress=False)
+    assert len(plan.jobs) == 3 and list(plan.whole) == ["night/long"] and reason in plan.whole["night/long"]
 
 
 class Broken:

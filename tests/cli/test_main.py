@@ -29,6 +29,8 @@ Ask = Callable[..., Any]
         (("fit", "nowhere", "--out", "r"), "nowhere: no such file or folder"),
         (("fit", ".", "--out", "r", "--recipe", "sdmae-huge"), "there are: "),
         (("fit", ".", "--out", "r", "--budget", "soon"), "write a time"),
+        (("fit", ".", "--out", "r", "--resident", "now"), "resident is 'now'; choose auto, always or never"),
+        (("fit", ".", "--out", "r", "--model", "mnad", "--graphs", "--devices", "2"), "leave --graphs out"),
         (("score", "nowhere", "v.mp4", "--out", "o"), "there is no such bundle"),
         (("evaluate", "nowhere", "--data", "folder:."), "there is no such bundle"),
         (("import-checkpoint", "sdmae", "none.pth", "--out", "r"), "there is no such checkpoint"),

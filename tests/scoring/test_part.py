@@ -19,7 +19,7 @@ from oddframe.runtime.torch import TorchRuntime
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.events import find_events
 from oddframe.scoring.memory import digest
-from oddframe.scoring.part import PartScores, VideoPart, can_be_cut, join_parts, load_part, score_part
+from oddframe.scoring.part import PartScores, VideoPart, join_parts, load_part, score_part, why_not_cut
 from oddframe.scoring.scorer import ScoreStore, WindowScorer
 from oddframe.scoring.sentinel_reference import ReferenceLearner, SentinelReference
 from oddframe.settings import Smoothing
@@ -109,7 +109,7 @@ def assert_same(joined: FrameScores, whole: FrameScores) -> None:
 )
 def test_parts_of_every_detector_give_what_the_whole_gives(case: Case, video: VideoSource) -> None:
     scorer = scorer_of(case)
-    if not can_be_cut(scorer):
+    if why_not_cut(scorer):
         assert getattr(scorer.runtime.detector, "remembers", False) or scorer.carries_over  # type: ignore[attr-defined]
         return
     timeline = timeline_of(video)
@@ -188,8 +188,8 @@ def test_the_timeline_is_what_decoding_gives(video: VideoSource) -> None:
 def test_a_damaged_video_and_a_frame_folder_have_no_timeline(video: VideoSource, tmp_path: Path) -> None:
     cut_off = tmp_path / "cut.ts"
     cut_off.write_bytes(write_video(tmp_path / "whole.ts").read_bytes()[:-3000] + b"\0" * 3000)
-    assert read_timeline(VideoSource("a", tmp_path, "frames")) is None
-    assert read_timeline(VideoSource("a", tmp_path / "none.mp4", "file")) is None
+    assert read_timeline(VideoSource("a", tmp_path, "frames")) == "it is a folder of images"
+    assert read_timeline(VideoSource("a", tmp_path / "none.mp4", "file")) == "it cannot be read to its end"
 
 
 @pytest.mark.slow

@@ -226,7 +226,13 @@ def test_all_parts_with_the_frozen_network(camera_street: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({"budget": "30m"}, "--budget"), ({"devices": 2}, "--devices"), ({"tensorboard": True}, "--tensorboard")],
+    [
+        ({"budget": "30m"}, "--budget"),
+        ({"devices": 2}, "--devices"),
+        ({"tensorboard": True}, "--tensorboard"),
+        ({"graphs": True}, "--graphs"),
+        ({"resident": "never"}, "--resident"),
+    ],
 )
 def test_options_of_training_are_refused(options: dict[str, Any], name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"camera is fitted in one pass, and {name} means nothing to it"):

@@ -14,9 +14,17 @@ import pytest
 from taught import SIZE, TINY, fitted, write_street
 
 import oddframe
+from oddframe.archive.merging import merge_plan
+from oddframe.archive.place import Place
+from oddframe.archive.plan import load_plan
+from oddframe.archive.planning import PlanOptions
+from oddframe.archive.planning import make_plan as plan_archive
+from oddframe.archive.running import run_plan
 from oddframe.errors import InputError
 from oddframe.models.ignored import IgnoredPlace, ignored_cells
 from oddframe.recipes import load_recipe
+from oddframe.scoring.events import event_line, read_events
+from oddframe.scoring.files import load_scores, save_scores
 from oddframe.video.decode import probe
 from oddframe.video.search import find_videos
 from oddframe.workflow.begin import check_recipe, note_recipe
@@ -163,6 +171,40 @@ def test_the_commands_take_the_file(place: Path, tmp_path: Path, ask: Ask) -> No
         assert refused.status == 2 and refused.err.count("\n") == 1 and "sky: 9 is no share" in refused.err
         absent = ask(*command, "--ignore", tmp_path / "absent.yaml")
         assert absent.status == 2 and absent.err.count("\n") == 1 and "absent.yaml" in absent.err
+
+
+def test_an_archive_leaves_out_what_scoring_leaves_out(place: Path, tmp_path: Path, ask: Ask) -> None:
+    plan, zones = tmp_path / "plan", ("--ignore", place / "zones.yaml")
+    answer = ask("archive", "plan", place / "run", place / "new", "--out", plan, "--no-measure", *zones)
+    assert answer.status == 0 and "ignore  sky" in answer.out
+    assert ask("archive", "run", plan).status == 0
+    assert ask("archive", "merge", plan, "--no-pages").status == 0
+    wanted = oddframe.load_run(place / "run").ignoring([UPPER]).score(place / "new", progress=False)
+    got = load_scores(plan / "scores" / "new.npz")
+    assert np.array_equal(got.score, wanted[0].score) and got.bundle == wanted[0].bundle
+    lines = (plan / "events.jsonl").read_text().splitlines(keepends=True)
+    assert lines == [event_line(replace(event, reasons=())) for event in wanted.events()] != []
+    assert "<dt>Left out</dt><dd>sky</dd>" in (plan / "index.html").read_text()
+    other = ask("archive", "plan", place / "run", place / "new", "--out", plan, "--no-measure")
+    assert other.status == 2 and "another plan" in other.err
+
+
+def test_an_archive_puts_events_of_a_network_on_hold(place: Path, tmp_path: Path) -> None:
+    run, options = oddframe.load_run(place / "whole"), PlanOptions(measure=False)
+    plan_archive(run.ignoring([UPPER]), place / "new", tmp_path, options, progress=False)
+    run_plan(tmp_path, progress=False)
+    scores = load_scores(tmp_path / "scores" / "new.npz")
+    maps = np.zeros((len(scores.frame), 6, 8), np.float16)
+    maps[:, 1, 3] = 1.0
+    save_scores(replace(scores, map=maps), tmp_path / "scores")
+    merge_plan(tmp_path, progress=False)
+    events = read_events(tmp_path / "events.jsonl")
+    assert events and {event.held for event in events} == {"zone sky"}
+    assert "learned from the whole picture" in (tmp_path / "videos" / "new" / "report.html").read_text()
+    renamed = replace(UPPER, name="roof")
+    with pytest.raises(InputError, match="another plan"):
+        plan_archive(run.ignoring([renamed]), place / "new", tmp_path, options, progress=False)
+    assert load_plan(Place(tmp_path)).ignored == (UPPER,)
 
 
 def test_a_run_is_resumed_with_the_same_places_or_not_at_all(place: Path, tmp_path: Path) -> None:

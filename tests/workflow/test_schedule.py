@@ -34,7 +34,7 @@ from oddframe.scoring.events import read_events
 from oddframe.scoring.files import load_scores, save_scores
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
 from oddframe.scoring.origin import load_origin, stored_scores
-from oddframe.scoring.part import can_be_cut
+from oddframe.scoring.part import why_not_cut
 from oddframe.scoring.schedule import CHOSEN, BrightnessSchedule, ClockSchedule, Schedule
 from oddframe.settings import ThresholdOptions
 from oddframe.types import VideoInfo
@@ -349,7 +349,7 @@ def test_an_archive_keeps_the_start_of_its_videos_whole_and_merges_under_other_t
         clock, tmp_path / "copies", tmp_path / "both", PlanOptions(measure=False), progress=False
     )
     assert len(both.jobs) == 2 and not both.copies, "it is a copy only of what was taken at the same time"
-    assert not can_be_cut(open_scorer(clock.bundle, RuntimeOptions(), clock.rule))
+    assert "calibrations" in why_not_cut(open_scorer(clock.bundle, RuntimeOptions(), clock.rule))
     make_plan_of_archive(clock, tmp_path / "in", tmp_path / "plan", PlanOptions(measure=False), progress=False)
     (job,) = load_plan(Place(tmp_path / "plan")).jobs
     assert job.video_source().began == DUSK - 20

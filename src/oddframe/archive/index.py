@@ -14,7 +14,6 @@ from oddframe.account import count_of
 from oddframe.archive.status import Status
 from oddframe.atomic import write_text
 from oddframe.report.style import clock, significant
-from oddframe.scoring.calibrate import Calibration
 from oddframe.types import Event
 
 
@@ -44,12 +43,13 @@ class Entry:
         return cls(video, seconds, len(events), max((event.score for event in events), default=None), faults, page)
 
 
-def write_index(path: Path, entries: Sequence[Entry], status: Status, calibration: Calibration) -> None:
-    """Write the page atomically."""
+def write_index(path: Path, entries: Sequence[Entry], status: Status, facts: Mapping[str, str]) -> None:
+    """Write the page atomically. `facts` stand at its top; empty ones are left out."""
     style = files("oddframe.report").joinpath("report.css").read_text(encoding="utf-8")
     events, seconds = sum(entry.events for entry in entries), sum(entry.seconds for entry in entries)
     lead = f"{count_of(events, 'event')} in {count_of(len(entries), 'video')}, {clock(seconds)} in all."
     left = "" if status.finished else _warning(f"{status.left[0].upper()}{status.left[1:]}.")
+    told = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(fact)}</dd></div>" for name, fact in facts.items() if fact)
     ordered = sorted(entries, key=lambda entry: (not entry.events, -(entry.highest or 0.0), entry.video))
     write_text(
         path,
@@ -66,7 +66,7 @@ def write_index(path: Path, entries: Sequence[Entry], status: Status, calibratio
 <header>
 <h1>Archive</h1>
 <p class="lead">{escape(lead)}</p>
-{left}<dl><div><dt>Promise</dt><dd>{escape(calibration.sentence())}</dd></div></dl>
+{left}<dl>{told}</dl>
 </header>
 <main>
 {_videos(ordered)}

@@ -19,6 +19,7 @@ from oddframe.archive.status import Status, read_status
 from oddframe.archive.work import run_of
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
+from oddframe.locks import remove_leftovers
 from oddframe.progress import ProgressCall, shown
 from oddframe.runtime.exported import is_trained
 from oddframe.scoring.calibrate import Calibration
@@ -100,6 +101,7 @@ def merge_plan(
     if not status.finished and not options.partial:
         raise InputError(f"{place}: {status.left}; run the plan, or merge what is there with --partial")
     calibration = options.calibration or run.calibration()
+    remove_leftovers(folder)  # of merges that were killed
     entries: list[Entry] = []
     stored: RecordedScores | None = None
     count = 0
@@ -128,7 +130,8 @@ def merge_plan(
         rule, path = run.rule_under(calibration), str(run.path.absolute())
         Origin(run.bundle.recipe.model, plan.identity, rule, path, calibration).save(place.local / SCORES)
     write_text(folder / MANIFEST, json.dumps(_manifest(plan, status), indent=2) + "\n")
-    write_index(folder / INDEX, entries, status, calibration)
+    facts = {"Promise": calibration.sentence(), "Left out": ", ".join(place.name for place in plan.ignored)}
+    write_index(folder / INDEX, entries, status, facts)
     return Merged(folder, len(entries), count, status, stored)
 
 
@@ -174,10 +177,11 @@ def _judged(run: Run, plan: ArchivePlan, one: FrameScores, calibration: Calibrat
     source, rule = plan.videos[one.video][0].video_source(), run.rule_under(calibration)
     scores = Scores(
         (as_calibrated(one, rule),), calibration, rule.combination, (source,), normal=run.drift_reference(rule),
-        teaching=run.bundle.data.taught,
+        teaching=run.bundle.data.taught, notes=run.masking_notes(), zones=run.zones,
     )  # fmt: skip
     return replace(scores, reasons=explain_events(run.bundle, scores, plan.options)) if options.pages else scores
 
 
 def _manifest(plan: ArchivePlan, status: Status) -> dict[str, object]:
-    return {"run": plan.run, "identity": plan.identity, **status.as_json()}
+    ignored = [place.name for place in plan.ignored]
+    return {"run": plan.run, "identity": plan.identity, "ignored": ignored, **status.as_json()}

@@ -2,7 +2,7 @@
 
 PLACE/plan.json says how videos are scored, and what was left out and why. PLACE/jobs.jsonl has a job on each line. A
 job is a video, or a part of a long one. Its id is a hash of the content of the video, the detector, the options that
-decide on scores, and the bounds of the part. PLACE/timelines holds the times of the frames of long videos.
+decide on scores and events, and the bounds of the part. PLACE/timelines holds the times of the frames of long videos.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from oddframe.reading.guard import reading
 from oddframe.reading.records import check_types, read_object
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.part import VideoPart
+from oddframe.types import IgnoredPlace
 from oddframe.video.sources import VideoSource
 from oddframe.video.timeline import VideoTimeline
 
@@ -36,13 +37,14 @@ class Job:
     """A piece of work.
 
     Attributes:
-        id: of content, detector, options and part.
+        id: of content, detector, options, places to ignore, and part.
         video: name of the video.
         source: where it lies: path or URL, kind, a given frame rate, levels.
         key: of its content.
         seconds: of video that it scores.
         bytes: of the file.
         part: of a long video; None for a whole one.
+        whole: why a long video is not cut; empty for a part and for a video that is short enough.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Job:
     seconds: float
     bytes: int
     part: VideoPart | None = None
+    whole: str = ""
 
     @property
     def output(self) -> str:
@@ -72,8 +75,19 @@ class Job:
         return self.video if self.part is None else f"{self.video}, part {self.part.number + 1} of {self.part.of}"
 
 
+def job_identity(identity: str, ignored: Sequence[IgnoredPlace]) -> str:
+    """What jobs are for: a detector with its options, and the places that it leaves out besides those of its bundle.
+
+    A detector that cannot leave a place out has the same scores with it, and other events.
+    """
+    if not ignored:
+        return identity
+    places = json.dumps([asdict(place) for place in ignored])
+    return f"{identity}-ignoring-{hashlib.sha256(places.encode()).hexdigest()[:8]}"
+
+
 def job_of(source: VideoSource, key: str, identity: str, seconds: float, part: VideoPart | None = None) -> Job:
-    """The job of a video, or of a part of it, for the detector with this identity."""
+    """The job of a video, or of a part of it, for what `job_identity` gives."""
     bounds = None if part is None else [part.number, part.of, part.first, part.stop]
     name = json.dumps([key, identity, bounds] + ([] if source.began is None else [source.began]))
     where = {
@@ -110,6 +124,7 @@ class ArchivePlan:
         run: folder of the trained detector.
         identity: of detector, runtime and levels; score files carry it.
         options: runtime, precision, device, batch size.
+        ignored: places that the detector leaves out besides those of its bundle.
         jobs: the longest first.
         skipped: video -> why it has no job.
         copies: video -> the video whose content it has.
@@ -126,6 +141,7 @@ class ArchivePlan:
     part_s: float = 0.0
     warm_s: float | None = None
     estimate: Estimate | None = None
+    ignored: tuple[IgnoredPlace, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -142,6 +158,11 @@ class ArchivePlan:
             own.sort(key=lambda job: 0 if job.part is None else job.part.number)
         return dict(sorted(found.items()))
 
+    @property
+    def whole(self) -> dict[str, str]:
+        """Long video that is scored in one job -> why it is not cut."""
+        return {job.video: job.whole for job in self.jobs if job.whole}
+
     def save(self, place: Place, timelines: dict[str, VideoTimeline]) -> None:
         """Write it. `plan.json` comes last, and says that all of it is there."""
         for key, timeline in timelines.items():
@@ -154,6 +175,7 @@ class ArchivePlan:
         }
         about |= {"version": VERSION, "options": asdict(self.options), "jobs": jobs_digest(self.jobs)}
         about["estimate"] = None if self.estimate is None else asdict(self.estimate)
+        about["ignored"] = [asdict(place) for place in self.ignored]
         place.write(PLAN, (json.dumps(about, indent=2) + "\n").encode())
 
 
@@ -178,11 +200,14 @@ def load_plan(place: Place) -> ArchivePlan:
         check_types(about, {**texts, "part_s": float, "warm_s": float | None})
         digest, options = about.pop("jobs"), RuntimeOptions(**about.pop("options"))
         estimate = about.pop("estimate")
+        ignored = tuple(
+            IgnoredPlace(row["name"], tuple((x, y) for x, y in row["corners"])) for row in about.pop("ignored", ())
+        )
         jobs = tuple(_jobs(place.read(JOBS).decode()))
         if jobs_digest(jobs) != digest:
             raise ValueError("its jobs are those of another plan")
         made = None if estimate is None else Estimate(**estimate)
-        return ArchivePlan(**about, options=options, jobs=jobs, estimate=made)
+        return ArchivePlan(**about, options=options, jobs=jobs, estimate=made, ignored=ignored)
 
 
 def _jobs(text: str) -> Iterator[Job]:

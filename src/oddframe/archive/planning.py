@@ -6,14 +6,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
 from oddframe.archive.cuts import PART_S, WarmUp, cut
 from oddframe.archive.place import Place
-from oddframe.archive.plan import PLAN, SCORES, ArchivePlan, Estimate, Job, job_of, jobs_digest
+from oddframe.archive.plan import PLAN, SCORES, ArchivePlan, Estimate, Job, job_identity, job_of, jobs_digest
 from oddframe.errors import InputError, VideoError
 from oddframe.processes import Count, Killed
 from oddframe.progress import ProgressCall, shown
@@ -25,7 +25,7 @@ from oddframe.runtime.exported import is_trained
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.files import save_scores
 from oddframe.scoring.open_scorer import open_scorer, score_identity
-from oddframe.scoring.part import can_be_cut
+from oddframe.scoring.part import why_not_cut
 from oddframe.scoring.scorer import VideoScorer, WindowScorer
 from oddframe.scoring.stream import collect, score_frames
 from oddframe.types import FrameScores
@@ -38,6 +38,7 @@ from oddframe.video.timeline import VideoTimeline, read_timeline
 from oddframe.workflow.began import NAME_IT, with_starts
 from oddframe.workflow.run import Run
 
+LONGEST = 1.5  # times as long as a part: from there on a video is cut
 SAMPLES, SAMPLE_S = 3, 10.0  # videos that are measured, and seconds of each
 
 
@@ -68,11 +69,11 @@ class PlanOptions:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a look at a video found: its key, its length, and where it may be cut."""
+    """What a look at a video found: its key, its length, and where it may be cut, or why it may not."""
 
     key: str
     seconds: float
-    timeline: VideoTimeline | None
+    timeline: VideoTimeline | str
 
 
 def make_plan(
@@ -87,14 +88,15 @@ def make_plan(
     """Look at all videos, and write a plan for scoring them.
 
     Args:
+        run: the detector. Places that it ignores (see `oddframe.workflow.run.Run.ignoring`) are part of the plan.
         where: folder or URL of the plan and of its outputs. A plan of the same jobs may be there already: what was
             done stays done.
         runtime: what computes the scores; not "auto", since all machines have to compute the same.
         workers: processes that look at videos.
 
     Raises:
-        InputError: not one of the videos can be read; or another plan is there, scores without a plan, or a trained
-            detector.
+        InputError: not one of the videos can be read; another plan is there, scores without a plan, or a trained
+            detector; or what the detector sees of one video changes how it scores the next.
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
@@ -103,16 +105,22 @@ def make_plan(
         raise InputError(f"{where}: holds a trained detector; choose a folder of its own for the plan with --out")
     sources = with_starts(with_levels(find_videos(videos), run.bundle.data.levels), run.rule.schedule, NAME_IT)
     identity = score_identity(run.bundle, runtime, run.rule)
+    wanted = job_identity(identity, run.ignored)
     scorer = open_scorer(run.bundle, runtime, run.rule)
-    longest = 1.5 * options.part_s if can_be_cut(scorer) else float("inf")
+    if scorer.carries_over:
+        raise InputError(
+            f"{run.path}: what this detector sees of one video changes how it scores the next, and the jobs of a plan "
+            "have no order; use `oddframe score` with one worker"
+        )
+    longest, uncut = LONGEST * options.part_s, why_not_cut(scorer)
     looks: dict[str, _Look] = {}
     skipped: dict[str, str] = {}
-    with shown(progress) as show, closing(as_runner(workers).run(partial(_begin, longest), sources)) as answers:
+    with shown(progress) as show, closing(as_runner(workers).run(partial(_begin, longest, uncut), sources)) as answers:
         for done, (source, look) in enumerate(answers, 1):
             if isinstance(look, _Look):
                 looks[source.name] = look
             else:
-                skipped[source.name] = f"{source.path}: {look}" if isinstance(look, Killed) else look
+                skipped[source.name] = f"{source.where}: {look}" if isinstance(look, Killed) else look
             if show is not None:
                 show("videos", done, len(sources))
     if not looks:
@@ -130,8 +138,8 @@ def make_plan(
         if first != source.name:
             copies[source.name] = first
             continue
-        own = _jobs_of(scorer, source, found, identity, options)
-        if found.timeline is not None and len(own) > 1:
+        own = _jobs_of(scorer, source, found, wanted, options)
+        if isinstance(found.timeline, VideoTimeline) and len(own) > 1:
             timelines[found.key] = found.timeline
         jobs += own
     jobs.sort(key=lambda job: (-job.seconds, job.video, job.id))
@@ -147,23 +155,31 @@ def make_plan(
         options.part_s,
         options.warm_s,
         estimate,
+        run.ignored,
     )
     _refuse_other(place, plan)
     plan.save(place, timelines)
     return plan
 
 
-def _begin(longest_s: float) -> Callable[[VideoSource, Count], _Look | str]:
-    """What looks at a video: reads all of it for its key, and one frame. Only one longer than this may be cut."""
+def _begin(longest_s: float, uncut: str) -> Callable[[VideoSource, Count], _Look | str]:
+    """What looks at a video: reads all of it for its key, and one frame. Only one longer than this may be cut, and none
+    where `uncut` says why."""
 
     def look(source: VideoSource, count: Count) -> _Look | str:
         try:
             key, info = content_key(source), probe(source)
             seconds = (info.frames or 0) / info.fps if info.fps else 0.0
-            timeline = read_timeline(source) if not 0 < seconds <= longest_s else None
-            if timeline is not None:
+            timeline: VideoTimeline | str = ""
+            if not seconds or (seconds > longest_s and not uncut):
+                timeline = read_timeline(source)
+            if isinstance(timeline, VideoTimeline):
                 seconds = plausible_seconds(timeline.time)
-            return _Look(key, seconds, timeline if seconds > longest_s else None)
+            elif not seconds and info.account is not None:
+                seconds = info.account.promised_s or 0.0
+            if not seconds:
+                return _Look(key, 0.0, f"its length is not known before it is scored; {timeline}")
+            return _Look(key, seconds, "" if seconds <= longest_s else uncut or timeline)
         except VideoError as error:
             return str(error)
 
@@ -171,12 +187,14 @@ def _begin(longest_s: float) -> Callable[[VideoSource, Count], _Look | str]:
 
 
 def _jobs_of(scorer: VideoScorer, source: VideoSource, look: _Look, identity: str, options: PlanOptions) -> list[Job]:
-    if look.timeline is None or not isinstance(scorer, WindowScorer):
-        return [job_of(source, look.key, identity, look.seconds)]
+    whole = job_of(source, look.key, identity, look.seconds)
+    if isinstance(look.timeline, str):
+        return [replace(whole, whole=look.timeline)]
+    assert isinstance(scorer, WindowScorer), "others are not cut"
     time = look.timeline.time
     parts = cut(look.timeline, options.part_s, WarmUp.of(scorer, options.warm_s, pace(time)))
     if len(parts) == 1:
-        return [job_of(source, look.key, identity, look.seconds)]
+        return [replace(whole, whole="it has no key frame at which it could be cut")]
     return [job_of(source, look.key, identity, plausible_seconds(time[part.first : part.stop]), part) for part in parts]
 
 

@@ -71,7 +71,7 @@ def run_plan(where: str | Path, workers: int | Runner = 1, progress: ProgressCal
     with shown(progress) as show, closing(runner.run(partial(begin_jobs, place), left)) as answers:
         for job, answer in answers:
             if isinstance(answer, Killed):
-                reason = f"{job.source['path']}: {answer}"
+                reason = f"{job.video_source().where}: {answer}"
                 write_failure(place, journal, job, reason)
                 answer = JobResult(reason)
             if answer.reason:

@@ -31,12 +31,12 @@ class JobResult:
 
 
 def run_of(plan: ArchivePlan) -> Run:
-    """The detector of a plan.
+    """The detector of a plan, which leaves out what the plan leaves out.
 
     Raises:
         InputError: it is gone, or is another one now.
     """
-    run = load_run(plan.run)
+    run = load_run(plan.run).ignoring(plan.ignored)
     own = score_identity(run.bundle, plan.options, run.rule)
     if own != plan.identity:
         raise InputError(f"{plan.run}: is detector {own} now, and the plan is for {plan.identity}; make a new plan")
@@ -169,7 +169,7 @@ class JobWork:
             VideoError: it is another one now.
         """
         if content_key(source) != job.key:
-            raise VideoError(f"{source.path}: has changed since the plan was made; make a new plan")
+            raise VideoError(f"{source.where}: has changed since the plan was made; make a new plan")
 
 
 def write_failure(place: Place, journal: Journal, job: Job, reason: str) -> None:

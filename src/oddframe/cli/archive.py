@@ -27,7 +27,15 @@ from oddframe.cli.console import (
     print_table,
     say,
 )
-from oddframe.cli.inputs import above_zero, bundle_to_read, finite, share, videos_to_read
+from oddframe.cli.inputs import (
+    IgnoreOption,
+    above_zero,
+    bundle_to_read,
+    finite,
+    places_of,
+    share,
+    videos_to_read,
+)
 from oddframe.cli.interrupt import interruptible
 from oddframe.progress import progress_bars
 
@@ -54,6 +62,7 @@ def plan(
     part: Annotated[
         float, typer.Option(callback=above_zero, help="Minutes of a part; longer videos are cut into such parts.")
     ] = 60.0,
+    ignore: IgnoreOption = None,
     measure: Annotated[bool, typer.Option(help="Score a sample to tell how long the work takes.")] = True,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
@@ -71,10 +80,11 @@ def plan(
     from oddframe.archive.planning import PlanOptions, make_plan
     from oddframe.video.rate import given_rate
     from oddframe.video.search import search_videos
+    from oddframe.workflow.notes import named
     from oddframe.workflow.run import load_run
 
-    trained, found = load_run(run), search_videos(videos)
-    print_notes(found.notes())
+    trained, found = load_run(run).ignoring(places_of(ignore)), search_videos(videos)
+    print_notes([*found.notes(), *trained.masking_notes()])
     sources = given_rate(found.sources, fps)
     with progress_bars() as bars:
         made = make_plan(trained, sources, out, PlanOptions(part * 60, None, measure), options, workers, bars)
@@ -82,12 +92,18 @@ def plan(
     if as_json:
         print_json({
             "plan": out, "jobs": jobs, "videos": len(made.videos), "hours": made.seconds / HOUR,
-            "skipped": made.skipped, "copies": made.copies, "estimate": None if estimate is None else asdict(estimate),
+            "skipped": made.skipped, "copies": made.copies, "whole": made.whole,
+            "estimate": None if estimate is None else asdict(estimate),
         })  # fmt: skip
     else:
         say(f"plan    {out}: {count_of(jobs, 'job')}, {count_of(len(made.videos), 'video')}, {hours(made.seconds)}")
+        if made.ignored:
+            say(f"ignore  {', '.join(place.name for place in made.ignored)}")
         for name, other in made.copies.items():
             say(f"copy    {name} is {other}, which is scored once")
+        for reason in dict.fromkeys(made.whole.values()):
+            own = [name for name, other in made.whole.items() if other == reason]
+            say(f"whole   {named(own)}: not cut, because {reason}")
         if estimate is not None:
             work, size = made.seconds / estimate.rate, made.seconds * estimate.bytes_per_second
             say(

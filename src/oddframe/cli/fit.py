@@ -34,7 +34,7 @@ def fit(
         list[str],
         typer.Argument(
             callback=videos_to_read,
-            help="Normal video: folders of videos or frame folders, videos, patterns, a CSV, or - for a list on "
+            help="Normal video: folders of videos or frame folders, videos, patterns, a CSV, URLs, or - for a list on "
             "standard input. For dakd and mil: labels, as a CSV with the columns video,label, or NAME:PATH of a data "
             "set.",
         ),
@@ -90,6 +90,22 @@ def fit(
     devices: Annotated[
         int, typer.Option(min=1, help="Devices to train on, with one process each.", rich_help_panel=COMPUTING)
     ] = 1,
+    resident: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN",
+            help="Keep the frames in the memory of the device: auto (on a GPU, where they fit), always or never.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = "auto",
+    graphs: Annotated[
+        bool,
+        typer.Option(
+            "--graphs",
+            help="Record training steps as CUDA graphs, which is faster for small batches.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = False,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that decode the training videos.", rich_help_panel=COMPUTING)
     ] = 2,
@@ -113,6 +129,8 @@ def fit(
         workers=workers,
         devices=devices,
         device=device,
+        resident=resident,  # type: ignore[arg-type]
+        graphs=graphs,
         resume=resume,
         tensorboard=tensorboard,
         progress=not silent(),

@@ -38,6 +38,9 @@ class BagSet:
         labels: (N,) of 0 and 1, in the same order.
         first: `index` of the first bag. Sets that are used together must not share numbers.
 
+    Attributes:
+        features, labels: of all bags, in the order of their numbers. `first` is as given.
+
     Raises:
         InputError: a class has no bag.
     """
@@ -47,9 +50,9 @@ class BagSet:
     ) -> None:
         labels = np.asarray(labels)
         order = np.argsort(labels, kind="stable")
-        self._features = {name: values[order] for name, values in features.items()}
-        self._labels = labels[order].astype(np.float32)
-        self._first = first
+        self.features = {name: values[order] for name, values in features.items()}
+        self.labels = labels[order].astype(np.float32)
+        self.first = first
         normal = int(np.count_nonzero(labels == 0))
         self.groups = [range(normal), range(normal, len(labels))]
         for name, group in zip(CLASSES, self.groups, strict=True):
@@ -57,9 +60,9 @@ class BagSet:
                 raise InputError(f"there is no {name} video to learn from: training needs examples of both classes")
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> Bags:
         """The bags with the numbers `samples`. They are the same in every epoch."""
-        features = {name: values[samples] for name, values in self._features.items()}
-        return Bags(features, self._labels[samples], self._first + samples, np.asarray(keys, np.int64))
+        features = {name: values[samples] for name, values in self.features.items()}
+        return Bags(features, self.labels[samples], self.first + samples, np.asarray(keys, np.int64))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +45,28 @@ class Clips:
     key: NDArray[np.int64]
 
 
+class Looked(NamedTuple):
+    """Which frames B windows consist of.
+
+    Attributes:
+        videos: (B,) numbers of the videos.
+        scored: (B,) numbers of the scored frames in their videos.
+        frames: (B, T + T' + T'') numbers, in their videos, of the frames at offsets, target and context of the window.
+    """
+
+    videos: NDArray[np.int64]
+    scored: NDArray[np.int64]
+    frames: NDArray[np.int64]
+
+
 class ClipSet:
     """All windows of some videos, numbered in order: video after video, frame after frame.
 
     Only frames inside the range of a video are scored, but their windows may reach into the rest of the video. For
     that reason `split_holdout` leaves a gap.
+
+    Attributes:
+        videos, window, paster: as given.
     """
 
     def __init__(
@@ -74,9 +91,9 @@ class ClipSet:
         Raises:
             InputError: no window is left.
         """
-        self._videos = videos
-        self._window = window
-        self._paster = paster
+        self.videos = videos
+        self.window = window
+        self.paster = paster
         if tracks is None:
             tracks = [[np.arange(len(video.frames))] for video in videos]
         self._tracks, self._of_video = [], list[int]()
@@ -103,7 +120,7 @@ class ClipSet:
     @property
     def groups(self) -> list[range]:
         """The sample numbers of each video that has samples."""
-        first = np.searchsorted(self._of_video, np.arange(len(self._videos) + 1))  # its first stretch
+        first = np.searchsorted(self._of_video, np.arange(len(self.videos) + 1))  # its first stretch
         return [range(start, stop) for start, stop in pairwise(self._bounds[first].tolist()) if start < stop]
 
     def locate(self, samples: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -118,6 +135,15 @@ class ClipSet:
         stretch = np.searchsorted(self._bounds, samples, side="right") - 1
         return stretch, samples - self._bounds[stretch] + self._starts[stretch]
 
+    def look_up(self, samples: NDArray[np.int64]) -> Looked:
+        """Which frames the windows of these samples (B,) consist of."""
+        window = self.window
+        offsets = (*window.offsets, *window.target, *window.context)
+        stretch, place = self._place(samples)
+        within = positions(window, place, offsets, self._lengths[stretch])
+        numbers = np.stack([self._tracks[s][row] for s, row in zip(stretch, within, strict=True)])
+        return Looked(*self.locate(samples), numbers)
+
     def batch(self, samples: NDArray[np.int64], keys: NDArray[np.int64], epoch: int) -> Clips:
         """Gather windows.
 
@@ -126,21 +152,17 @@ class ClipSet:
             keys: (B,) seeds of the random choices for each sample.
             epoch: seeds pseudo-anomalies that change from epoch to epoch.
         """
-        window = self._window
+        window = self.window
         inputs, targets = len(window.offsets), len(window.target)
-        offsets = (*window.offsets, *window.target, *window.context)
-        videos, scored = self.locate(samples)
-        stretch, place = self._place(samples)
-        within = positions(window, place, offsets, self._lengths[stretch])
-        numbers = np.stack([self._tracks[s][row] for s, row in zip(stretch, within, strict=True)])
+        videos, scored, numbers = self.look_up(samples)
         gathered = np.empty((*numbers.shape, *window.size, window.channels), np.uint8)
         frames, target, context = np.split(gathered, [inputs, inputs + targets], axis=1)
         pasted = np.zeros((len(samples), *window.size), np.uint8)
         for row, (video, frame, key) in enumerate(zip(videos, scored, keys, strict=True)):
             # Frames go directly from the memory map to their place. Mode "clip" needs no buffer, mode "raise" does.
-            np.take(self._videos[video].frames, numbers[row], axis=0, out=gathered[row], mode="clip")
-            if self._paster is not None:
-                change = self._paster.apply(int(video), frames[row], numbers[row, :inputs], int(frame), epoch, int(key))
+            np.take(self.videos[video].frames, numbers[row], axis=0, out=gathered[row], mode="clip")
+            if self.paster is not None:
+                change = self.paster.apply(int(video), frames[row], numbers[row, :inputs], int(frame), epoch, int(key))
                 if change is not None:
                     frames[row], pasted[row] = change
         paint_over(gathered, window)

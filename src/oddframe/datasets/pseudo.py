@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from oddframe.datasets.hashing import hash64
 from oddframe.datasets.sequences import ObjectSequence, project, resize_matrix
@@ -49,6 +49,33 @@ class _Schedule(NamedTuple):
 
     def at(self, frame: int) -> _Pasted:
         return self.pasted[bisect.bisect_right(self.starts, frame) - 1]
+
+
+class Cutout(NamedTuple):
+    """A picture to be laid over part of a frame, whose pixels become (pixel * (255 - alpha) + 127) // 255 + shown.
+
+    Attributes:
+        top, left: row and column of its first pixel in the frame.
+        alpha: (h, w) uint8, how much of the frame it hides.
+        shown: (h, w, C) uint8, what is added there, already multiplied by its mask.
+    """
+
+    top: int
+    left: int
+    alpha: NDArray[np.uint8]
+    shown: NDArray[np.uint8]
+
+
+class Pasting(NamedTuple):
+    """What is pasted into one sample.
+
+    Attributes:
+        cutouts: one for each of its input frames; None where the object is out of sight.
+        mask: row, column and mask (h, w) uint8 of the object in the scored frame; None where it is out of sight.
+    """
+
+    cutouts: tuple[Cutout | None, ...]
+    mask: tuple[int, int, NDArray[np.uint8]] | None
 
 
 class Paster:
@@ -101,19 +128,37 @@ class Paster:
         Returns:
             Frames like `frames`, and the mask (H, W) uint8, 0..255, with a grey edge; None if the sample stays clean.
         """
-        era = epoch if self._how.refresh else 0
-        if int(hash64(self._seed, 1, epoch, key)) >= self._how.probability * 2**63:
+        if not self.chosen(epoch, key):
             return None
-        schedule = self._schedule(video, era, max(int(positions.max()), scored))
+        pasting = self.draw(video, positions, scored, epoch, frames.shape[-1])
         changed, mask = frames.copy(), np.zeros(self._size, np.uint8)
-        objects = {n: self._object(schedule, n) for n in {scored, *positions.tolist()}}
-        for image, position in zip(changed, positions.tolist(), strict=True):
-            if (placed := objects[position]) is not None:
-                blend(image, *placed, self._how.blend)
-        if (placed := objects[scored]) is not None:
-            top, left, picture = placed
-            mask[top : top + picture.shape[0], left : left + picture.shape[1]] = picture[..., 3]
+        for image, cutout in zip(changed, pasting.cutouts, strict=True):
+            if cutout is not None:
+                lay(image, cutout)
+        if pasting.mask is not None:
+            top, left, alpha = pasting.mask
+            mask[top : top + alpha.shape[0], left : left + alpha.shape[1]] = alpha
         return changed, mask
+
+    def chosen(self, epoch: int, keys: ArrayLike) -> NDArray[np.bool_]:
+        """Which of the samples with these keys show an object; the others stay clean."""
+        return np.asarray(hash64(self._seed, 1, epoch, keys) < self._how.probability * 2**63)
+
+    def draw(self, video: int, positions: NDArray[np.int64], scored: int, epoch: int, colours: int) -> Pasting:
+        """What `apply` pastes into a sample that is chosen, for whoever holds the frames.
+
+        Args:
+            colours: channels of the frames, 3 (BGR) or 1. The others are those of `apply`.
+        """
+        era = epoch if self._how.refresh else 0
+        schedule = self._schedule(video, era, max(int(positions.max()), scored))
+        objects = {n: self._object(schedule, n) for n in {scored, *positions.tolist()}}
+        cutouts = tuple(
+            None if (placed := objects[n]) is None else make_cutout(*placed, (*self._size, colours), self._how.blend)
+            for n in positions.tolist()
+        )
+        seen = objects[scored]
+        return Pasting(cutouts, None if seen is None else (seen[0], seen[1], seen[2][..., 3]))
 
     def _object(self, schedule: _Schedule, frame: int) -> tuple[int, int, NDArray[np.uint8]] | None:
         """Row, column and picture of the object in a frame of the video; None if it is out of sight."""
@@ -187,20 +232,29 @@ def _middles(sequence: ObjectSequence) -> NDArray[np.float64]:
 
 def blend(image: NDArray[np.uint8], top: int, left: int, picture: NDArray[np.uint8], how: Blend) -> None:
     """Paste a picture (h, w, 4) into the image (H, W, C), in place."""
-    colours = image.shape[2]
+    lay(image, make_cutout(top, left, picture, image.shape, how))
+
+
+def make_cutout(top: int, left: int, picture: NDArray[np.uint8], shape: tuple[int, ...], how: Blend) -> Cutout:
+    """What a picture (h, w, 4) lays over a frame of the shape (H, W, C)."""
+    colours = shape[2]
     if how == "code":
-        top, left, picture = _with_rim(top, left, picture, image.shape)
-    part = image[top : top + picture.shape[0], left : left + picture.shape[1]]
-    alpha = picture[..., 3:]
-    if how == "code":
+        top, left, picture = _with_rim(top, left, picture, shape)
         grey = cv2.GaussianBlur(cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY), (3, 3), 0)
-        part *= alpha == 0
-        part[:] = cv2.add(part, np.repeat(np.asarray(grey, np.uint8)[..., None], colours, axis=2)).reshape(part.shape)
-        return
+        hidden = np.where(picture[..., 3] > 0, np.uint8(255), np.uint8(0))
+        return Cutout(top, left, hidden, np.repeat(np.asarray(grey, np.uint8)[..., None], colours, axis=2))
     shown = picture[..., :3]
     if colours == 1 or how == "grey":
-        shown = np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
-    part[:] = (part * (255 - alpha.astype(np.uint16)) + 127) // 255 + shown
+        shown = np.repeat(np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY), np.uint8)[..., None], colours, axis=2)
+    return Cutout(top, left, picture[..., 3], shown)
+
+
+def lay(image: NDArray[np.uint8], cutout: Cutout) -> None:
+    """Lay a picture over the image (H, W, C), in place; sums above 255 stay at 255."""
+    height, width = cutout.alpha.shape
+    part = image[cutout.top : cutout.top + height, cutout.left : cutout.left + width]
+    kept = (part * (255 - cutout.alpha[..., None].astype(np.uint16)) + 127) // 255
+    part[:] = np.minimum(kept + cutout.shown, 255)
 
 
 def _with_rim(

@@ -81,7 +81,7 @@ def corners_of(place: Any) -> tuple[Corner, ...]:
     form = "write [left, top, right, bottom], or at least three corners [x, y], in shares of the picture from 0 to 1"
     values = list(place) if isinstance(place, list | tuple) else []
     if len(values) == 4 and all(map(_is_share, values)):
-        left, top, right, bottom = values
+        left, top, right, bottom = map(float, values)  # 0 and 0.0 are one place, also for identities of scores
         if not (left < right and top < bottom):
             raise ValueError("write [left, top, right, bottom], with left below right and top below bottom")
         return (left, top), (right, top), (right, bottom), (left, bottom)

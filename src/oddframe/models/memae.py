@@ -300,6 +300,7 @@ class ReconstructionStage(Stage):
     """The only stage: the auto-encoder learns to rebuild its clips from the memory, and the memory with it."""
 
     name = "reconstruction"
+    recordable = True
 
     def __init__(self, model: MemAE) -> None:
         self.model, self.length = model, model.config.epochs

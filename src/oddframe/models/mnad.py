@@ -382,6 +382,7 @@ class MNADTraining(Stage):
     """The one stage: network by gradient, then memory by rule."""
 
     name = "network"
+    recordable = True
 
     def __init__(self, model: MNAD) -> None:
         self.model, self.length = model, model.config.epochs
@@ -418,7 +419,7 @@ class MNADTraining(Stage):
             "frame": frame,
             "compactness": compactness,
             "separateness": separateness,
-            "idle": (nearest_BK2[..., 0].flatten().bincount(minlength=config.items) == 0).sum().to(frame),
+            "idle": (F.one_hot(nearest_BK2[..., 0].flatten(), config.items).sum(0) == 0).sum().to(frame),
         }
 
     @torch.no_grad()

@@ -377,6 +377,8 @@ class MPN(Detector):
 class TrainStage(Stage):
     """The whole network on all three losses; with `meta`, all but the unit, on the frame loss alone."""
 
+    recordable = True
+
     def __init__(self, model: MPN) -> None:
         c = model.config
         self.model, self.length, self.name = model, c.epochs, "pretrain" if c.meta else "train"

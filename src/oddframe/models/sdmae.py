@@ -431,6 +431,7 @@ class SDMAETeacherStage(Stage):
     """Stage 1: encoder and decoder learn to rebuild frame and anomaly map (Eq. 3), the head to classify (Eq. 5)."""
 
     name = "teacher"
+    recordable = True
 
     def __init__(self, model: SDMAE) -> None:
         self.model, self.length = model, model.config.teacher_epochs
@@ -463,6 +464,7 @@ class SDMAEStudentStage(Stage):
     """Stage 2: everything is frozen but the student, which learns to imitate the teacher (Eq. 4)."""
 
     name = "student"
+    recordable = True
 
     def __init__(self, model: SDMAE) -> None:
         self.model, self.length = model, model.config.student_epochs
@@ -554,9 +556,10 @@ def gather_patches(frames_BTHWC: Tensor, token_BK: Tensor, patch: int) -> Tensor
     """
     batch, times, height, width, channels = frames_BTHWC.shape
     columns = width // patch
-    lines_TD = torch.arange(times)[:, None] * height + torch.arange(patch)
-    lines_D = lines_TD.flatten().to(token_BK.device) * columns
-    first_B1 = torch.arange(batch, device=token_BK.device)[:, None] * (times * height * columns)
+    device = token_BK.device
+    lines_TD = torch.arange(times, device=device)[:, None] * height + torch.arange(patch, device=device)
+    lines_D = lines_TD.flatten() * columns
+    first_B1 = torch.arange(batch, device=device)[:, None] * (times * height * columns)
     corner_BK = first_B1 + token_BK // columns * (patch * columns) + token_BK % columns
     row_BKD = corner_BK[:, :, None] + lines_D
     return frames_BTHWC.reshape(-1, patch * channels).index_select(0, row_BKD.flatten()).reshape(*token_BK.shape, -1)

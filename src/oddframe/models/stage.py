@@ -54,12 +54,15 @@ class Stage(ABC):
         length: in `unit`; its share of the whole where a budget says how long training takes. 0 leaves the stage out.
         unit: the same for all stages of a detector.
         sampling: which windows make a batch.
+        recordable: the losses of its updates depend on nothing but the batch, the detector and torch's random
+            generator, and wait nowhere for the device, so that they can be recorded as a CUDA graph.
     """
 
     name: str
     length: int
     unit: Literal["epochs", "steps"] = "epochs"
     sampling: BatchSampling = BatchSampling()
+    recordable: bool = False
 
     @abstractmethod
     def updates(self) -> list[Update]:

@@ -382,6 +382,7 @@ class WarmUpStage(Stage):
     """Stage 1: the auto-encoders alone."""
 
     name, unit = "warm-up", "steps"
+    recordable = True
 
     def __init__(self, model: STD) -> None:
         self.model, self.length = model, model.config.warm_up_steps

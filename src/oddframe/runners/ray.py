@@ -56,6 +56,8 @@ class RayRunner:
         tell: Callable[[float], None] | None = None,
     ) -> Generator[tuple[T, R | Killed]]:
         """See `Runner.run`. Tasks that are done on other machines tell nothing while they run."""
+        # Ray prints on standard output that a worker has died, in the midst of what a program reads there.
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
         ray = imported("ray", "ray")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
@@ -103,7 +105,7 @@ class RayRunner:
             ray.exceptions.NodeDiedError,
             ray.exceptions.OutOfMemoryError,
         ) as how:
-            return Killed(f"{type(how).__name__}, {1 + self.retries} times at most")
+            return Killed(type(how).__name__, 1 + self.retries)
 
 
 _begun: dict[str, Callable[..., Any]] = {}

@@ -63,7 +63,7 @@ def score_beside(
         for done, (source, answer) in enumerate(answers, 1):
             if progress is not None:
                 progress("videos", done, len(own))
-            yield source, f"{source.path}: {answer}" if isinstance(answer, Killed) else answer
+            yield source, f"{source.where}: {answer}" if isinstance(answer, Killed) else answer
 
 
 def _begin(job: ScoringJob) -> Callable[[VideoSource, Count], FrameScores | str]:

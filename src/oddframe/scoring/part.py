@@ -125,11 +125,15 @@ def load_part(path: Path) -> PartScores:
         )  # fmt: skip
 
 
-def can_be_cut(scorer: object) -> bool:
-    """Whether a detector's scores of a part of a video can be shown to be those of the whole."""
-    if not isinstance(scorer, WindowScorer) or scorer.rule.schedule is not None:
-        return False  # which calibration holds may depend on all frames before
-    return not scorer.carries_over and scorer.runtime.memory is not None
+def why_not_cut(scorer: object) -> str:
+    """Why a detector's scores of a part of a video cannot be shown to be those of the whole; empty where they can."""
+    if not isinstance(scorer, WindowScorer):
+        return "this detector looks at a video as a whole"
+    if scorer.rule.schedule is not None:
+        return "which of its calibrations holds may depend on all frames before"
+    if scorer.carries_over or scorer.runtime.memory is None:
+        return "this detector learns while it scores"
+    return ""
 
 
 def score_part(
@@ -161,7 +165,7 @@ def score_part(
         if part.stop is None:
             last = reader.account()
         elif at_end is None:
-            raise VideoError(f"{source.path}: ends before frame {part.stop}; it was changed, so plan again")
+            raise VideoError(f"{source.where}: ends before frame {part.stop}; it was changed, so plan again")
         else:
             last = at_end.account
         begun = frames.ends[part.first].account if part.number else Account()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from oddframe.datasets.clips import Clips, ClipSet
 from oddframe.datasets.windows import stream_chunks
@@ -75,6 +76,8 @@ def window_checks(about: ModelEntry) -> list[Check]:
             Check(case, "a resumed run ends with the same bits", resumes_exactly),
             Check(case, "two devices learn what one learns", two_devices_learn_alike, slow=True),
         ]
+        if any(stage.recordable for stage in detector.stages()):
+            found.append(Check(case, "what says that it can be recorded waits for no device", recordable_waits_nowhere))
         if not detector.remembers and equipped("onnx", "onnxscript", "onnxruntime"):
             found.append(Check(case, "its exported graph says what it says", graph_agrees, slow=True))
     return found
@@ -305,6 +308,41 @@ def losses_fall(case: Case) -> None:
         require(id(p) in learnt, f"no stage learns {name}; make it a buffer")
 
 
+class _OneDevice(TorchDispatchMode):
+    """Inside this block, nothing is computed of tensors of the host, and none goes to the device."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = [value for value in (*args, *(kwargs or {}).values()) if isinstance(value, torch.Tensor)]
+        away = [value for value in given if value.device.type != "meta" and (value.ndim or "copy" in str(func))]
+        require(not away, f"{func} takes a tensor of the {away[0].device.type if away else 'host'}")
+        return func(*args, **(kwargs or {}))
+
+
+def recordable_waits_nowhere(case: Case) -> None:
+    """Losses of recordable stages are computed on one device alone, and nothing of them is read or brought there.
+
+    The device "meta" knows shapes, but no values: whatever asks for one fails there.
+    """
+    detector = make(case).to("meta")
+    batch = next(batches(training_set(detector.window))).to("meta")
+    for stage in detector.stages():
+        if not stage.recordable:
+            continue
+        stage.train_mode()
+        for update in stage.updates():
+            own = {id(p) for group in update.optimiser.param_groups for p in group["params"]}
+            for p in detector.parameters():
+                p.requires_grad_(id(p) in own)
+            try:
+                with _OneDevice():  # type: ignore[no-untyped-call]
+                    update.loss(batch)["loss"].backward()
+            except (RuntimeError, NotImplementedError) as error:
+                reason = str(error).partition("\n")[0]
+                raise AssertionError(f"the loss of stage {stage.name} reads from the device: {reason}") from error
+
+
 def resumes_exactly(case: Case) -> None:
     """A run that is interrupted and resumed ends with the bits of one that was not."""
     whole, stopped, resumed = make(case), make(case), make(case)
@@ -355,8 +393,8 @@ def graph_agrees(case: Case) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"
         write_window_graph(detector, path)
-        got = _answers(GraphRuntime("onnx", path, detector.signature, "fp32"), images, 7)
-    wanted = _answers(TorchRuntime(detector, "cpu"), images, 4)
+        got = answers(GraphRuntime("onnx", path, detector.signature, "fp32"), images, 7)
+    wanted = answers(TorchRuntime(detector, "cpu"), images, 4)
     require(got.keys() == wanted.keys(), f"the graph gives {list(got)}, the detector {list(wanted)}")
     for name, values in wanted.items():
         off = np.abs(got[name] - values)
@@ -364,12 +402,12 @@ def graph_agrees(case: Case) -> None:
         require((off <= bound).all(), f"{name} of the graph is off by {off.max():.3g}")
 
 
-def _answers(runtime: Runtime, images: NDArray[np.uint8], batch: int) -> dict[str, NDArray[Any]]:
+def answers(runtime: Runtime, images: NDArray[np.uint8], batch: int) -> dict[str, NDArray[Any]]:
     """Components and map before post-processing."""
     runtime.begin_video()
     found = [runtime.score(chunk) for chunk in stream_chunks(frames_of(images), runtime.signature.window, batch)]
-    answers: dict[str, NDArray[Any]] = {
+    named: dict[str, NDArray[Any]] = {
         name: np.concatenate([errors.components[name] for errors in found]) for name in found[0].components
     }
     maps = [errors.map for errors in found if errors.map is not None]
-    return {**answers, "map": np.concatenate(maps)} if maps else answers
+    return {**named, "map": np.concatenate(maps)} if maps else named

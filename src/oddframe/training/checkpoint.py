@@ -26,9 +26,10 @@ class TrainingHistory:
             of the time spent waiting for data), epoch_s (seconds per epoch at the pace since the previous line), and
             seconds and loading as below (since the previous line). Lines with a measurement of the held-out samples
             also have losses named "heldout/...".
-        seconds: stage -> part -> seconds spent. The parts do not overlap: "prepare"; "data", waiting for a batch;
-            "forward"; "backward"; "update" of weights and buffers; "losses", reading them from the device, which waits
-            for a GPU; "heldout"; "checkpoint".
+        seconds: stage -> part -> seconds spent. The parts do not overlap: "prepare"; "data", waiting for a batch and
+            bringing it to the device; "forward"; "backward" (both only until they are recorded); "replay" of what was
+            recorded; "update" of weights and buffers; "losses", reading them from the device, which waits for a GPU;
+            "heldout"; "checkpoint".
         loading: stage -> seconds that background threads spent on gathering and pasting.
     """
 

@@ -9,8 +9,10 @@ rate depends on the clock, so no two runs are equal, but they resume in the same
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from oddframe.datasets.hashing import hash64
 from oddframe.errors import InputError
 from oddframe.models.learner import Learner
 from oddframe.models.stage import Stage, Update
+from oddframe.progress import say
 from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.threads import settle_threads
 from oddframe.training import checkpoint
@@ -29,18 +32,20 @@ from oddframe.training.checkpoint import TrainingHistory, load_checkpoint
 from oddframe.training.devices import average_gradients, gather, share_state, whole_batch_norm
 from oddframe.training.launch import launch, make_fabric, noted_interrupts
 from oddframe.training.log import check_tensorboard
+from oddframe.training.recording import RecordedPass, StepPass
 from oddframe.training.sampling import (
     HELDOUT,
     NOISE,
     AnyBatch,
     Sampler,
     Samples,
-    as_batch,
     fetched_ahead,
     heldout_samples,
 )
 from oddframe.training.session import TrainingSession
+from oddframe.training.sources import BatchSource, Drawn, open_source
 from oddframe.training.stages import LOG_LINES, crossed, rate_factor
+from oddframe.training.tuning import lie_alike, tuned
 from oddframe.training.world import world
 
 HELDOUT_SHARE = 0.05  # maximum share of a stage with a budget in seconds for measurements on held-out samples
@@ -110,13 +115,18 @@ def check_options(plan: TrainingPlan, options: TrainingOptions) -> None:
     """What can be known of the devices and libraries of a training before its data are read.
 
     Raises:
-        InputError: a device does not exist, a batch cannot be divided among the devices, or TensorBoard is missing.
+        InputError: a device does not exist, a batch cannot be divided among the devices, steps of several devices are
+            to be recorded, or TensorBoard is missing.
     """
     devices = world().size if world().started else options.devices
     if plan.batch_size % devices:
         raise InputError(
             f"a batch of {plan.batch_size} samples cannot be divided among {devices} devices; "
             "choose a batch size that is a multiple of the number of devices"
+        )
+    if options.graphs and devices > 1:
+        raise InputError(
+            f"steps of {devices} devices cannot be recorded as CUDA graphs; leave --graphs out, or use one"
         )
     if options.tensorboard:
         check_tensorboard()
@@ -138,11 +148,18 @@ def _all_stages(
         session = TrainingSession(fabric, interrupts, detector, data.groups, plan, out, options)
         try:
             fabric.to_device(detector)
-            while not session.finished:
-                session.begin_stage()
-                if session.stage.length:
-                    _one_stage(session, data, heldout)
-                session.finish_stage()
+            source, note = open_source(data, fabric.device, options.resident)
+            if note:
+                say(f"training: {note}", options.progress and fabric.is_global_zero)
+            measured = None
+            if heldout is not None and len(heldout) and fabric.is_global_zero:
+                measured, _ = open_source(heldout, fabric.device, options.resident, source)
+            with tuned(detector, fabric.device, plan.precision):
+                while not session.finished:
+                    session.begin_stage()
+                    if session.stage.length:
+                        _one_stage(session, source, measured, options.graphs)
+                    session.finish_stage()
         except KeyboardInterrupt:
             return interrupts.signum or signal.SIGINT
         finally:
@@ -165,14 +182,14 @@ def _check_groups(stage: Stage, data: Samples, plan: TrainingPlan, devices: int)
         raise InputError(f"stage {stage.name!r} takes {sampler.multiple} {kind} together: no video is long enough")
 
 
-def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None) -> None:
-    """Train the rest of the current stage."""
+def _one_stage(session: TrainingSession, data: BatchSource, heldout: BatchSource | None, graphs: bool) -> None:
+    """Train the rest of the current stage. `graphs`: record its passes, where that is possible."""
     fabric, plan, state, stage, sampler = session.fabric, session.plan, session.state, session.stage, session.sampler
     stage.train_mode()
     if state.step == 0:
         with session.spent("prepare"), fabric.autocast():
             whole = replace(sampler, rank=0, world=1)
-            stage.prepare(as_batch(data.batch(*whole.at(step))).to(fabric.device) for step in count())
+            stage.prepare(data.draw(*whole.at(step)).to(fabric.device) for step in count())
     share_state(session.detector)
     updates = stage.updates()
     optimisers = [update.optimiser for update in updates]
@@ -180,10 +197,18 @@ def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None)
     if session.optimiser_states is not None:
         for optimiser, saved in zip(optimisers, session.optimiser_states, strict=True):
             optimiser.load_state_dict(saved)
+            lie_alike(optimiser)
     groups = [group for optimiser in optimisers for group in optimiser.param_groups]
 
-    def fetch(step: int) -> AnyBatch:
-        return as_batch(data.batch(*sampler.at(step)), pin=fabric.device.type == "cuda")
+    passes: list[StepPass] = [partial(_pass, session, update) for update in updates]
+    if graphs and stage.recordable:
+        passes = [
+            RecordedPass(partial(session.spent, "replay"), compute, learned_by(update), stage, fabric.device)
+            for compute, update in zip(passes, updates, strict=True)
+        ]
+
+    def fetch(step: int) -> Drawn:
+        return data.draw(*sampler.at(step))
 
     noted = session.progress
     with closing(fetched_ahead(fetch, state.step, fabric.world_size)) as batches, whole_batch_norm(session.detector):
@@ -193,9 +218,10 @@ def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None)
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate * factor
             with session.spent("data"):
-                batch, loading = next(batches)
+                drawn, loading = next(batches)
+                batch = drawn.to(fabric.device)
             _seed_noise(fabric.device, NOISE, plan.seed, state.stage, state.step, fabric.global_rank)
-            session.count_step(_step(session, updates, batch.to(fabric.device)), loading)
+            session.count_step(_step(session, updates, passes, batch), loading)
             if not (session.agreement_due or crossed(noted, session.progress, LOG_LINES, session.span.marks)):
                 continue
             with session.spent("losses"):
@@ -212,39 +238,52 @@ def _one_stage(session: TrainingSession, data: Samples, heldout: Samples | None)
                 raise KeyboardInterrupt
 
 
-def _step(session: TrainingSession, updates: list[Update], batch: AnyBatch) -> dict[str, Tensor]:
+def learned_by(update: Update) -> list[torch.nn.Parameter]:
+    """The parameters of an update."""
+    return [parameter for group in update.optimiser.param_groups for parameter in group["params"]]
+
+
+def _pass(session: TrainingSession, update: Update, batch: AnyBatch) -> dict[str, Tensor]:
+    """Forward and backward pass of an update, which leaves its gradients. Returns the losses by name."""
+    with session.spent("forward"), session.fabric.autocast():
+        _freeze_others(session.detector, learned_by(update))
+        terms = update.loss(batch)
+    # Gradients are averaged over the devices, but the gradient of a sum over the batch has to be added up.
+    weight = session.fabric.world_size if update.sums_over_batch else 1
+    with session.spent("backward"):
+        (terms["loss"] * weight).backward()
+    return {name: loss.detach() * weight for name, loss in terms.items()}
+
+
+def _step(
+    session: TrainingSession, updates: Sequence[Update], passes: Sequence[StepPass], batch: AnyBatch
+) -> dict[str, Tensor]:
     """Make the updates of one step. Returns the losses by name, where losses of the same name are summed."""
     settle_threads()
     losses: dict[str, Tensor] = {}
-    for update in updates:
-        parameters = [p for group in update.optimiser.param_groups for p in group["params"]]
-        with session.spent("forward"), session.fabric.autocast():
-            _freeze_others(session.detector, parameters)
-            terms = update.loss(batch)
-        # Gradients are averaged over the devices, but the gradient of a sum over the batch has to be added up.
-        weight = session.fabric.world_size if update.sums_over_batch else 1
-        with session.spent("backward"):
-            (terms["loss"] * weight).backward()
+    for update, compute in zip(updates, passes, strict=True):
+        terms = compute(batch)
+        parameters = learned_by(update)
         with session.spent("update"):
             average_gradients(parameters)
             if session.plan.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, session.plan.grad_clip)
             update.optimiser.step()
         for name, loss in terms.items():
-            losses[name] = losses.get(name, 0.0) + loss.detach() * weight
+            losses[name] = losses.get(name, 0.0) + loss
     with session.spent("update"):
         session.stage.update_buffers(gather)
     return losses
 
 
-def _measure(session: TrainingSession, updates: list[Update], heldout: Samples) -> dict[str, float]:
+def _measure(session: TrainingSession, updates: list[Update], heldout: BatchSource) -> dict[str, float]:
     """The losses of the stage on held-out samples in eval mode, with the same samples, keys and noise every time.
 
     Only the first process measures, and the others wait for it at the next step. The result is empty if there are no
     held-out samples or no time.
     """
     stage, sampler, span, device = session.stage, session.sampler, session.span, session.fabric.device
-    if not session.fabric.is_global_zero or len(heldout) == 0:
+    if not session.fabric.is_global_zero:
         return {}
     by_the_clock = span.steps is None and session.progress < 1
     if by_the_clock and session.seconds.get("heldout", 0.0) > HELDOUT_SHARE * (session.state.elapsed - span.start):
@@ -257,7 +296,7 @@ def _measure(session: TrainingSession, updates: list[Update], heldout: Samples) 
         session.detector.eval()
         for number, samples in enumerate(chosen):
             settle_threads()
-            batch = as_batch(heldout.batch(samples, hash64(HELDOUT, session.plan.seed, samples), 0)).to(device)
+            batch = heldout.draw(samples, hash64(HELDOUT, session.plan.seed, samples), 0).to(device)
             _seed_noise(device, HELDOUT, session.plan.seed, number)
             for update in updates:
                 # The factor makes losses that are sums comparable with those of a training step.

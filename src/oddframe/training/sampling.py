@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import count
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ ORDER, KEY, NOISE, HELDOUT, GROUP = range(5)
 HELDOUT_SAMPLES = 256
 
 AnyBatch = Batch | BagBatch
+T = TypeVar("T")
 
 
 class ClipSamples(Protocol):
@@ -204,9 +205,7 @@ def heldout_samples(
     return [sampler.at(step)[0] for step in range(max(1, HELDOUT_SAMPLES // sampler.global_batch))]
 
 
-def fetched_ahead(
-    fetch: Callable[[int], AnyBatch], first_step: int, devices: int
-) -> Generator[tuple[AnyBatch, float], None, None]:
+def fetched_ahead(fetch: Callable[[int], T], first_step: int, devices: int) -> Generator[tuple[T, float], None, None]:
     """Yield fetch(first_step), fetch(first_step + 1), ... without end, each with the seconds it took in the background.
 
     At least two batches are ready or in preparation. With enough processors there are more, one for each thread.
@@ -214,7 +213,7 @@ def fetched_ahead(
     threads = max(1, min(4, (os.cpu_count() or 1) // (4 * devices)))
     ahead = max(2, threads)
 
-    def timed(step: int) -> tuple[AnyBatch, float]:
+    def timed(step: int) -> tuple[T, float]:
         begin = time.monotonic()
         return fetch(step), time.monotonic() - begin
 

@@ -110,7 +110,7 @@ def build_cache(
             key = content_key(source)
             entry = root / _entry_name(key, window)
             if entry not in missing and _load(entry, source) is None:
-                missing[entry] = source, key, probe(source).frames or count_packets(source.path)
+                missing[entry] = source, key, probe(source).frames or count_packets(source.where)
             entries[source] = entry
         except VideoError as error:
             skipped[source] = str(error)
@@ -130,7 +130,7 @@ def build_cache(
     for source, entry in entries.items():
         video = _load(entry, source)
         if video is None:
-            skipped[source] = failed.get(entry, f"{source.path}: its frames vanished from the cache {root}; run again")
+            skipped[source] = failed.get(entry, f"{source.where}: its frames vanished from the cache {root}; run again")
         else:
             videos.append(video)
     return videos, [(source, skipped[source]) for source in sources if source in skipped]
@@ -147,7 +147,7 @@ def _build_missing(
     need = sum(frames for _, _, frames in missing.values()) * _frame_bytes(window)
     if need > room(root):  # a header may promise anything: what is there is counted
         for entry, (source, key, frames) in missing.items():
-            missing[entry] = source, key, count_packets(source.path) if source.kind == "file" else frames
+            missing[entry] = source, key, count_packets(source.where) if source.kind == "file" else frames
         need = sum(frames for _, _, frames in missing.values()) * _frame_bytes(window)
     what = f"the decoded frames of {len(missing)} video{'s' * (len(missing) > 1)}"
     remedy = "set ODDFRAME_CACHE to a folder on another disk, or use fewer videos or a smaller size"
@@ -273,7 +273,7 @@ def _load(entry: Path, source: VideoSource) -> CachedVideo | None:
     try:
         frames = np.memmap(entry / FRAMES, np.uint8, "r", shape=tuple(about["shape"]))
         times = np.load(entry / TIME)
-        info = VideoInfo.parse({**about["info"], "name": source.name, "path": str(source.path)})
+        info = VideoInfo.parse({**about["info"], "name": source.name, "path": source.where})
     except Exception:  # removed at this moment, or of another version
         return None
     return CachedVideo(source, info, frames, times)

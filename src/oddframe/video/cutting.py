@@ -39,5 +39,5 @@ def encode_span(
             writer.write(frame.image, frame.time - (times[0] if times else frame.time))
             times.append(frame.time)
         if not times:
-            raise VideoError(f"{source.path}: it has no frame from {span[0]:.1f} to {span[1]:.1f} s")
+            raise VideoError(f"{source.where}: it has no frame from {span[0]:.1f} to {span[1]:.1f} s")
     return times

@@ -97,7 +97,7 @@ class VideoReader:
         Raises:
             VideoError: see `probe`.
         """
-        self._path, self._count = source.path, 0
+        self._where, self._count = source.where, 0
         self._converter = Converter(size, colour, resize)
         with self._guard():
             self._pictures = open_pictures(source, colour == "gray", threads, tap)
@@ -106,7 +106,7 @@ class VideoReader:
         if self._first is None:
             damage = self._pictures.damage(self._pictures.account(0))
             raise VideoError(
-                f"{source.path}: not one frame can be decoded" + (f" ({'; '.join(damage)})" if damage else "")
+                f"{source.where}: not one frame can be decoded" + (f" ({'; '.join(damage)})" if damage else "")
             )
         picture = self._first[0]
         self._start = start
@@ -172,7 +172,7 @@ class VideoReader:
 
     def _guard(self) -> AbstractContextManager[None]:
         """Libraries that meet a damaged video raise almost anything."""
-        return reading(self._path, "cannot be decoded", "re-encode it, or leave it out", VideoError)
+        return reading(self._where, "cannot be decoded", "re-encode it, or leave it out", VideoError)
 
     def _image(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         return self._converter(picture)

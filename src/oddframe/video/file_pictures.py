@@ -36,7 +36,7 @@ class FilePictures:
         """`tap`: gets every packet before it is decoded."""
         self._tap = tap
         path, fps = source.path, source.fps
-        self.container, self.stream, self._others = open_video(path, threads, source.url)
+        self.container, self.stream, self._others = open_video(source.where, threads)
         rate = self.stream.average_rate or self.stream.guessed_rate
         self.codec = self.stream.codec.canonical_name
         self._format = self.container.format.name
@@ -44,7 +44,9 @@ class FilePictures:
         self._packets = _Packets(self.container, self.stream)
         stride = self._stride() if self._avi else 1
         self._stampless = self._format in RAW_FORMATS  # what a parser makes up is no time stamp
-        self.fps = float(rate / stride) if rate and stride > 1 else stated_rate(self.container, self.stream, path)
+        self.fps = (
+            float(rate / stride) if rate and stride > 1 else stated_rate(self.container, self.stream, source.where)
+        )
         self.rate: RateOrigin = CONTAINER
         if self._stampless and (fps or not self.fps):
             self.fps, self.rate = (fps, GIVEN) if fps else (FRAME_FOLDER_FPS, ASSUMED)
@@ -116,27 +118,35 @@ class FilePictures:
         own = key.dts if self._avi else key.pts
         return own is None or own <= stamp
 
-    def stamps(self) -> tuple[list[int], set[int]] | None:
+    def stamps(self) -> tuple[list[int], set[int]] | str:
         """The stamps of all frames in the order in which they are shown, and those of key frames. Nothing is decoded.
 
-        None where only decoding tells which frames there are and when they are shown. Call it instead of `decode`.
+        Where only decoding tells which frames there are and when they are shown, it says why. Call it instead of
+        `decode`.
         """
-        sound = self.codec in FRAME_A_PACKET and not (self._avi or self._stampless or self._format == "hls")
-        if not sound or self._decoding.in_order:
-            return None
+        if self._avi:
+            return "AVI keeps no time stamps"
+        if self._stampless:
+            return "its frames have no time stamps"
+        if self._format == "hls":
+            return "it is a play list"
+        if self.codec not in FRAME_A_PACKET:
+            return f"the packets of {self.codec} do not tell its frames"
+        if self._decoding.in_order:
+            return "its time stamps count packets, not frames"
         stamps, keys, seen = set[int](), set[int](), 0
         for packet in self._packets:
             if packet.pts is None or packet.is_discard or packet.is_corrupt:
-                return None
+                return "some of its packets are damaged, hidden or without a time stamp"
             if not seen and not packet.is_keyframe:
-                return None
+                return "it does not begin with a key frame"
             seen += 1
             stamps.add(packet.pts)
             if packet.is_keyframe:
                 keys.add(packet.pts)
         promised = self.promised
         whole = not self._packets.stopped and len(stamps) == seen and promised in (None, seen)
-        return (sorted(stamps), keys) if whole and seen else None
+        return (sorted(stamps), keys) if whole and seen else "it does not hold the frames that its header promises"
 
     def account(self, decoded: int) -> Account:
         return self.ledger.account(self.clock, self._packets.stopped, self._others)

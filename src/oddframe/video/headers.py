@@ -31,7 +31,7 @@ REORDERED_S = 2.0  # by which stamps in order of decoding go back at the most
 SLACK, SLACK_S = 0.02, 1.0  # share of a duration, and seconds, that a header may be wrong by
 
 
-def stated_rate(container: InputContainer, stream: VideoStream, path: Path) -> float | None:
+def stated_rate(container: InputContainer, stream: VideoStream, where: Path | str) -> float | None:
     """Frames per second of a stream while it plays; None where nothing says it.
 
     Two rates of the container that agree are believed. Where they do not, as after a pause, the first packets tell.
@@ -42,21 +42,21 @@ def stated_rate(container: InputContainer, stream: VideoStream, path: Path) -> f
     average, guessed = stream.average_rate, stream.guessed_rate
     if average and guessed and max(average, guessed) <= AGREE * min(average, guessed):
         return float(average)
-    measured = None if container.format.name == "avi" else _packet_rate(path)
+    measured = None if container.format.name == "avi" else _packet_rate(where)
     fallback = average or guessed
     return measured or (float(fallback) if fallback else None)
 
 
-def packet_times(path: Path) -> NDArray[np.float64]:
+def packet_times(where: Path | str) -> NDArray[np.float64]:
     """(N,) seconds from the start of the container to each frame of a file, in order, one for each packet.
 
     Empty where packets carry no time stamps, where their clock is set back, or where the header already says that the
     video has no pauses: its frames at its frame rate take as long as its stated duration.
     """
     try:
-        container, stream, _ = open_video(path, threads=1)
+        container, stream, _ = open_video(where, threads=1)
         with container:
-            base, rate = float(stream.time_base or 0), stated_rate(container, stream, path)
+            base, rate = float(stream.time_base or 0), stated_rate(container, stream, where)
             if stream.frames and stream.duration and rate:
                 seconds, stated = stream.frames / rate, stream.duration * base
                 if abs(stated - seconds) <= max(SLACK_S, SLACK * seconds):
@@ -72,10 +72,10 @@ def packet_times(path: Path) -> NDArray[np.float64]:
     return times - (times[0] if start is None else start / av.time_base)
 
 
-def _packet_rate(path: Path) -> float | None:
+def _packet_rate(where: Path | str) -> float | None:
     """The pace of the first packets of a stream, whose stamps are put in order."""
     try:
-        container, stream, _ = open_video(path, threads=1)
+        container, stream, _ = open_video(where, threads=1)
         with container:
             first = islice(packets(container, stream), PACKETS)
             stamps = [packet.pts for packet in first if packet.pts is not None]

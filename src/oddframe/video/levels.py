@@ -36,7 +36,7 @@ def learn_levels(sources: Sequence[VideoSource]) -> tuple[float, float] | None:
         if source.kind == "array":
             continue
         try:
-            with reading(source.path, "cannot be decoded", error=VideoError):
+            with reading(source.where, "cannot be decoded", error=VideoError):
                 pictures = open_pictures(source, gray=False)
                 stream = pictures.decode()
                 first = next(stream, None)

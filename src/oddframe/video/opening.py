@@ -22,7 +22,7 @@ from oddframe.errors import VideoError
 from oddframe.processes import raise_if_stopped
 from oddframe.reading.guard import special_kind
 from oddframe.reading.images import MOST_PIXELS
-from oddframe.video.urls import UrlFile
+from oddframe.video.urls import UrlFile, is_url
 
 PLAY_LISTS = "ODDFRAME_PLAY_LISTS"
 """Variable of the environment; 1 allows play lists of files on this machine, in this process and in its workers."""
@@ -66,30 +66,31 @@ def _options(play_lists: bool) -> dict[str, str]:
     }
 
 
-def open_video(path: Path, threads: int, url: str = "") -> tuple[InputContainer, VideoStream, tuple[str, ...]]:
+def open_video(where: Path | str, threads: int) -> tuple[InputContainer, VideoStream, tuple[str, ...]]:
     """Open a video file and the stream of moving pictures that players choose, for decoding.
 
     The third value tells of the other streams of moving pictures, each in words.
 
     Args:
-        url: where the file lies instead, behind a URL.
+        where: the file, or its URL (see `oddframe.video.urls`).
 
     Raises:
         VideoError: the file cannot be opened, has no video stream, or there is no decoder for it.
     """
-    if not url and special_kind(path):
+    behind, path = is_url(where), Path(where)
+    if not behind and special_kind(path):
         raise VideoError(f"{path}: {special_kind(path)}")
     # With "file:" a name such as cam:1.mp4 is not read as a protocol.
-    file = UrlFile(url) if url else f"file:{path}"
+    file = UrlFile(str(where)) if behind else f"file:{path}"
     try:
         container = av.open(file, "r", options=_options(play_lists_allowed()), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise_if_stopped()
-        if url:
-            raise VideoError(f"{url}: not a video that FFmpeg can open ({error.strerror or error})") from error
+        if behind:
+            raise VideoError(f"{where}: not a video that FFmpeg can open ({error.strerror or error})") from error
         raise VideoError(f"{path}: {_open_failure(path, error)}") from error
     try:
-        stream, others = choose_stream(container, url or str(path), threads)
+        stream, others = choose_stream(container, str(where), threads)
     except VideoError:
         container.close()
         raise
@@ -155,9 +156,9 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[av.Packe
             continue
 
 
-def count_packets(path: Path) -> int:
+def count_packets(where: Path | str) -> int:
     """Number of video packets in a file that no edit list hides, about the number of frames. Nothing is decoded."""
-    container, stream, _ = open_video(path, threads=1)
+    container, stream, _ = open_video(where, threads=1)
     count = 0
     with container, contextlib.suppress(av.FFmpegError):
         for packet in packets(container, stream):

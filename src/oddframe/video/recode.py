@@ -49,7 +49,7 @@ class Encoding:
         """
         if source.kind != "file":
             return None
-        container, stream, _ = open_video(source.path, threads=1)
+        container, stream, _ = open_video(source.where, threads=1)
         with container:
             sizes = [packet.size for packet in packets(container, stream)]
         size, some = (info.height, info.width), images[:TRIED]

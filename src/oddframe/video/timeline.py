@@ -28,22 +28,24 @@ class VideoTimeline:
     keys: NDArray[np.int64]
 
 
-def read_timeline(source: VideoSource) -> VideoTimeline | None:
-    """The timeline of a video; None where only decoding tells what its frames are.
+def read_timeline(source: VideoSource) -> VideoTimeline | str:
+    """The timeline of a video; where only decoding tells what its frames are, why that is so.
 
     That is so for all but video files, for damaged ones, and for those whose clock jumps back, overflows or has stamps
     that have to be replaced.
     """
-    if source.kind != "file" or source.timeless:
-        return None
+    if source.kind != "file":
+        return "it is a folder of images" if source.kind == "frames" else "it is an array in memory"
+    if source.timeless:
+        return "its frames have no time stamps"
     try:
         pictures = FilePictures(source, 1)
         with pictures.container:
             found = pictures.stamps()
     except (VideoError, av.FFmpegError, OSError):
-        return None
-    if found is None:
-        return None
+        return "it cannot be read to its end"
+    if isinstance(found, str):
+        return found
     stamps, keys = found
     clock = pictures.clock
     time = np.empty(len(stamps))
@@ -53,6 +55,8 @@ def read_timeline(source: VideoSource) -> VideoTimeline | None:
         line = clock.memory[1] if line is None else line
     steady = not (clock.replaced or clock.resets or clock.missing) and clock.memory[1] == line
     stated = pictures.ledger.account(clock, "", ()).promised_s
-    if not steady or (stated is not None and abs(stated - float(time[-1]) - clock.usual) > _SLACK_S):
-        return None
+    if not steady:
+        return "its clock jumps, overflows, or has stamps that have to be replaced"
+    if stated is not None and abs(stated - float(time[-1]) - clock.usual) > _SLACK_S:
+        return "its length is not the one that its header states"
     return VideoTimeline(time, np.flatnonzero(np.isin(stamps, list(keys))))

@@ -108,7 +108,7 @@ def _began(source: VideoSource) -> datetime | None:
     if own is not None:
         moment = datetime.fromtimestamp(own, UTC)
         return moment if _plausible(moment) else None
-    container, stream, _ = open_video(source.path, threads=1)
+    container, stream, _ = open_video(source.where, threads=1)
     with container:
         return stated(container.metadata.get("creation_time") or stream.metadata.get("creation_time") or "")
 

@@ -42,7 +42,7 @@ def write_clips(
         span = max(0.0, event.start_s - BEFORE_S), event.end_s + AFTER_S
         span = span[0], min(span[1], span[0] + LONGEST_S)
         there = not force and file.is_file() and file.stat().st_size > 0  # a disk that lost power leaves empty files
-        if not there and not (can_be_copied(source, scores) and copy_span(source.path, span, file)):
+        if not there and not (can_be_copied(source, scores) and copy_span(source.where, span, file)):
             encode_span(source, span, file, MOST_SIDE)
         found[event.id] = file
     return found
@@ -55,7 +55,7 @@ def can_be_copied(source: VideoSource, scores: FrameScores) -> bool:
     return source.kind == "file" and not source.timeless and not mended
 
 
-def copy_span(path: Path, span: tuple[float, float], file: Path) -> bool:
+def copy_span(where: str, span: tuple[float, float], file: Path) -> bool:
     """Copy the packets of a span of a video, in seconds from its first frame; whether that was possible.
 
     It is not where a browser does not play them, or the last key frame before the span is far away.
@@ -63,8 +63,8 @@ def copy_span(path: Path, span: tuple[float, float], file: Path) -> bool:
     Raises:
         VideoError: the file cannot be opened.
     """
-    container, stream, _ = open_video(path, threads=1)
-    with container, reading(path, "cannot be read", "get the file again", VideoError):
+    container, stream, _ = open_video(where, threads=1)
+    with container, reading(where, "cannot be read", "get the file again", VideoError):
         context = stream.codec_context
         if stream.codec.canonical_name != "h264" or context.pix_fmt not in PLAYED or stream.start_time is None:
             return False

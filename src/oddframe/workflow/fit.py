@@ -289,6 +289,8 @@ def refuse_training_options(model: str, training: TrainingOptions) -> None:
         "--budget": training.budget is not None,
         "--devices": training.devices != 1,
         "--device": training.device not in ("auto", "cpu"),
+        "--resident": training.resident != "auto",
+        "--graphs": training.graphs,
         "--tensorboard": training.tensorboard,
     }
     for option, is_given in given.items():

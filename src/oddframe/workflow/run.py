@@ -161,6 +161,21 @@ class Run:
         made.ignored, made.masks = tuple(places), bundle is not None
         return made
 
+    @property
+    def zones(self) -> tuple[IgnoredPlace, ...]:
+        """The places of `ignoring` whose events are on hold; none where the detector itself says nothing of them."""
+        return () if self.masks else self.ignored
+
+    def masking_notes(self) -> tuple[str, ...]:
+        """A note where the detector cannot leave the places of `ignoring` out of its scores."""
+        if self.masks:
+            return ()
+        return (
+            f"{self.bundle.recipe.model} learned from the whole picture: its scores stay as they are, and events "
+            "whose middle lies in a place to ignore are on hold; fit it with --ignore to leave the places out of "
+            "its scores",
+        )
+
     def rule_for(self, levels: Levels) -> ScoreRule:
         """How this run makes one score per frame where this is normal."""
         scoring, combination = self.bundle.recipe.scoring, self.bundle.outline.combination
@@ -433,17 +448,12 @@ class Run:
         notes += rate_notes([one.info for one in scored.values()], self.bundle, options.any_rate)
         notes += short_notes(list(scored.values()), self.bundle.outline)
         notes += unwatched_notes(self.bundle, list(scored.values()))
-        if not self.masks:
-            notes.append(
-                f"{self.bundle.recipe.model} learned from the whole picture: its scores stay as they are, and events "
-                "whose middle lies in a place to ignore are on hold; fit it with --ignore to leave the places out of "
-                "its scores"
-            )
+        notes += self.masking_notes()
         notes += learned_notes(self.bundle.data, {own.video: own.info.key for own in scored.values()})
         found = Scores(
             tuple(scored.values()), calibration, rule.combination, tuple(scored), skipped, tuple(notes),
             normal=self.drift_reference(rule), teaching=self.bundle.data.taught,
-            zones=() if self.masks else self.ignored,
+            zones=self.zones,
         )  # fmt: skip
         if rule.parts:
             used = used_text(found.seconds_chosen())

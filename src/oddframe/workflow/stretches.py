@@ -154,7 +154,7 @@ def _parts(source: VideoSource, info: VideoInfo) -> list[tuple[float, float]]:
 
     By its header, by its packets where it may have pauses, or by reading all of it where there is nothing else.
     """
-    time = packet_times(source.path) if source.kind == "file" else np.empty(0)
+    time = packet_times(source.where) if source.kind == "file" else np.empty(0)
     if not len(time) and info.frames and info.fps and _reaches(source, 0.9 * info.frames / info.fps):
         return [(0.0, info.frames / info.fps)]
     if not len(time):
