@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from oddframe.datasets.weak import open_weak
 from oddframe.evaluation.weak import WeakResult, evaluate_weak
 from oddframe.settings import TrainingOptions
-from oddframe.workflow.evaluate_bags import evaluate_bags
+from oddframe.workflow.evaluate_bags import BagOptions, evaluate_bags
 from oddframe.workflow.fit import fit
 
 RIDGE = 10.0
@@ -77,7 +77,7 @@ def main() -> None:
                 str(data / "train.csv"), recipe=recipe, out=out, changes=changes,
                 training=TrainingOptions(budget=arguments.budget, features=features, resume=True),
             )  # fmt: skip
-            rows = dict(evaluate_bags(run, f"ucf-crime:{data}", features, leave_out=True).rows)
+            rows = dict(evaluate_bags(run, f"ucf-crime:{data}", features, BagOptions(leave_out=True)).rows)
             seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())
             for component in run.detector.components:
                 result = rows.pop(component)
