@@ -82,7 +82,8 @@ class CLIPExtractor(NetworkExtractor):
     def vectors(self, x_BCTHW: Tensor) -> Tensor:
         frames = x_BCTHW.transpose(1, 2)
         vectors_ND: Tensor = self.network(pixel_values=frames.flatten(0, 1)).image_embeds
-        return vectors_ND.unflatten(0, frames.shape[:2])
+        vectors_BTD: Tensor = vectors_ND.unflatten(0, frames.shape[:2])
+        return vectors_BTD
 
 
 def import_transformers() -> Any:

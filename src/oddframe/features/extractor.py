@@ -132,7 +132,7 @@ class Extractor(ABC):
 
 def pooled(vectors_BTD: NDArray[np.float32], channels: Channels) -> NDArray[np.float32]:
     """(B, D) or (B, 2D) vectors of snippets from those of their frames."""
-    mean_BD = vectors_BTD.mean(1)
+    mean_BD: NDArray[np.float32] = vectors_BTD.mean(1)
     if channels == "mean":
         return mean_BD
     return np.concatenate([mean_BD, np.abs(np.diff(vectors_BTD, axis=1)).mean(1)], axis=1)

@@ -223,8 +223,9 @@ class _Graph:
         return name
 
     def convolution(self, x: str, c: FoldedConvolution) -> str:
-        settings = {"strides": [c.stride] * 2, "group": c.groups, "pads": [c.pads[0]] * 2 + [c.pads[1]] * 2}
-        x = self.node("Conv", x, self.constant(c.weight), self.constant(c.bias), **settings)
+        pads = [c.pads[0]] * 2 + [c.pads[1]] * 2
+        parts = x, self.constant(c.weight), self.constant(c.bias)
+        x = self.node("Conv", *parts, strides=[c.stride] * 2, group=c.groups, pads=pads)
         return self.node("Clip", x, *self.bounds) if c.bounded else x
 
     def maps(self, weights: Mapping[str, NDArray[np.float32]], last: int) -> Iterator[str]:
