@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oddframe.evaluation.weak_baselines import STRENGTHS, VideoSummary, ridge, summarise, weak_baselines
+from oddframe.evaluation.weak_baselines import (
+    STRENGTHS,
+    VideoSummary,
+    left_out_errors,
+    ridge,
+    summarise,
+    weak_baselines,
+)
 from oddframe.features.snippets import SnippetFeatures
 from oddframe.types import VideoInfo
 
@@ -104,6 +111,7 @@ def test_ridge_is_scikit_learns_with_its_strength_by_leaving_one_out(shape: tupl
             model = sklearn.Ridge(alpha=candidate * unit).fit(z[rest], label[rest])
             wrong.append(model.predict(z[n : n + 1])[0] - label[n])
         errors.append(np.square(wrong).mean())
+    np.testing.assert_allclose(left_out_errors(*np.linalg.eigh(z @ z.T), label), errors, rtol=1e-8)
     assert strength == STRENGTHS[np.argmin(errors)]
     np.testing.assert_allclose(scores, sklearn.Ridge(alpha=strength * unit).fit(z, label).predict(a), atol=1e-8)
 

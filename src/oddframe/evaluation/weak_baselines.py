@@ -140,23 +140,34 @@ def _regression(learnt: Sequence[Floats], truth: Floats, asked: Sequence[Floats]
 def ridge(x_ND: Floats, label_N: Floats, asked_MD: Floats) -> tuple[Floats, float]:
     """Scores (M,) of a linear ridge regression on labels 0 and 1, and its strength, one of `STRENGTHS`.
 
-    The intercept is not drawn to 0. Hoerl, Kennard: "Ridge Regression", Technometrics 12, 1970; the error of videos
-    that are left out follows from the residuals and the diagonal of the hat matrix (Allen, Technometrics 16, 1974).
+    Hoerl, Kennard: "Ridge Regression", Technometrics 12, 1970. The intercept is not drawn to 0.
     """
     centre, deviation = x_ND.mean(0), x_ND.std(0)
     deviation = np.where(deviation > 1e-9 * np.maximum(np.abs(centre), 1e-30), deviation, np.inf)  # constant: no say
     z_ND, asked_MD = (x_ND - centre) / deviation, (asked_MD - centre) / deviation
-    gram_NN = z_ND @ z_ND.T
-    value_N, direction_NN = np.linalg.eigh(gram_NN)
-    value_N = value_N.clip(0)
-    unit, mean = value_N.mean() or 1.0, label_N.mean()
-    part_N = direction_NN.T @ (label_N - mean)
+    value_N, direction_NN = np.linalg.eigh(z_ND @ z_ND.T)
+    value_N, mean = value_N.clip(0), label_N.mean()
+    errors = left_out_errors(value_N, direction_NN, label_N)
+    best = len(errors) - 1 - int(np.argmin(errors[::-1]))  # of equals the strongest
+    shrunk_N = direction_NN.T @ (label_N - mean) / (value_N + STRENGTHS[best] * (value_N.mean() or 1.0))
+    return asked_MD @ z_ND.T @ (direction_NN @ shrunk_N) + mean, float(STRENGTHS[best])
+
+
+def left_out_errors(value_N: Floats, direction_NN: Floats, label_N: Floats) -> Floats:
+    """Mean squared error of videos that are left out one at a time, for each of `STRENGTHS`.
+
+    It follows from the residuals and the diagonal of the hat matrix (Allen, Technometrics 16, 1974).
+
+    Args:
+        value_N, direction_NN: eigenvalues and eigenvectors of the Gram matrix of centred columns.
+        label_N: of the videos.
+    """
+    target_N = label_N - label_N.mean()
+    part_N, unit = direction_NN.T @ target_N, value_N.mean() or 1.0
     errors = []
     for strength in STRENGTHS:
         share_N = value_N / (value_N + strength * unit)
-        residual_N = label_N - mean - direction_NN @ (share_N * part_N)
-        hat_N = (direction_NN**2 @ share_N) + 1 / len(label_N)
+        residual_N = target_N - direction_NN @ (share_N * part_N)
+        hat_N = direction_NN**2 @ share_N + 1 / len(label_N)  # the intercept has its part
         errors.append(float(np.square(residual_N / np.maximum(1 - hat_N, 1e-9)).mean()))
-    best = len(errors) - 1 - int(np.argmin(errors[::-1]))  # of equals the strongest
-    alpha_N = direction_NN @ (part_N / (value_N + STRENGTHS[best] * unit))
-    return asked_MD @ z_ND.T @ alpha_N + mean, float(STRENGTHS[best])
+    return np.array(errors)
