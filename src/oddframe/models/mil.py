@@ -174,5 +174,5 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
     ),
     tiny={"head": (8, 4), "learning_rate": 0.02, "head_dropout": 0.0},
-    variants=(("code", {"mil_scale": "mean"}),),
+    variants=(("code", {"mil_scale": "mean", "feature_norm": "standard"}),),
 )
