@@ -4,7 +4,7 @@
 
 OUT is the folder of `surv_fight.py`, whose stored features of `train.csv` are read; no test clip is. NETWORKS are
 joined by "+", the first is the student's; "mean:" before them takes the mean alone. `steps=`, of each stage, is known
-beside the options of the recipe; bags have 4 segments. A split holds out a fifth of each class; five make a
+beside the options of the recipe; bags have 4 segments unless `segments=` says otherwise. A split holds out a fifth of each class; five make a
 repetition. Every `--try` is trained on the same splits, all in one process.
 
 Printed is the AUC of held-out clips by their highest score, the mean over the splits, and how far it lies from that of
@@ -30,13 +30,14 @@ from ucf_crossval import held_out, learn
 
 from oddframe.datasets.segments import pool
 from oddframe.evaluation.auc import roc_auc
-from oddframe.evaluation.weak_baselines import summarise, weak_baselines
+from oddframe.evaluation.weak_baselines import ridge, summarise, weak_baselines
 from oddframe.features.collection import Collection
 from oddframe.features.snippets import SnippetFeatures
 from oddframe.models.bag_detector import BagDetector
 from oddframe.models.registry import create
 from oddframe.recipes import load_recipe
 
+BOTH = "mean and change of all backbones, ridge"
 Clips = dict[str, dict[str, SnippetFeatures]]
 Label = NDArray[np.int64]
 
@@ -52,14 +53,17 @@ def training_clips(clips: Path, out: Path) -> tuple[Clips, Label, Collection]:
 
 
 def baselines(features: Clips, label: Label, held: NDArray[np.bool_], collection: Collection) -> dict[str, float]:
-    """AUC of the held-out clips by every baseline."""
+    """AUC of the held-out clips by every baseline, and by a regression on all that a network is given."""
     channels = {name: sources[0].channels for name, sources in collection.sources.items()}
     known = {clip: summarise(own, channels) for clip, own in features.items()}
     parts = [
         {clip: known[clip] for clip, out in zip(known, held, strict=True) if out == side} for side in (True, False)
     ]
     found, _ = weak_baselines(parts[0], parts[1], dict(zip(known, label.tolist(), strict=True)))
-    return {name: roc_auc(label[held], list(one.score.values())) for name, one in found.items()}
+    aucs = {name: roc_auc(label[held], list(one.score.values())) for name, one in found.items()}
+    both = np.stack([np.concatenate([*own.mean.values(), *own.change.values()]) for own in known.values()])
+    scores, _ = ridge(both[~held].astype(float), label[~held].astype(float), both[held])
+    return {**aucs, BOTH: roc_auc(label[held], scores)}
 
 
 def attempt(
