@@ -4,8 +4,8 @@
 
 OUT is the folder of `surv_fight.py`, whose stored features of `train.csv` are read; no test clip is. NETWORKS are
 joined by "+", the first is the student's; "mean:" before them takes the mean alone. `steps=`, of each stage, is known
-beside the options of the recipe; bags have 4 segments unless `segments=` says otherwise. A split holds out a fifth of each class; five make a
-repetition. Every `--try` is trained on the same splits, all in one process.
+beside the options of the recipe; bags have 4 segments unless `segments=` says otherwise. A split holds out a fifth of
+each class; five make a repetition. Every `--try` is trained on the same splits, all in one process.
 
 Printed is the AUC of held-out clips by their highest score, the mean over the splits, and how far it lies from that of
 the best baseline, with the standard error of the difference. Baselines are those of
