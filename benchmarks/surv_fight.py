@@ -4,7 +4,7 @@
 
 CLIPS holds `train.csv`, `test.csv` (video,label) and the videos; BACKBONES holds mobilenet_v1.onnx, mobilenet_v2.onnx
 and squeezenet1_1.onnx; efficientnet-lite0 brings its own weights. Features of all clips, mean and change, are extracted
-with every network, once. Then come, for every seed, MIL ranking on each network alone, a DAKD teacher on all of them,
+with every network, once. Then come, for every seed, MIL ranking on each network alone and on all, a DAKD teacher on all,
 and its student on the first. Printed is the AUC of the 100 test clips, by the highest score in each, after the
 baselines: of all training clips, and of those that a run learns from. `--extract-only` stops before any training, so
 that `surv_crossval.py` can choose settings on training clips. Last, the student's bundle scores a test clip from its
@@ -100,6 +100,7 @@ def main() -> None:
 
     together, budgets = list(stores), {"mil-small": arguments.mil_budget, "dakd-small": arguments.dakd_budget}
     trials = [(f"MIL, {name}", "mil-small", [name], arguments.mil) for name in together]
+    trials.append(("MIL, all", "mil-small", together, arguments.mil))
     student_of = [f"options.student={together[0]}", *arguments.dakd]
     trials.append(("DAKD", "dakd-small", together, student_of))
     found: dict[str, list[float]] = {}
