@@ -3,9 +3,9 @@
     python benchmarks/surv_crossval.py CLIPS OUT --try RECIPE NETWORKS [NAME=VALUE ...] [--try ...] [--splits 0 10]
 
 OUT is the folder of `surv_fight.py`, whose stored features of `train.csv` are read; no test clip is. NETWORKS are
-joined by "+", the first is the student's; "mean:" before them takes the mean alone. `steps=`, of each stage, is known
-beside the options of the recipe; bags have 4 segments unless `segments=` says otherwise. A split holds out a fifth of
-each class; five make a repetition. Every `--try` is trained on the same splits, all in one process.
+joined by "+", the first is the student's; "mean:" or "change:" before them takes that channel alone. `steps=`, of each
+stage, is known beside the options of the recipe; bags have 4 segments unless `segments=` says otherwise. A split holds
+out a fifth of each class; five make a repetition. Every `--try` is trained on the same splits, all in one process.
 
 Printed is the AUC of held-out clips by their highest score, the mean over the splits, and how far it lies from that of
 the best baseline, with the standard error of the difference. Baselines are those of
@@ -74,12 +74,13 @@ def attempt(
     changes: dict[str, Any] = {
         name: yaml.safe_load(value) for name, value in (word.split("=", 1) for word in words[2:])
     }
-    steps, mean = changes.pop("steps", 200), networks.startswith("mean:")
-    names = networks.removeprefix("mean:").split("+")
+    steps = changes.pop("steps", 200)
+    part, _, together = networks.rpartition(":")
+    names = together.split("+")
     options: dict[str, Any] = {**recipe.options, "segments": 4, **changes}
     x = {name: np.stack([pool(own[name].features, options["segments"]) for own in features.values()]) for name in names}
-    if mean:
-        x = {name: values[..., : values.shape[-1] // 2] for name, values in x.items()}
+    if part:
+        x = {name: np.split(values, 2, -1)[("mean", "change").index(part)] for name, values in x.items()}
     options["backbones"] = {name: values.shape[-1] for name, values in x.items()}
     if "student" in options and "student" not in changes:
         options["student"] = names[0] if len(names) > 1 else None

@@ -4,8 +4,8 @@
 
 CLIPS holds `train.csv`, `test.csv` (video,label) and the videos; BACKBONES holds mobilenet_v1.onnx, mobilenet_v2.onnx
 and squeezenet1_1.onnx; efficientnet-lite0 brings its own weights. Features of all clips, mean and change, are extracted
-with every network, once. Then come, for every seed, MIL ranking on each network alone and on all, a DAKD teacher on all,
-and its student on the first. Printed is the AUC of the 100 test clips, by the highest score in each, after the
+with every network, once. Then come, for every seed, MIL ranking on each network alone and on all, a DAKD teacher on
+all, and its student on the first. Printed is the AUC of the 100 test clips, by the highest score in each, after the
 baselines: of all training clips, and of those that a run learns from. `--extract-only` stops before any training, so
 that `surv_crossval.py` can choose settings on training clips. Last, the student's bundle scores a test clip from its
 pixels. Begun again, it goes on where it was.
