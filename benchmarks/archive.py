@@ -5,10 +5,10 @@
     python benchmarks/archive.py parts FOLDER [--hours 2]
 
 FOLDER is new, and keeps the inputs, which are made here, and the outputs. The figures are printed as one JSON document.
-On a quiet machine of two cores `kills` takes about 6 minutes, `efficiency` 7 and `parts` 10.
+On a quiet machine of two cores `kills` takes about 5 minutes, `efficiency` 7 and `parts` 7.
 
-The long videos truly last as long as they say by the clock. They are small, 64x48 at 2 frames/s, with a key frame a
-minute, so that an hour is 7,200 frames.
+The long videos truly last as long as they say by the clock. They are small, 64x48 at 1 frame/s, with a key frame a
+minute, so that an hour is 3,600 frames.
 
 `efficiency` wants a quiet machine. With Ray it runs in namespaces of its own, where a cluster sees loopback alone and
 ends with the command:
@@ -50,7 +50,7 @@ from oddframe.scoring.files import load_scores
 from oddframe.video.encode import VideoWriter
 from oddframe.workflow.run import Run
 
-SIZE, RATE, KEY_S = (48, 64), 2.0, 60.0
+SIZE, RATE, KEY_S = (48, 64), 1.0, 60.0
 HOUR = 3600.0
 COVERED = 97.0  # seconds that the camera is covered, in the midst of the video
 PARTS = 8

@@ -48,7 +48,7 @@ from oddframe.video.cache import build_cache
 from oddframe.video.search import find_videos
 from oddframe.workflow.bench import bench
 from oddframe.workflow.evaluate import evaluate_run
-from oddframe.workflow.evaluate_bags import evaluate_bags
+from oddframe.workflow.evaluate_bags import BagOptions, evaluate_bags
 from oddframe.workflow.fit import fit, make_paster
 from oddframe.workflow.run import Run, load_run
 
@@ -620,10 +620,12 @@ def dakd(day: Day) -> Outcome:
         if day.bags is None:
             found.rows.append([recipe, "", *cells, "noise", ""])
             continue
-        rows = evaluate_bags(run, f"ucf-crime:{day.bags}", [features], leave_out=True).rows
-        for component in run.detector.components:
-            result = rows[component]
-            found.rows.append([recipe, component, *cells, f"{result.auc:.4f}", f"{result.anomalous_auc:.4f}"])
+        evaluation = evaluate_bags(run, f"ucf-crime:{day.bags}", [features], BagOptions(leave_out=True))
+        for name in (*run.detector.components, *evaluation.baselines):
+            result, own = evaluation.rows[name], name in run.detector.components
+            beside = cells if own else [""] * len(cells)
+            words = name if own else f"{name} (baseline)"
+            found.rows.append([recipe, words, *beside, f"{result.auc:.4f}", f"{result.anomalous_auc:.4f}"])
     clear(day.device)
     return found
 

@@ -34,7 +34,7 @@ from oddframe.workflow.fit import fit
 from oddframe.workflow.run import Run, load_run
 
 SIZE, FPS = (96, 168), 4.0
-PIECE = 5.0  # minutes of one video file
+PIECE = 5.0  # minutes of one video file to learn from; what is scored is one file
 CHANGES = ("none", "flicker", "grey", "exposure", "all")
 LIMIT = 3.0
 Picture = NDArray[np.uint8]
@@ -59,11 +59,11 @@ def changed(change: str, pictures: Iterator[Picture], seed: int) -> Iterator[Pic
         yield np.clip(np.rint(bright), 0, 255).astype(np.uint8)
 
 
-def write(folder: Path, seed: int, first: int, minutes: float, change: str = "none") -> Path:
-    """Normal minutes of the street, in files of a few minutes."""
+def write(folder: Path, seed: int, first: int, minutes: float, most: float, change: str = "none") -> Path:
+    """Normal minutes of the street, in files of so many."""
     left, number = minutes, first
     while left > 1e-6:
-        piece = min(PIECE, left)
+        piece = min(most, left)
         pictures = changed(change, street(seed, number, SIZE, FPS, 60 * piece), number)
         write_video(folder / f"{number:03}.mp4", pictures, SIZE, FPS)
         left, number = left - piece, number + 1
@@ -91,7 +91,7 @@ def main() -> None:
         here = chosen.out or Path(temporary)
         normal = here / "normal"
         if not normal.exists():
-            write(normal, chosen.seed, 0, chosen.learn)
+            write(normal, chosen.seed, 0, chosen.learn, PIECE)
         options = [f"options.parts=[{chosen.parts}]", *chosen.set]
         training = TrainingOptions(workers=1, progress=False)
         made = (here / "run" / CALIBRATION).is_file()
@@ -103,7 +103,7 @@ def main() -> None:
         for change in CHANGES:
             videos = here / change
             if not videos.exists():
-                write(videos, chosen.seed, 500, chosen.score, change)  # the same life under every light
+                write(videos, chosen.seed, 500, chosen.score, chosen.score, change)  # the same life under every light
             alarms, hours, share = measure(run, videos)
             times = alarms / hours / promise.rate
             rows.append([

@@ -5,7 +5,8 @@
 No test video is looked at. A seed is a split of its own. Printed is the AUC of the held-out videos' labels, for every
 component and for a linear ridge regression on the weak labels (lambda 10) of the same videos: of all segments together,
 each with its video's label ("segments", the nearest that weak labels come to the pooled AUC of frames, and what
-settings are chosen by), and of videos by their mean ("mean") and highest score ("highest").
+settings are chosen by), and of videos by their mean ("mean") and highest score ("highest"). The baselines of
+`oddframe.evaluation.weak_baselines` stand beside them: one score for a whole video.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from oddframe.evaluation.auc import roc_auc
+from oddframe.evaluation.weak_baselines import VideoSummary, summarise, weak_baselines
 from oddframe.features.collection import Collection
+from oddframe.features.snippets import SnippetFeatures
 from oddframe.models.bag_detector import BagDetector
 from oddframe.settings import ThresholdOptions, TrainingOptions
 from oddframe.workflow.fit import fit
@@ -30,6 +33,21 @@ def aucs(label_N: NDArray[np.int64], score_NS: NDArray[np.floating]) -> NDArray[
     """Of segments, of videos by their mean score, of videos by their highest."""
     segments = roc_auc(label_N.repeat(score_NS.shape[1]), score_NS.ravel())
     return np.array([segments, roc_auc(label_N, score_NS.mean(1)), roc_auc(label_N, score_NS.max(1))])
+
+
+def video_scores(
+    x_NSD: NDArray[np.float32], label_N: NDArray[np.int64], asked_MSD: NDArray[np.float32]
+) -> dict[str, NDArray[np.float64]]:
+    """Baselines that score whole videos, (M, S) each; the change is the difference of neighbouring segments."""
+
+    def known(bags: NDArray[np.float32]) -> dict[str, VideoSummary]:
+        rows = (SnippetFeatures(str(n), x, None, "segments") for n, x in enumerate(bags))
+        return {own.video: summarise({"c3d": own}, {"c3d": "mean"}) for own in rows}
+
+    label = {str(n): int(value) for n, value in enumerate(label_N)}
+    found, _ = weak_baselines(known(asked_MSD), known(x_NSD), label)
+    columns = {name: np.array(list(baseline.score.values()))[:, None] for name, baseline in found.items()}
+    return {name: column.repeat(asked_MSD.shape[1], 1) for name, column in columns.items()}
 
 
 def main() -> None:
@@ -45,7 +63,7 @@ def main() -> None:
     features = [f"c3d=segments:{arguments.data / 'features.npz'}"]
     collection = Collection(features)
     found: dict[str, list[NDArray[np.float64]]] = {}
-    print("seed  system        segments      mean   highest")
+    print("seed  system                segments      mean   highest")
     for seed in arguments.seeds:
         run = fit(
             str(arguments.data / "train.csv"),
@@ -70,15 +88,17 @@ def main() -> None:
         rows = rows - centre
         gram = rows.T @ rows + RIDGE * np.eye(rows.shape[1], dtype=np.float32)
         scores["ridge"] = (bags - centre) @ np.linalg.solve(gram, rows.T @ (target - target.mean()))
+        own, target_of = np.stack([x[name] for name in learnt]), np.array([label[name] for name in learnt])
+        scores |= video_scores(own, target_of, bags)
         truth = np.array([label[name] for name in heldout])
         for name, values in scores.items():
             found.setdefault(name, []).append(aucs(truth, values))
-            print(f"{seed:>4}  {name:<12}" + "".join(f"{value:>10.4f}" for value in found[name][-1]), flush=True)
+            print(f"{seed:>4}  {name:<20}" + "".join(f"{value:>10.4f}" for value in found[name][-1]), flush=True)
     for name, rows_of in found.items():
         mean, gap = np.mean(rows_of, 0), np.subtract(rows_of, found["ridge"])
         error = gap[:, 0].std(ddof=1) / len(gap) ** 0.5 if len(gap) > 1 else float("nan")
         told = "" if name == "ridge" else f"   segments - ridge {gap[:, 0].mean():+.4f} +- {error:.4f}"
-        print(f"mean  {name:<12}" + "".join(f"{value:>10.4f}" for value in mean) + told)
+        print(f"mean  {name:<20}" + "".join(f"{value:>10.4f}" for value in mean) + told)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
 
 DATA is a folder with `train.csv`, `features.npz` and the official annotation. Every recipe learns from the 551 training
 videos; the 158 test videos are evaluated with the ground truth that is rebuilt from the annotation. Beside them stand
-the two detectors that locate nothing (a constant; the true label of every video) and a linear ridge regression on the
-weak labels (lambda 10), of all training videos and of those that a run does not hold out. Begun again, it goes on where
-it was.
+baselines, two detectors that locate nothing (a constant; the true label of every video) and a linear ridge regression
+on the weak labels (lambda 10), of all training videos and of those that a run does not hold out. Begun again, it goes
+on where it was.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from oddframe.datasets.weak import open_weak
 from oddframe.evaluation.weak import WeakResult, evaluate_weak
 from oddframe.settings import TrainingOptions
-from oddframe.workflow.evaluate_bags import evaluate_bags
+from oddframe.workflow.evaluate_bags import BagOptions, evaluate_bags
 from oddframe.workflow.fit import fit
 
 RIDGE = 10.0
@@ -52,7 +52,7 @@ def ridge(data: Path, without: Collection[str] = ()) -> WeakResult:
 
 def line(name: str, seed: str, result: WeakResult, seconds: str = "") -> None:
     figures = (result.auc, result.anomalous_auc, result.average_precision, result.video_auc)
-    print(f"{name:<24} {seed:>4} " + "".join(f"{value:>10.4f}" for value in figures) + f"{seconds:>10}", flush=True)
+    print(f"{name:<32} {seed:>4} " + "".join(f"{value:>10.4f}" for value in figures) + f"{seconds:>10}", flush=True)
 
 
 def main() -> None:
@@ -65,9 +65,9 @@ def main() -> None:
     arguments = parser.parse_args()
     data = arguments.data
     features = [f"c3d=segments:{data / 'features.npz'}"]
-    print("                                    AUC  AUC anom.        AP  AUC vid. training s")
+    print("                                            AUC  AUC anom.        AP  AUC vid. training s")
     found: dict[str, list[WeakResult]] = {}
-    references: dict[str, WeakResult] = {}
+    references: dict[str, WeakResult] = {}  # and baselines, of the last run
     heldout: dict[int, list[str]] = {}
     for recipe in arguments.recipes:
         for seed in arguments.seeds:
@@ -77,7 +77,7 @@ def main() -> None:
                 str(data / "train.csv"), recipe=recipe, out=out, changes=changes,
                 training=TrainingOptions(budget=arguments.budget, features=features, resume=True),
             )  # fmt: skip
-            rows = dict(evaluate_bags(run, f"ucf-crime:{data}", features, leave_out=True).rows)
+            rows = dict(evaluate_bags(run, f"ucf-crime:{data}", features, BagOptions(leave_out=True)).rows)
             seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())
             for component in run.detector.components:
                 result = rows.pop(component)
@@ -90,7 +90,7 @@ def main() -> None:
         for what in ("auc", "anomalous_auc"):
             values = [getattr(result, what) for result in results]
             spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-            print(f"{name:<24} {what:<14} mean {statistics.mean(values):.4f} +- {spread:.4f}")
+            print(f"{name:<32} {what:<14} mean {statistics.mean(values):.4f} +- {spread:.4f}")
     print()
     for name, result in {**references, "ridge regression": ridge(data)}.items():
         line(name, "", result)

@@ -267,13 +267,40 @@ def test_another_detector_and_another_plan_are_refused(bundle: Path, archive: Pa
         run_plan(tmp_path / "plan", progress=False)
 
 
+def test_scores_that_are_there_already_do_not_count_as_done(
+    bundle: Path, archive: Path, tmp_path: Path, ask: Ask
+) -> None:
+    run = oddframe.load_run(bundle)
+    run.score(archive / "01.mp4", tmp_path / "out", outputs=OutputOptions(pages=False), progress=False)
+    answer = ask("archive", "plan", bundle, archive / "01.mp4", "--out", tmp_path / "out", "--no-measure")
+    assert answer.status == 2 and "holds scores, and no plan says of what they are" in answer.err
+    make_plan(run, archive / "01.mp4", tmp_path / "plan", OPTIONS, progress=False)
+    run_plan(tmp_path / "plan", progress=False)
+    (tmp_path / "in").mkdir()
+    shutil.copy(archive / "02.mp4", tmp_path / "in" / "01.mp4")
+    run.score(tmp_path / "in" / "01.mp4", tmp_path / "plan", outputs=OutputOptions(pages=False), progress=False)
+    answer = ask("archive", "merge", tmp_path / "plan")
+    assert answer.status == 2 and "of another video than in the plan; remove scores/01.npz" in answer.err
+    assert not (tmp_path / "plan" / "events.jsonl").exists()
+
+
 @pytest.mark.parametrize(
-    "spoil", [lambda text: "", lambda text: text.replace('"version": 1', '"version": 7'), lambda text: text[:-40]]
-)
+    "spoil",
+    [
+        lambda text: "", lambda text: text.replace('"version": 1', '"version": 7'), lambda text: text[:-40],
+        lambda text: text.replace('"part_s": 10.0', '"part_s": "ten"'),
+    ],
+)  # fmt: skip
 def test_a_damaged_plan_is_refused(planned: Path, spoil: Callable[[str], str], ask: Ask) -> None:
     (planned / "plan.json").write_text(spoil((planned / "plan.json").read_text()))
     answer = ask("archive", "run", planned)
     assert answer.status == 2 and answer.err.count("\n") == 1 and "plan" in answer.err
+
+
+def test_a_plan_beside_a_damaged_one_is_refused(bundle: Path, archive: Path, tmp_path: Path, ask: Ask) -> None:
+    (tmp_path / "plan.json").write_text("{")
+    answer = ask("archive", "plan", bundle, archive / "01.mp4", "--out", tmp_path, "--no-measure")
+    assert answer.status == 2 and "plan.json: damaged" in answer.err and "choose another --out" in answer.err
 
 
 def test_jobs_of_another_plan_are_refused(planned: Path) -> None:
@@ -281,6 +308,45 @@ def test_jobs_of_another_plan_are_refused(planned: Path) -> None:
     (planned / "jobs.jsonl").write_text("".join(lines[1:]))
     with pytest.raises(InputError, match="jobs are those of another plan"):
         load_plan(Place(planned))
+
+
+def test_parts_that_nobody_joined_are_not_left_out_and_damaged_ones_are_scored_again(
+    planned: Path, whole: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oddframe.archive.work.JobWork.join", lambda *_: False)  # it dies before it joins
+    run_plan(planned, progress=False)
+    merged = ask("archive", "merge", planned)
+    assert merged.status == 2 and "the parts of 1 of 3 videos are not joined; run the plan" in merged.err
+    partial = ask("archive", "merge", planned, "--partial", "--no-pages")
+    assert partial.status == 3 and "The parts of 1 of 3 videos are not joined." in (planned / "index.html").read_text()
+    monkeypatch.undo()
+    sorted((planned / "parts").glob("*.npz"))[0].write_bytes(b"no archive")
+    assert run_plan(planned, progress=False).failed == () and read_status(planned).finished
+    assert_scored(planned, whole)
+
+
+def test_what_a_plan_keeps_beside_its_jobs_may_be_damaged(planned: Path, ask: Ask) -> None:
+    (planned / "log").mkdir()
+    rows = ('{"machine": 5, "at": 1}', '{"machine": "m", "at": "x"}', '{"machine": "m", "at": 3, "done": "q"}', "[1]")
+    (planned / "log" / "m.jsonl").write_text("\n".join(rows))
+    assert ask("archive", "status", planned).status == 0
+    for timeline in (planned / "timelines").iterdir():
+        timeline.write_bytes(b"no archive")
+    answer = ask("archive", "run", planned)
+    assert answer.status == 2 and "timelines" in answer.err and "damaged" in answer.err
+    (planned / "scores" / "01.npz").parent.mkdir(exist_ok=True)
+    (planned / "scores" / "01.npz").write_bytes(b"no archive")
+    answer = ask("archive", "merge", planned, "--partial")
+    assert answer.status == 2 and "remove scores/01.npz, and run the plan once more" in answer.err
+
+
+def test_a_bundle_takes_no_plan_and_parts_have_a_second(bundle: Path, archive: Path, planned: Path) -> None:
+    with pytest.raises(InputError, match="holds a trained detector; choose a folder of its own"):
+        make_plan(oddframe.load_run(bundle), archive, bundle, OPTIONS, progress=False)
+    with pytest.raises(InputError, match="holds a trained detector; choose a folder of its own"):
+        merge_plan(planned, bundle, progress=False)
+    with pytest.raises(InputError, match="give at least a second"):
+        PlanOptions(part_s=1e-9)
 
 
 @pytest.mark.parametrize(

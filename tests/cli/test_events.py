@@ -168,6 +168,7 @@ def test_boxes_as_coco_has_them(place: Path, ask: Ask) -> None:
         (("mark", "normal", "x", "--store", "{place}"), "there is no event 'x'; nothing was marked"),
         (("export", "--store", "{place}", "--format", "xml"), "exported as 'xml'; there are: jsonl, csv, coco"),
         (("migrate", "--store", "nowhere.db"), "there is no event store"),
+        (("export", "--store", "{place}", "--out", "{place}/events.db"), "what is there is no text, and would be lost"),
     ],
 )
 def test_wrong_input_is_one_line(

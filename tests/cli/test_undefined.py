@@ -78,6 +78,20 @@ def test_weakly_labelled_videos_of_one_class(capsys: pytest.CaptureFixture[str])
         assert "nan" not in capsys.readouterr().out
 
 
+def test_a_baseline_that_is_ahead_is_named_first(capsys: pytest.CaptureFixture[str]) -> None:
+    videos = [WeakVideo("a", 1, "Fight"), WeakVideo("n", 0, "Normal"), WeakVideo("m", 0, "Normal")]
+    scores = {"run": (0.5, 0.6, 0.2), "better": (0.9, 0.1, 0.2), "equal": (0.5, 0.9, 0.1), "label": (1, 0, 0)}
+    rows = {
+        name: evaluate_weak({v.name: np.full(4, s) for v, s in zip(videos, own, strict=True)}, videos)
+        for name, own in scores.items()
+    }
+    print_bags(BagEvaluation("set", "b", rows, (), baselines=("better", "equal")))
+    text = capsys.readouterr().out
+    assert text.startswith("A baseline is ahead: better has AUC of videos 1.0000 and run 0.5000.\n")
+    assert "better (baseline)" in text and "label (baseline)" not in text and "nan" not in text
+    assert BagEvaluation("set", "b", rows, (), baselines=("equal",)).to_dict()["ahead"] == []
+
+
 def test_an_event_beyond_the_scores_is_told() -> None:
     video = WeakVideo("v", 1, "Fight", (Interval(0, 9), Interval(200, 240)))
     (note,) = evaluate_weak({"v": np.linspace(0, 1, 100)}, [video]).notes

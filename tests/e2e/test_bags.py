@@ -90,7 +90,14 @@ def test_a_student_learns_to_say_when(student: Path, world: Path, ask: Ask) -> N
     answer = ask("evaluate", student, "--data", world / "test.csv", *features(world), "--json")
     assert answer.status == 0, answer.err
     rows = {row["system"]: row for row in json.loads(answer.out)["rows"]}
-    assert list(rows) == ["student", "teacher", "constant score", "label of the video"]
+    regressions = [f"{kind} of {name}" for name in (*DIMS, "all backbones") for kind in ("change", "mean")]
+    baselines = {f"{name}, ridge" for name in regressions} | {f"change of {name}" for name in DIMS}
+    assert list(rows)[:2] == ["student", "teacher"] and list(rows)[-2:] == ["constant score", "label of the video"]
+    assert {name for name, row in rows.items() if row["baseline"]} == baselines == {*list(rows)[2:-2]}
+    assert rows["mean of seen, ridge"]["video_auc"] > 0.9
+    assert rows["mean of seen, ridge"]["anomalous_auc"] < 0.7, "one score for a video locates nothing"
+    alone = ask("evaluate", student, "--data", world / "test.csv", *features(world), "--json", "--no-baselines")
+    assert [row["system"] for row in json.loads(alone.out)["rows"]] == ["student", "teacher", *list(rows)[-2:]]
     assert rows["student"]["auc"] > 0.9 and rows["student"]["anomalous_auc"] > 0.85, rows["student"]
     assert rows["constant score"]["auc"] == 0.5 and rows["label of the video"]["anomalous_auc"] == 0.5
     assert rows["student"]["classes"]["Noise"]["videos"] == 8
@@ -159,6 +166,10 @@ def test_from_pixels_to_scores(street: Path, colour_network: Path, tmp_path: Pat
     assert answer.status == 0, answer.err
     kept = {path.name for path in (tmp_path / "run" / EXTRACTORS / "colours").iterdir()}
     assert "model.onnx" in kept
+    answer = ask("evaluate", tmp_path / "run", "--data", tmp_path / "labels.csv", "--features", store, "--json")
+    found = json.loads(answer.out)
+    assert [row["system"] for row in found["rows"] if row["baseline"]] == ["pixel change", "change of colours"]
+    assert any("baselines that learn are left out: they need features of at least 3" in note for note in found["notes"])
     network.unlink()
     clip = street / "testing" / "videos" / "01.mp4"
     answer = ask("score", tmp_path / "run", clip, "--out", tmp_path / "out", "--json")

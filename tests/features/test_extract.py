@@ -12,14 +12,32 @@ import pytest
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError, VideoError
-from oddframe.features.extract import Seconds, cut, extract, resized
-from oddframe.features.extractor import Extractor, Preprocessing
+from oddframe.features.extract import Seconds, cut, extract, resized, stored_bytes
+from oddframe.features.extractor import Extractor, Preprocessing, pooled
 from oddframe.features.snippets import SnippetSampling
 from oddframe.types import VideoInfo
 from oddframe.video.search import find_videos
-from oddframe.video.sources import VideoSource
+from oddframe.video.sources import ArrayVideo, VideoSource
 
 MakeVideo = Callable[..., VideoSource]
+
+
+class Changing(Extractor):
+    """The top left pixel of every frame, mean and change."""
+
+    name, dim, kind = "changing", 3, "frames"
+    preprocessing = Preprocessing(16, (16, 16))
+
+    def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return pooled(frames[:, :, 0, 0].astype(np.float32), self.channels)
+
+    def to(self, device: str) -> None: ...
+
+    def weights_hash(self) -> str:
+        return "0" * 12
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
 
 
 class Corner(Extractor):
@@ -66,6 +84,42 @@ def test_every_frame_is_in_a_snippet_and_the_last_one_is_filled_up(
     assert made.frames == frames and made.kind == "snippets" and made.video == "v"
     assert made.time is not None and np.allclose(made.time, np.arange(frames) / 25)  # as frame folders are timed
     assert made.info is not None and made.info.frames == frames and (made.info.height, made.info.width) == (16, 20)
+
+
+@pytest.mark.parametrize(
+    "frames, change",
+    [
+        (32, [4, 4]),
+        (26, [4, 10 / 3]),  # frames 2, 6, 9, 9 of the last snippet: 4 and 3, and a copy that is not counted
+        (23, [4, 4]),  # 2, 6, 6, 6
+        (18, [4, 4]),  # 1, 1, 1, 1: as the snippet before
+        (2, [0]),
+    ],
+)
+def test_copies_that_fill_up_a_snippet_are_no_change(make_video: MakeVideo, frames: int, change: list[float]) -> None:
+    extractor = Changing()
+    extractor.give("mean+change")
+    made = extract(make_video(frames), extractor, SnippetSampling())
+    wanted = [(4 + 3) / 2 if frames == 26 and n else value for n, value in enumerate(change)]
+    np.testing.assert_allclose(made.features[:, 3:], np.array(wanted)[:, None].repeat(3, 1), rtol=1e-6)
+    plain = extract(make_video(frames, "videos/w"), Changing(), SnippetSampling())
+    assert np.array_equal(made.features[:, :3], plain.features), "the mean is that of an extractor without change"
+
+
+def test_what_baselines_know_is_measured_along_the_way(make_video: MakeVideo, tmp_path: Path) -> None:
+    made = extract(make_video(19), Corner(), SnippetSampling())
+    assert made.pixel_change == pytest.approx(1.0), "every picture is one level lighter than the one before"
+    assert made.bytes == sum(path.stat().st_size for path in (tmp_path / "videos/v").iterdir())
+    assert extract(make_video(1, "videos/w"), Corner(), SnippetSampling()).pixel_change == 0
+    assert stored_bytes(ArrayVideo(np.zeros((2, 8, 8), np.uint8), 5.0)) is None
+
+
+def test_channels_that_compare_frames_need_two() -> None:
+    extractor = Changing()
+    extractor.give("mean+change")
+    with pytest.raises(InputError, match="compare neighbouring frames of a snippet; frames per snippet is 1"):
+        SnippetSampling.of(extractor, 1)
+    assert SnippetSampling.of(extractor, 2).frames_per_snippet == 2
 
 
 def test_an_image_network_sees_evenly_spaced_frames(make_video: MakeVideo) -> None:

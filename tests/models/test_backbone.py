@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.backbone import (
     BLOCKS,
+    WHOLE,
     channels,
     check_blocks,
     folded,
@@ -23,6 +24,7 @@ from oddframe.models.backbone import (
     onnx_graph,
     read_weights,
     stride,
+    vector_graph,
 )
 
 # Of blocks, at (0, 0, 0), (1, 2, 5), (-1, -1, -1) and (2, 3, C / 2) of the first frame; mean; standard deviation.
@@ -49,13 +51,14 @@ def invented() -> dict[str, NDArray[np.float32]]:
             found[f"{norm}.{part}"] = rng.uniform(0.5, 1.5, shape[0])
 
     add("_conv_stem", "_bn0", (32, 3, 3, 3))
-    for number, block in enumerate(BLOCKS):
+    for number, block in enumerate(WHOLE):
         name, inner = f"_blocks.{number}.", narrow * block.expansion
         if block.expansion > 1:
             add(f"{name}_expand_conv", f"{name}_bn0", (inner, narrow, 1, 1))
         add(f"{name}_depthwise_conv", f"{name}_bn1", (inner, 1, block.kernel, block.kernel))
         add(f"{name}_project_conv", f"{name}_bn2", (block.wide, inner, 1, 1))
         narrow = block.wide
+    add("_conv_head", "_bn1", (1280, narrow, 1, 1))
     return {name: value.astype(np.float32) for name, value in found.items()}
 
 
@@ -124,6 +127,47 @@ def test_the_published_weights_give_the_published_networks_numbers(run: object, 
     got = run(read_weights(), blocks)  # type: ignore[operator]
     places = [got[0, 0, 0, 0], got[0, 1, 2, 5], got[0, -1, -1, -1], got[0, 2, 3, got.shape[3] // 2]]
     np.testing.assert_allclose([*places, got.mean(), got.std()], GOLDEN[blocks], rtol=0, atol=3e-5)
+
+
+def plain_vector(weights: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """(1, 1280) of `frame()`, with padding, normalisation and shortcuts written out in float64."""
+    torch = pytest.importorskip("torch")
+    w = {name: torch.from_numpy(np.asarray(value, np.float64)) for name, value in weights.items()}
+
+    def layer(x: object, name: str, norm: str, step: int = 1, groups: int = 1, bounded: bool = True) -> object:
+        kernel = w[f"{name}.weight"]
+        size = kernel.shape[2]
+        along = [max((-(-length // step) - 1) * step + size - length, 0) for length in x.shape[2:]]
+        height, width = ((both // 2, both - both // 2) for both in along)
+        x = torch.nn.functional.conv2d(
+            torch.nn.functional.pad(x, (*width, *height)), kernel, stride=step, groups=groups
+        )
+        parts = [w[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        x = torch.nn.functional.batch_norm(x, *parts, eps=1e-3)
+        return x.clamp(0, 6) if bounded else x
+
+    x = layer((torch.from_numpy(frame()).double().permute(0, 3, 1, 2) - 127) / 128, "_conv_stem", "_bn0", 2)
+    for number, block in enumerate(WHOLE):
+        before, name = x, f"_blocks.{number}."
+        if block.expansion > 1:
+            x = layer(x, f"{name}_expand_conv", f"{name}_bn0")
+        x = layer(x, f"{name}_depthwise_conv", f"{name}_bn1", block.stride, x.shape[1])
+        x = layer(x, f"{name}_project_conv", f"{name}_bn2", bounded=False)
+        if block.stride == 1 and x.shape == before.shape:
+            x = x + before
+    return layer(x, "_conv_head", "_bn1").mean((2, 3)).numpy()
+
+
+def test_the_vector_of_a_frame_is_that_of_the_whole_network() -> None:
+    pytest.importorskip("onnx")
+    assert [block.wide for block in WHOLE[11:]] == [192] * 4 + [320]
+    assert [block.stride for block in WHOLE[11:]] == [2, 1, 1, 1, 1] and [b.kernel for b in WHOLE[11:]] == [5] * 4 + [3]
+    weights = invented()
+    session = pytest.importorskip("onnxruntime").InferenceSession(vector_graph(weights))
+    wanted = plain_vector(weights)
+    (got,) = session.run(["vectors"], {"frames": frame()})
+    assert got.shape == (1, 1280) and got.min() >= 0 and wanted.std() > 0.1
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4 * wanted.max())
 
 
 def test_one_set_of_weights_makes_one_file() -> None:

@@ -115,6 +115,18 @@ def test_normalised_features_make_scale_irrelevant() -> None:
     assert tiny("robust").config.feature_norm == "layernorm"
 
 
+def test_teacher_and_student_learn_the_scale_of_their_features() -> None:
+    b, detector = batch(), tiny(feature_norm="standard")
+    for stage in detector.stages():
+        stage.prepare(iter([b]))
+    assert detector.student is not None
+    for branch, names in ((detector.teacher, ("i3d", "clip")), (detector.student, ("clip",))):
+        for name, x in zip(names, branch.norm(b.features), strict=True):
+            rows = b.features[name].flatten(0, 1)
+            wanted = (rows - rows.mean(0)) / rows.std(0, correction=0)
+            torch.testing.assert_close(x.flatten(0, 1), wanted, rtol=1e-4, atol=1e-4)
+
+
 # -------------------------------------------------------------------------------------------------------- learning
 
 VARIANTS: list[dict[str, Any]] = [

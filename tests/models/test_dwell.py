@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oddframe.models.dwell import DwellLearning, Normal, Stay
+from oddframe.models.dwell import DwellLearning, Foreground, Normal, Stay
 from oddframe.models.timing import TICK
 
 GRID = np.random.default_rng(0).uniform(40, 180, (12, 16)).astype(np.float32)
@@ -26,6 +26,18 @@ def with_object(grid: np.ndarray, value: float = 60) -> np.ndarray:
     seen = grid.copy()
     seen[4:6, 5:7] += value
     return seen
+
+
+def foregrounds(normal: Normal, *grids: np.ndarray) -> list[np.ndarray]:
+    """Of frames of one video in which nothing moves."""
+    front = Foreground()
+    return [front.push(normal.compare(grid.astype(np.float32)), NOTHING) for grid in grids]
+
+
+def where_the_object_is() -> np.ndarray:
+    expected = np.zeros(GRID.shape, bool)
+    expected[4:6, 5:7] = True
+    return expected
 
 
 def test_stay_is_the_share_of_the_last_five_seconds() -> None:
@@ -56,10 +68,11 @@ def test_a_crowd_that_passes_stays_but_does_not_rest() -> None:
 def test_foreground_is_where_something_is() -> None:
     normal = learned()
     np.testing.assert_allclose(normal.background[0], GRID, atol=0.3)
-    expected = np.zeros(GRID.shape, bool)
-    expected[4:6, 5:7] = True
-    np.testing.assert_array_equal(normal.foreground(with_object(GRID)), expected)
-    np.testing.assert_array_equal(normal.foreground(with_object(GRID) * np.float32(0.8) + 5), expected)
+    (bright,) = foregrounds(normal, with_object(GRID))
+    empty, dim = foregrounds(normal, GRID * 0.8 + 5, with_object(GRID) * 0.8 + 5)
+    np.testing.assert_array_equal(bright, where_the_object_is())
+    np.testing.assert_array_equal(dim, where_the_object_is())
+    assert not empty.any()
 
 
 def test_every_light_that_was_learned_has_its_background() -> None:
@@ -73,11 +86,47 @@ def test_every_light_that_was_learned_has_its_background() -> None:
     normal = learner.finish()
     assert len(normal.background) == 2
     for grid in (GRID, (20 * dark).astype(np.float32)):
-        assert not normal.foreground(grid).any() and normal.foreground(with_object(grid)).sum() == 4
+        empty, full = foregrounds(normal, grid, with_object(grid))
+        assert not empty.any() and full.sum() == 4
 
 
 def test_a_light_that_was_never_learned_tells_nothing() -> None:
-    assert not learned().foreground(np.ascontiguousarray(with_object(250 - GRID))).any()
+    normal = learned()
+    assert normal.compare(np.ascontiguousarray(with_object(250 - GRID))) is None
+    assert not foregrounds(normal, with_object(250 - GRID))[0].any()
+
+
+def washed_out(grid: np.ndarray) -> np.ndarray:
+    """Under a shutter that is open too long: some cells get less bright than the others."""
+    bright = 1.3 * grid
+    bright[8:11, 10:15] *= 0.85
+    return bright
+
+
+def test_what_another_exposure_does_to_single_cells_is_no_foreground() -> None:
+    seen = foregrounds(learned(), GRID, washed_out(GRID), washed_out(GRID * 1.02), washed_out(GRID * 0.99), GRID)
+    assert not any(one.any() for one in seen)
+    compared = learned().compare(washed_out(GRID).astype(np.float32))
+    assert compared is not None and (np.abs(compared.residual) > compared.tolerance).sum() > 10, "it is tested"
+
+
+def test_something_put_down_in_another_light_is_seen_and_what_was_there_before_is_not_forgotten() -> None:
+    dark = GRID * 0.6
+    *_, later = foregrounds(learned(), GRID, dark, with_object(GRID) * 0.6)
+    *_, before = foregrounds(learned(), GRID, with_object(GRID), with_object(GRID) * 0.6, with_object(GRID) * 0.5)
+    np.testing.assert_array_equal(later, where_the_object_is())
+    np.testing.assert_array_equal(before, where_the_object_is())
+
+
+def test_somebody_who_walks_by_while_the_light_changes_leaves_nothing_behind() -> None:
+    front, normal = Foreground(), learned()
+    walker = where_the_object_is()
+    bright = washed_out(GRID).astype(np.float32)
+    front.push(normal.compare(GRID), NOTHING)
+    with_walker = np.where(walker, np.float32(20), bright)
+    assert front.push(normal.compare(with_walker), walker)[walker].all(), "what moves is still foreground"
+    assert not front.push(normal.compare(bright), NOTHING).any()
+    assert not front.push(normal.compare(bright), NOTHING).any()
 
 
 def test_what_stays_where_nobody_stays_is_many_deviations_and_where_somebody_often_stays_few() -> None:

@@ -57,6 +57,7 @@ def test_a_file_has_the_form_of_the_block_in_a_configuration(tmp_path: Path) -> 
         ("clock: [0, 0, 2, 1]", "clock: 2 is no share of the picture"),
         ("clock: [0.5, 0, 0.2, 1]", "clock: write [left, top, right, bottom], with left below right"),
         ("clock: 3", "clock: write"),
+        ("clock: [[0, 0], [0.5, 0.5], [1, 1]]", "clock: all corners lie on a line"),
         ("- [0, 0, 1, 1]", "write a name for each place"),
         ("{}", "there is no place to ignore"),
         ("a: [0, 0, 1, 1]", "cover the whole picture"),
@@ -86,6 +87,7 @@ def test_a_mask_ignores_what_is_white_and_nothing_else(tmp_path: Path) -> None:
     differ = cells != (mask > 0)
     edge = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3))), np.ones((3, 3))) > 0
     assert not (differ & ~edge).any() and differ.mean() < 0.01
+    assert ignored_cells(places, (1800, 3200))[:390, 0].all(), "at the edge of a finer picture as well"
     assert not cells[50, 110] and cells[0, 0] and cells[89, 0] and cells[30, 110]
 
 

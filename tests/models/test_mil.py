@@ -138,6 +138,27 @@ def test_scores_and_input_norm() -> None:
     detector.load_reference_state_dict(detector.state_dict())
 
 
+def test_standard_features_are_those_of_the_training_segments() -> None:
+    b = batch()
+    b.features["c3d"][..., 1] = 4.0  # constant: it says nothing and is not blown up
+    b.features["c3d"][..., 3] *= 100
+    detector = tiny(feature_norm="standard")
+    before = detector.score(b.features)["classifier"]
+    (stage,) = detector.stages()
+    stage.prepare(iter([b, b, b]))
+    x, clip = detector.norm(b.features)
+    wanted = b.features["c3d"].flatten(0, 1)
+    deviation = wanted.std(0, correction=0)
+    deviation[1] = 1
+    torch.testing.assert_close(x.flatten(0, 1), (wanted - wanted.mean(0)) / deviation, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(clip.flatten(0, 1).std(0, correction=0), torch.ones(4), rtol=1e-4, atol=1e-5)
+    assert (detector.score(b.features)["classifier"] - before).abs().max() > 1e-3
+    again = tiny(feature_norm="standard")
+    again.load_reference_state_dict(detector.state_dict())
+    assert torch.equal(again.eval().score(b.features)["classifier"], detector.eval().score(b.features)["classifier"])
+    assert "norm.centre0" not in tiny().state_dict(), "a bundle of another norm has no such numbers"
+
+
 def test_two_ways_to_draw_weights_to_0() -> None:
     b = batch()
     loss, decay = (tiny(l2=l2).eval().stages()[0] for l2 in ("loss", "decay"))

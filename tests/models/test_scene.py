@@ -115,6 +115,12 @@ def test_flicker_raises_no_component(day: SceneDetector, usual: dict[str, float]
     assert found["light"].max() < 1
 
 
+@pytest.mark.parametrize("gain", [0.6, 1.6])
+def test_an_exposure_of_what_is_known_is_no_new_light(day: SceneDetector, gain: float) -> None:
+    found = scored(day, film(lambda t: GROUND if t < 2 else GROUND * gain, 6))
+    assert found["light"].max() <= 1
+
+
 def test_a_large_change_of_exposure_is_told_as_light_and_not_as_a_strange_place(
     day: SceneDetector, usual: dict[str, float]
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from oddframe.report.compare import ScoredRun, compare_runs, pair_events, write_comparison
@@ -44,6 +45,10 @@ def test_videos_are_the_same_by_content_and_not_by_name(scene: Scene, calibratio
     found = compare_runs(one, other)
     assert [(own.video, its.video) for own, its in found.pairs] == [("gate", "door")]
     assert found.alone == ("yard", "yard") and found.counts == (1, 0, 0)
+    copied = [replace(run, scores=[scored("gate", "k1"), scored("copy", "k1")], events=[]) for run in (one, other)]
+    both = compare_runs(*copied)
+    assert [(own.video, its.video) for own, its in both.pairs] == [("gate", "gate"), ("copy", "copy")]
+    assert both.alone == (), "a copy was scored by both"
 
 
 def test_each_curve_is_in_units_of_its_own_threshold(scene: Scene, calibration: Calibration, tmp_path: Path) -> None:
@@ -64,12 +69,13 @@ def folders(scene: Scene, calibration: Calibration, tmp_path: Path) -> tuple[Pat
     made = []
     for name, bundle, threshold in (("one", "aaaa", 1.0), ("two", "bbbb", 1.5)):
         out = tmp_path / name
-        scores = replace(scene.scores, bundle=bundle, map=None)
+        score = np.where((name == "one") & (scene.scores.frame == 2), 1.2, scene.scores.score)
+        scores = replace(scene.scores, bundle=bundle, map=None, score=score)
         save_scores(scores, out / "scores")
         rule = ScoreRule(Combination({"error": 1.0}), Smoothing())
-        Origin("mnad", bundle, rule, "", replace(calibration, threshold=threshold)).save(out / "scores")
-        events = [replace(one, bundle=bundle, id="") for one in scene.events]
-        write_events(out / "events.jsonl", [*events, event(0.1, 0.2)] if name == "one" else events)
+        own = replace(calibration, threshold=threshold, merge_s=0.1)
+        Origin("mnad", bundle, rule, "", own).save(out / "scores")
+        write_events(out / "events.jsonl", [])  # of the last call, which scored other videos
         made.append(out)
     return made[0], made[1]
 
@@ -89,6 +95,10 @@ def test_the_command_compares_two_folders_of_scores(
     assert (tmp_path / "page.html").read_text().count('<svg class="timeline"') == 2
     told = ask("compare", *folders, "--out", tmp_path / "page.html", "--json")
     assert '"only_one": 1' in told.out
+    (tmp_path / "film.mp4").write_bytes(b"dear" * 1000)
+    lost = ask("compare", *folders, "--out", tmp_path / "film.mp4")
+    assert lost.status == 2 and "is there already, and no page of" in lost.err
+    assert (tmp_path / "film.mp4").read_bytes() == b"dear" * 1000
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 The detector of this script dies of one video each time. All of it runs in namespaces of its own, for networks and for
 processes, so that nothing leaves this machine, and nothing is left when this process ends.
 
-    python ray_cluster.py PLAN TOLD
+    python ray_cluster.py PLAN TOLD SCRATCH
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -119,10 +118,9 @@ def kill_worker(plan: Path, node: subprocess.Popen[bytes]) -> bool:
     return worker is not None
 
 
-def main(plan: Path, out: Path) -> None:
+def main(plan: Path, out: Path, scratch: str) -> None:
     from oddframe.cli import main as oddframe_command
 
-    scratch = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets want a short path
     told: dict[str, object] = {}
     nodes = [start(scratch, "--head", "--port", str(PORT), "--temp-dir", scratch, "--include-dashboard", "false")]
     wait_for(answers)
@@ -141,4 +139,4 @@ def main(plan: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -86,8 +87,11 @@ def on_a_cluster(plan: Path, told: Path) -> dict[str, Any]:
         "RAY_health_check_period_ms": "500", "RAY_health_check_initial_delay_ms": "500",
         "PYTHONPATH": os.pathsep.join([str(SCRIPT.parent), os.environ.get("PYTHONPATH", "")]),
     }  # fmt: skip
-    command = [*APART, f'ip link set lo up; exec "{sys.executable}" "{SCRIPT}" "{plan}" "{told}"']
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    with tempfile.TemporaryDirectory(
+        prefix="ray-", dir="/tmp", ignore_cleanup_errors=True
+    ) as scratch:  # short: sockets
+        command = [*APART, f'ip link set lo up; exec "{sys.executable}" "{SCRIPT}" "{plan}" "{told}" "{scratch}"']
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert told.is_file(), done.stdout[-3000:] + done.stderr[-3000:]
     answer: dict[str, Any] = json.loads(told.read_text())
     return answer

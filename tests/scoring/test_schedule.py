@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oddframe.errors import InputError
+from oddframe.errors import CalibrationError, InputError
 from oddframe.scoring.calibrate import Calibration, calibrate, together
 from oddframe.scoring.combine import ScoreRule, in_units
 from oddframe.scoring.elsewhere import elsewhere
 from oddframe.scoring.events import find_events, spans
+from oddframe.scoring.heldout_store import divided_by
 from oddframe.scoring.schedule import (
     CHOSEN,
     BrightnessSchedule,
@@ -132,6 +134,15 @@ def test_frames_without_a_score_are_passed_over() -> None:
         ("by: brightness\ncalibrations: {day: bright, night: 0}", "calibrations.day"),
         ("by: brightness\nsecond: 3\ncalibrations: {day: 60, night: 0}", "second.*did you mean seconds"),
         ("by: brightness\nhysteresis: -1\ncalibrations: {day: 60, night: 0}", "hysteresis: -1"),
+        ("by: brightness\nhysteresis: 60\ncalibrations: {day: 60, night: 0}", "hysteresis: 60 is too .* less than 60"),
+        ("by: brightness\ncalibrations: {day: 60, dazzled: 252, night: 0}", "hysteresis: 5 is too .* less than 3"),
+        ("by: brightness\ncalibrations: {on: 60, off: 0}", "True is no name.* in quotes"),
+        ("by: brightness\ncalibrations: {1: 30, '1': 60, night: 0}", "1 is no name.* in quotes"),
+        ("by: brightness\ncalibrations: {day: 2026-01-01, night: 0}", "calibrations: neither text nor a number"),
+        (
+            "by: clock\nzone: UTC\ncalibrations: {day: [], a: '06:00-20:00', b: '20:00-06:00'}",
+            "calibrations.day: no hou",
+        ),
         ("by: brightness", "calibrations: write the name"),
         ("[1, 2]", "write `by: clock`"),
     ],
@@ -140,6 +151,13 @@ def test_a_file_that_is_no_schedule_says_what_is_wrong(tmp_path: Path, text: str
     (tmp_path / "schedule.yaml").write_text(text)
     with pytest.raises(InputError, match=rf"schedule\.yaml: not a schedule \(.*{fault}"):
         load_schedule(tmp_path / "schedule.yaml")
+
+
+def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oddframe.reading.zones.available_timezones", set)
+    monkeypatch.setattr("oddframe.reading.zones.ZoneInfo", {}.__getitem__)
+    with pytest.raises(ValueError, match="pip install tzdata"):
+        replace(CLOCK, zone="Europe/Berlin")
 
 
 def test_a_file_is_read_as_people_write_it(tmp_path: Path) -> None:
@@ -260,3 +278,18 @@ def test_seconds_are_told_apart_and_a_clock_can_be_set_again() -> None:
     assert CHOSEN not in chosen_again(CLOCK, {"speed": time}, time, None)
     kept = {CHOSEN: time * 0}
     assert chosen_again(LIGHT, kept, time, 0.0) == kept
+
+
+@pytest.mark.parametrize("number", [2.0, -1.0, 1e300])
+def test_a_calibration_that_there_is_not_is_refused_in_score_files_and_in_held_out_scores(number: float) -> None:
+    rule, whole, time, speed, _ = made()
+    chosen = {"speed": speed, CHOSEN: np.full(len(time), number)}
+    with pytest.raises(InputError, match="score the video again"):
+        rule(chosen, time)
+    for components in (chosen, {"speed": speed}):
+        with pytest.raises(CalibrationError, match="calibrate again on normal video"):
+            divided_by(LIGHT, [(time, components)])
+    row = whole.as_json()
+    row["parts"]["day"]["levels"] = {}
+    with pytest.raises(InputError, match=r"parts\.day\.levels"):
+        Calibration.from_json(json.dumps(row))

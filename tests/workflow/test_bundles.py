@@ -53,6 +53,18 @@ def test_something_else_in_the_place_of_the_link_is_left_alone(tmp_path: Path) -
         use_bundle(tmp_path)
 
 
+def test_a_damaged_calibration_hides_no_other_bundle_and_is_not_chosen(tmp_path: Path, ask: Ask) -> None:
+    one, two = written(tmp_path / "one", "1" * 12), written(tmp_path / "two", "2" * 12)
+    (two / "calibration.json").write_text("{")
+    listed = ask("bundles", "list", one, "--json")
+    assert listed.status == 3 and [own["id"] for own in json.loads(listed.out)] == ["1" * 12]
+    assert f"damaged {two}/calibration.json: not a calibration" in listed.err
+    with pytest.raises(InputError, match="not a calibration"):
+        use_bundle(two)
+    (one / "bundle.json").write_text("{")
+    assert ask("bundles", "list", tmp_path).status == 3
+
+
 def test_the_commands(tmp_path: Path, ask: Ask) -> None:
     run = written(tmp_path / "run", "1" * 12)
     assert ask("bundles", "use", run).status == 0

@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from oddframe.errors import InputError
 from oddframe.types import Event, FrameScores
 from oddframe.video.decode import VideoReader, probe
 from oddframe.video.sources import VideoSource
-from oddframe.workflow.began import recording_began
+from oddframe.workflow.began import given_start, recording_began, stated
 from oddframe.workflow.event_clips import AFTER_S, BEFORE_S, write_clips
 
 RATE, SECONDS, KEY = 10, 60, 20
@@ -95,6 +96,10 @@ def test_a_clip_is_kept_unless_it_is_forced(tmp_path: Path) -> None:
     clip.write_bytes(b"kept")
     write_clips(tmp_path / "clips", source, scores, [asked])
     assert clip.read_bytes() == b"kept"
+    clip.write_bytes(b"")  # as a disk that lost power leaves it
+    write_clips(tmp_path / "clips", source, scores, [asked])
+    assert clip.stat().st_size > 1000
+    clip.write_bytes(b"kept")
     write_clips(tmp_path / "clips", source, scores, [asked], force=True)
     assert clip.stat().st_size > 1000 and [path.name for path in clip.parent.iterdir()] == [clip.name]
 
@@ -116,5 +121,21 @@ def test_when_a_recording_began(tmp_path: Path) -> None:
     for wrong in ("1970-01-01T00:00:00Z", "2999-01-01T00:00:00Z"):
         assert recording_began(written("b.mp4", creation_time=wrong)) is None
     assert recording_began(written("c.mkv")) is None
+    assert recording_began(written("20260301T063000.000Z.mkv")) == moment, "in any container"
+    for year in ("1970", "9999", "0001"):
+        assert recording_began(written(f"{year}0301T063000.000Z.mp4")) is None, "a clock that was never set"
     assert recording_began(VideoSource("gone", tmp_path / "gone.mp4", "file")) is None
     assert recording_began(VideoSource("folder", tmp_path, "frames")) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-31", "20260131", "0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-10:00", ""]
+)
+def test_a_header_that_says_no_time_of_day_or_none_that_can_be_says_nothing(text: str) -> None:
+    assert stated(text) is None
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-10:00", "1969-07-20T20:17:00Z"])
+def test_a_start_at_which_no_video_was_taken_is_refused(start: str) -> None:
+    with pytest.raises(InputError, match="before 1995 or in the future"):
+        given_start([VideoSource("a", Path("a.mp4"), "file")], start)

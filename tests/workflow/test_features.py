@@ -76,14 +76,37 @@ def test_ten_crops_and_more_frames_are_other_features(
     assert answer.status == 2 and answer.err.count("\n") == 1 and "crops 1, not 10" in answer.err
 
 
+def test_the_change_of_frames_is_a_channel_of_the_same_run(
+    videos: Path, colour_network: Path, tmp_path: Path, ask: Ask
+) -> None:
+    (videos / "broken.mp4").unlink()
+    command = ("features", f"onnx:{colour_network}", videos / "01.mp4", "--workers", 1, "--out")
+    assert ask(*command, tmp_path / "mean").status == 0
+    answer = ask(*command, tmp_path / "both", "--channels", "mean+change")
+    assert answer.status == 0 and "colours: 6 numbers per snippet" in answer.out and "mean+change" in answer.out
+    mean, both = (open_store(tmp_path / name) for name in ("mean", "both"))
+    assert (mean.channels, both.channels, both.dim) == ("mean", "mean+change", 6)
+    assert np.array_equal(both.load("01").features[:, :3], mean.load("01").features)
+    assert both.load("01").features[:, 3:].max() > 0 and both.open_extractor().dim == 6
+    assert both.load("01").bytes == (videos / "01.mp4").stat().st_size
+    assert (both.load("01").pixel_change or 0) > 0
+    answer = ask(*command, tmp_path / "mean", "--channels", "mean+change")
+    assert answer.status == 2 and "channels mean, not mean+change" in answer.err
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (("resnet", "{videos}"), "extractor 'resnet' is not known; there are: clip, s3d, i3d, onnx:FILE"),
+        (
+            ("resnet", "{videos}"),
+            "'resnet' is not known; there are: clip, s3d, i3d, efficientnet-lite0, onnx:FILE",
+        ),
         (("{network}", "{videos}/none.mp4"), "no such file or folder"),
         (("{network}", "{videos}/broken.mp4"), "broken.mp4"),
         (("{network}", "{videos}", "--crops", "5"), "crops is 5"),
         (("{network}", "{videos}", "--precision", "fp16"), "precision is 'fp16'"),
+        (("{network}", "{videos}", "--channels", "flow"), "channels is 'flow'; choose mean or mean+change"),
+        (("{network}", "{videos}", "--channels", "mean+change", "--frames-per-snippet", "1"), "choose 2 to 16"),
         (("{network}", "{videos}", "--device", "abacus"), "abacus"),
         (("onnx:{videos}/none.onnx", "{videos}"), "none.onnx"),
     ],

@@ -31,8 +31,9 @@ from oddframe.models.frame_difference import FrameDifference
 from oddframe.recipes import parse_recipe
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.events import read_events
-from oddframe.scoring.files import load_scores
+from oddframe.scoring.files import load_scores, save_scores
 from oddframe.scoring.open_scorer import open_runtime, open_scorer, score_identity
+from oddframe.scoring.origin import load_origin, stored_scores
 from oddframe.scoring.part import why_not_cut
 from oddframe.scoring.schedule import CHOSEN, BrightnessSchedule, ClockSchedule, Schedule
 from oddframe.settings import ThresholdOptions
@@ -42,6 +43,7 @@ from oddframe.video.sources import VideoSource, begun_at
 from oddframe.workflow.began import given_start
 from oddframe.workflow.evaluate import EvaluateOptions
 from oddframe.workflow.outputs import OutputOptions
+from oddframe.workflow.recorded import OutputFolder, record_folder
 from oddframe.workflow.run import Run, load_run
 from oddframe.workflow.watch_plan import WatchOptions, make_plan
 
@@ -163,14 +165,34 @@ def test_stored_scores_follow_the_start_and_the_wish_and_their_identity_the_sche
     early = clock.score([begun_at(new, DUSK - 1000)], tmp_path, outputs=files, progress=False)[0]
     assert late.components[CHOSEN].sum() == 200 and early.components[CHOSEN].sum() == 0
     assert np.array_equal(early.score, clock.score([begun_at(new, DUSK - 1000)], progress=False)[0].score)
-    assert load_scores(tmp_path / "scores" / "new.npz").components[CHOSEN].sum() == 0
+    spoilt = load_scores(tmp_path / "scores" / "new.npz")
+    assert spoilt.components[CHOSEN].sum() == 0
+    save_scores(replace(spoilt, components={"other": spoilt.score}), tmp_path / "scores")
+    again = clock.score([begun_at(new, DUSK - 1000)], tmp_path, outputs=files, progress=False)[0]
+    assert np.array_equal(again.score, early.score), "what the rule cannot use is scored again"
     rarer = clock.calibration(alarms_per_hour=35.0)
     other = clock.score([begun_at(new, DUSK - 20)], tmp_path, calibration=rarer, outputs=files, progress=False)[0]
     assert other.bundle == late.bundle and rarer.schedule == CLOCK
     names = {score_identity(run.bundle, RuntimeOptions(), run.rule) for run in (light, clock)}
     changed = replace(light.rule, schedule=replace(LIGHT, hysteresis=6.0))
     names.add(score_identity(light.bundle, RuntimeOptions(), changed))
-    assert len(names) == 3 and light.bundle.id == clock.bundle.id
+    turned = replace(LIGHT, calibrations=dict(reversed(LIGHT.calibrations.items())))
+    names.add(score_identity(light.bundle, RuntimeOptions(), replace(light.rule, schedule=turned)))
+    assert len(names) == 4 and light.bundle.id == clock.bundle.id, "score files number the names in their order"
+
+
+def test_scores_of_an_earlier_call_are_read_in_the_units_of_the_last_one(light: Run, tmp_path: Path) -> None:
+    one, two = (oddframe.ArrayVideo(pictures(20, 40, seed, loud=30.0), RATE, str(seed)) for seed in (9, 10))
+    files, now = OutputOptions(pages=False), light.calibration(quantile=0.995)
+    light.score(one, tmp_path, outputs=files, progress=False)
+    light.score(two, tmp_path, calibration=now, outputs=files, progress=False)
+    wanted = light.score([one, two], calibration=now, progress=False)
+    _, stored = stored_scores(tmp_path / "scores")
+    assert all(np.array_equal(own.score, wanted[own.video].score) for own in stored)
+    with oddframe.open_store(tmp_path / "events.db") as store:
+        record_folder(store, OutputFolder(tmp_path))
+        assert {event.id: event.score for event in store.events()} == {e.id: e.score for e in wanted.events()}
+    assert np.array_equal(load_scores(tmp_path / "scores" / "9.npz").score, wanted["9"].score), "which the page shows"
 
 
 @pytest.mark.parametrize("kind", ["clock", "brightness"])
@@ -219,6 +241,9 @@ def test_too_little_of_one_part_is_refused_with_what_there_is_and_what_it_takes(
     needs = "40 alarms per hour needs 60 s of normal video for each calibration, and night has "
     assert refused(normal(75, 15), LIGHT) == f"{needs}15 s: give more of it, or pass --alarms-per-hour 160"
     assert refused(normal(75, 10, DUSK - 30_000), CLOCK) == f"{needs}none: give more of it"
+    still = np.concatenate([pictures(75, 0), np.zeros((375, 16, 32), np.uint8)])
+    still_night = begun_at(oddframe.ArrayVideo(still, RATE, "still"), DUSK - 76)
+    assert "night: the scores of its normal video are all alike" in refused(still_night, CLOCK)
 
 
 def test_a_bundle_keeps_its_schedule_until_it_is_told_otherwise(light: Run, tmp_path: Path) -> None:
@@ -266,8 +291,6 @@ def test_the_report_says_which_calibrations_there_are_and_for_how_long_they_held
     assert page.count("<title>night from here, 0:20</title>") == 1 and "another calibration holds" in page
     row = (tmp_path / "out" / "scores" / "new.csv").read_text().splitlines()
     assert row[0].endswith(",calibration") and (row[1][-1], row[-1][-1]) == ("0", "1")
-    from oddframe.scoring.origin import stored_scores
-
     origin, _ = stored_scores(tmp_path / "out" / "scores")
     assert origin.rule == light.rule and origin.calibration == light.calibration()
 
@@ -319,6 +342,13 @@ def test_an_archive_keeps_the_start_of_its_videos_whole_and_merges_under_other_t
     clock: Run, tmp_path: Path
 ) -> None:
     film(tmp_path / "in" / "20260131T185940.000Z.mp4", pictures(20, 20, 9, loud=30.0))
+    for name in ("later/20260131T185940.000Z.mp4", "20260131T110000.000Z.mp4"):
+        (tmp_path / "copies" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / "in" / "20260131T185940.000Z.mp4", tmp_path / "copies" / name)
+    both = make_plan_of_archive(
+        clock, tmp_path / "copies", tmp_path / "both", PlanOptions(measure=False), progress=False
+    )
+    assert len(both.jobs) == 2 and not both.copies, "it is a copy only of what was taken at the same time"
     assert "calibrations" in why_not_cut(open_scorer(clock.bundle, RuntimeOptions(), clock.rule))
     make_plan_of_archive(clock, tmp_path / "in", tmp_path / "plan", PlanOptions(measure=False), progress=False)
     (job,) = load_plan(Place(tmp_path / "plan")).jobs
@@ -333,6 +363,8 @@ def test_an_archive_keeps_the_start_of_its_videos_whole_and_merges_under_other_t
         events = clock.score(tmp_path / "in", calibration=wish, progress=False).events()
         found = read_events(tmp_path / "merged" / "events.jsonl")
         assert len(events) == 1 and [one.score for one in found] == [float(f"{one.score:.7g}") for one in events]
+        run_plan(tmp_path / "plan", progress=False)
+        assert load_origin(tmp_path / "plan" / "scores").calibration == (wish or clock.calibration())
 
 
 def test_a_file_that_is_watched_goes_by_its_own_clock_also_after_a_drop(clock: Run) -> None:
@@ -351,6 +383,23 @@ def test_a_file_that_is_watched_goes_by_its_own_clock_also_after_a_drop(clock: R
             done += pipeline.scored(chunk, runtime.follow(chunk))
         done += pipeline.finish()
         assert np.concatenate([piece.components[CHOSEN] for piece in done.scores]).tolist() == choice
+
+
+def test_a_clock_that_is_set_while_a_camera_is_watched_is_gone_by(clock: Run) -> None:
+    (camera,) = make_plan(clock, ["test:"], None, None, WatchOptions()).cameras
+    pipeline, runtime = CameraPipeline(camera.rules), open_runtime(clock.bundle, RuntimeOptions())
+    info, image = VideoInfo("gate", "gate", 32, 16, 5.0, key="live"), np.zeros((16, 32, 3), np.uint8)
+    pipeline.take(Begun(info, 43_200.0))  # noon of a machine that does not know the time yet
+    taken = [pipeline.take(Arrived(Frame(n, n / 5, image), 43_200.0 + n / 5, 0.0)) for n in range(50)]
+    taken += [pipeline.take(Arrived(Frame(n, n / 5, image), DUSK + n / 5, 0.0)) for n in range(50, 60)]
+    chunks = [*(chunk for some, _ in taken for chunk in some), *pipeline.take(Ended("lost", "gone", DUSK + 13))[0]]
+    done = Step()
+    for chunk in chunks:
+        done += pipeline.scored(chunk, runtime.follow(chunk))
+    done += pipeline.finish()
+    assert np.concatenate([piece.components[CHOSEN] for piece in done.scores]).tolist() == [0.0] * 50 + [1.0] * 10
+    notes = [note for _, step in taken for note in step.notes]
+    assert len(notes) == 1 and "the clock of this machine is +1769842800 s from" in notes[0]
 
 
 def test_learning_from_marks_is_refused_before_any_work(light: Run, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def write_index(path: Path, entries: Sequence[Entry], status: Status, facts: Map
     style = files("oddframe.report").joinpath("report.css").read_text(encoding="utf-8")
     events, seconds = sum(entry.events for entry in entries), sum(entry.seconds for entry in entries)
     lead = f"{count_of(events, 'event')} in {count_of(len(entries), 'video')}, {clock(seconds)} in all."
-    left = "" if status.finished else _warning(f"{status.jobs - status.done} of {status.jobs} jobs are not done.")
+    left = "" if status.finished else _warning(f"{status.left[0].upper()}{status.left[1:]}.")
     told = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(fact)}</dd></div>" for name, fact in facts.items() if fact)
     ordered = sorted(entries, key=lambda entry: (not entry.events, -(entry.highest or 0.0), entry.video))
     write_text(

@@ -12,12 +12,13 @@ import socket
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from oddframe.archive.place import Place
+from oddframe.reading.records import read_object
 
 LOG = "log"
 
@@ -111,7 +112,17 @@ def _rows(place: Place) -> Iterator[dict[str, Any]]:
     for name in sorted(place.names(LOG, ".jsonl")):
         for line in place.read(f"{LOG}/{name}.jsonl").decode("utf-8", "replace").splitlines():
             with suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict) and "machine" in row and "at" in row:
+                row = read_object(line)
+                if _is_row(row):
                     rows.append(row)
     yield from sorted(rows, key=lambda row: float(row["at"]))
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    """Whether a line has what a journal writes; a machine that dies may leave anything in its last one."""
+    texts = ["machine", *(name for name in ("begun", "done", "failed") if name in row)]
+    texts += ["reason"] if "failed" in row else []
+    numbers = ["at", *(("seconds", "wall") if "done" in row else ())]
+    return all(isinstance(row.get(name), str) for name in texts) and all(
+        isinstance(row.get(name), int | float) for name in numbers
+    )

@@ -22,10 +22,12 @@ from oddframe.errors import InputError
 from oddframe.locks import remove_leftovers
 from oddframe.progress import ProgressCall, shown
 from oddframe.report.units import ThresholdUnits
+from oddframe.runtime.exported import is_trained
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.events import event_line
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.findings import finding_line
+from oddframe.scoring.origin import Origin, as_calibrated
 from oddframe.store.recording import RecordedScores
 from oddframe.store.store import Store
 from oddframe.types import FrameScores
@@ -84,8 +86,8 @@ def merge_plan(
         store: takes the events as well.
 
     Raises:
-        InputError: jobs are not done and `options.partial` is not set, nothing is done, or the plan lies behind a URL
-            and `out` is not given.
+        InputError: jobs are not done and `options.partial` is not set, nothing is done, the plan lies behind a URL
+            and `out` is not given, or `out` holds a trained detector.
         CalibrationError: the detector has no thresholds.
     """
     place = Place(where)
@@ -93,12 +95,11 @@ def merge_plan(
     folder = place.local if out is None else Path(out)
     if folder is None:
         raise InputError(f"{place}: say with --out which folder of this machine takes the merged files")
+    if is_trained(folder):
+        raise InputError(f"{folder}: holds a trained detector; choose a folder of its own with --out")
     status, run = read_status(place, plan), run_of(plan)
     if not status.finished and not options.partial:
-        raise InputError(
-            f"{place}: {status.jobs - status.done} of {status.jobs} jobs are not done; run the plan, or merge what is "
-            "there with --partial"
-        )
+        raise InputError(f"{place}: {status.left}; run the plan, or merge what is there with --partial")
     calibration = options.calibration or run.calibration()
     units = ThresholdUnits.of(calibration)
     remove_leftovers(folder)  # of merges that were killed
@@ -126,6 +127,9 @@ def merge_plan(
                 show("videos", number, status.scored)
         if not entries:
             raise InputError(f"{place}: no video is scored yet; run the plan with `oddframe archive run`")
+    if place.local is not None:  # for whoever reads the score files after this, such as `review` and `compare`
+        rule, path = run.rule_under(calibration), str(run.path.absolute())
+        Origin(run.bundle.recipe.model, plan.identity, rule, path, calibration).save(place.local / SCORES)
     write_text(folder / MANIFEST, json.dumps(_manifest(plan, status), indent=2) + "\n")
     facts = {"Promise": calibration.sentence(), "Left out": ", ".join(place.name for place in plan.ignored)}
     write_index(folder / INDEX, entries, status, facts)
@@ -145,20 +149,35 @@ def _scored(place: Place, plan: ArchivePlan) -> Iterator[tuple[Path | None, Fram
         if video not in done:
             continue
         if place.local is not None:
-            yield place.local / SCORES, load_scores(place.local / SCORES / f"{video}.npz")
+            yield place.local / SCORES, _own_scores(place.local / SCORES / f"{video}.npz", plan, video)
             continue
         with tempfile.TemporaryDirectory(prefix="oddframe-") as scratch:
-            path = place.fetch(Path(scratch), f"{SCORES}/{video}.npz")
-            yield None, load_scores(path)
+            yield None, _own_scores(place.fetch(Path(scratch), f"{SCORES}/{video}.npz"), plan, video)
+
+
+def _own_scores(path: Path, plan: ArchivePlan, video: str) -> FrameScores:
+    """The scores in a file.
+
+    Raises:
+        InputError: they are damaged, or not those of the plan, because something else was scored into its folder.
+    """
+    again = f"remove {SCORES}/{video}.npz, and run the plan once more"
+    try:
+        found = load_scores(path)
+    except InputError as error:
+        raise InputError(f"{error}: {again}") from None
+    if (found.bundle, found.info.key) != (plan.identity, plan.videos[video][0].key):
+        raise InputError(
+            f"{video}: the scores that are there are of another detector or of another video than in the plan; {again}"
+        )
+    return found
 
 
 def _judged(run: Run, plan: ArchivePlan, one: FrameScores, calibration: Calibration, options: MergeOptions) -> Scores:
     """The scores of a video under these thresholds, with reasons for its events where pages are made."""
     source, rule = plan.videos[one.video][0].video_source(), run.rule_under(calibration)
-    if rule.parts:  # scores are in units of these calibrations
-        one = replace(one, score=rule(one.components, one.time))
     scores = Scores(
-        (one,), calibration, rule.combination, (source,), normal=run.drift_reference(rule),
+        (as_calibrated(one, rule),), calibration, rule.combination, (source,), normal=run.drift_reference(rule),
         teaching=run.bundle.data.taught, notes=run.masking_notes(), zones=run.zones,
     )  # fmt: skip
     return replace(scores, reasons=explain_events(run.bundle, scores, plan.options)) if options.pages else scores

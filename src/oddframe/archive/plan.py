@@ -21,7 +21,7 @@ import numpy as np
 from oddframe.archive.place import Place
 from oddframe.errors import InputError
 from oddframe.reading.guard import reading
-from oddframe.reading.records import read_object
+from oddframe.reading.records import check_types, read_object
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.part import VideoPart
 from oddframe.types import IgnoredPlace
@@ -199,10 +199,12 @@ def load_plan(place: Place) -> ArchivePlan:
     """
     about_text = place.read(PLAN)
     where = Path(f"{place}/{PLAN}")
-    with reading(where, "damaged", "make the plan once more in another folder"):
+    with reading(where, "damaged", "choose another --out, and make the plan once more"):
         about = read_object(about_text.decode())
         if about.pop("version") != VERSION:
             raise InputError(f"{where}: of another version of oddframe; make the plan once more in another folder")
+        texts = dict.fromkeys(("run", "identity"), str) | dict.fromkeys(("skipped", "copies"), dict[str, str])
+        check_types(about, {**texts, "part_s": float, "warm_s": float | None})
         digest, options = about.pop("jobs"), RuntimeOptions(**about.pop("options"))
         estimate = about.pop("estimate")
         ignored = tuple(
@@ -226,7 +228,12 @@ def load_timeline(place: Place, key: str) -> VideoTimeline:
     """The times of the frames of a long video.
 
     Raises:
-        InputError: it is not there.
+        InputError: it is not there, or damaged.
     """
-    with np.load(io.BytesIO(place.read(f"{TIMELINES}/{key}.npz"))) as stored:
+    name = f"{TIMELINES}/{key}.npz"
+    content = place.read(name)
+    with (
+        reading(Path(f"{place}/{name}"), "damaged", "make the plan once more in another folder"),
+        np.load(io.BytesIO(content)) as stored,
+    ):
         return VideoTimeline(stored["time"], stored["keys"])

@@ -20,6 +20,7 @@ from oddframe.processes import Count, Killed
 from oddframe.progress import ProgressCall, shown
 from oddframe.runners.choose import as_runner
 from oddframe.runners.runner import Runner
+from oddframe.runtime.exported import is_trained
 from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.files import save_scores
 from oddframe.scoring.open_scorer import open_scorer, score_identity
@@ -59,8 +60,8 @@ class PlanOptions:
     measure: bool = True
 
     def __post_init__(self) -> None:
-        if not self.part_s > 0:
-            raise InputError(f"a part of {self.part_s:g} s: give a time above 0")
+        if not self.part_s >= 1:
+            raise InputError(f"a part of {self.part_s:g} s: give at least a second")
         if self.warm_s is not None and not self.warm_s >= 0:
             raise InputError(f"a warm-up of {self.warm_s:g} s: give a time of 0 or more")
 
@@ -94,13 +95,16 @@ def make_plan(
         workers: processes that look at videos.
 
     Raises:
-        InputError: not one of the videos can be read, a plan of another detector or of other videos is there, or what
-            the detector sees of one video changes how it scores the next.
+        InputError: not one of the videos can be read; a plan of another detector or of other videos is there, scores
+            without a plan, or a trained detector; or what the detector sees of one video changes how it scores the
+            next.
     """
     if runtime.runtime == "auto":
         raise InputError("a plan needs one runtime for all machines: choose torch, onnx or openvino instead of auto")
-    sources = with_starts(with_levels(find_videos(videos), run.bundle.data.levels), run.rule.schedule, NAME_IT)
     place = Place(where)
+    if place.local is not None and is_trained(place.local):
+        raise InputError(f"{where}: holds a trained detector; choose a folder of its own for the plan with --out")
+    sources = with_starts(with_levels(find_videos(videos), run.bundle.data.levels), run.rule.schedule, NAME_IT)
     identity = score_identity(run.bundle, runtime, run.rule)
     wanted = job_identity(identity, run.ignored)
     scorer = open_scorer(run.bundle, runtime, run.rule)
@@ -122,9 +126,9 @@ def make_plan(
             if show is not None:
                 show("videos", done, len(sources))
     if not looks:
-        first = next(iter(skipped.values()))
-        raise InputError(f"not one of {len(skipped)} videos can be read; first: {first}")
-    first_of: dict[str, str] = {}
+        reason = next(iter(skipped.values()))
+        raise InputError(f"not one of {len(skipped)} videos can be read; first: {reason}")
+    first_of: dict[tuple[str, float | None], str] = {}  # of a content, and where the clock counts, of a start
     copies: dict[str, str] = {}
     jobs: list[Job] = []
     timelines: dict[str, VideoTimeline] = {}
@@ -132,8 +136,9 @@ def make_plan(
         found = looks.get(source.name)
         if found is None:
             continue
-        if first_of.setdefault(found.key, source.name) != source.name:
-            copies[source.name] = first_of[found.key]
+        first = first_of.setdefault((found.key, source.began), source.name)
+        if first != source.name:
+            copies[source.name] = first
             continue
         own = _jobs_of(scorer, source, found, wanted, options)
         if isinstance(found.timeline, VideoTimeline) and len(own) > 1:

@@ -20,6 +20,7 @@ from oddframe.processes import Killed
 from oddframe.progress import ProgressCall, shown
 from oddframe.runners.choose import as_runner
 from oddframe.runners.runner import Runner
+from oddframe.scoring.origin import NAME as ORIGIN
 from oddframe.scoring.origin import Origin
 
 
@@ -61,8 +62,9 @@ def run_plan(where: str | Path, workers: int | Runner = 1, progress: ProgressCal
     calibration = run.calibration() if run.bundle.calibration.is_file() else None
     if place.local is not None:
         remove_leftovers(place.local)
-        origin = Origin(run.bundle.recipe.model, plan.identity, run.rule, str(run.path.absolute()), calibration)
-        origin.save(place.local / SCORES)
+        if not (place.local / SCORES / ORIGIN).is_file():  # a merge may have written it, with its own thresholds
+            origin = Origin(run.bundle.recipe.model, plan.identity, run.rule, str(run.path.absolute()), calibration)
+            origin.save(place.local / SCORES)
     own = runner.own(plan.jobs)
     there = done_jobs(place, own)
     left = [job for job in own if job.id not in there]

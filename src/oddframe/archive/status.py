@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from oddframe.account import count_of
 from oddframe.archive.journal import Machine, read_history
 from oddframe.archive.place import Place
 from oddframe.archive.plan import FAILED, SCORES, ArchivePlan, load_plan
@@ -43,8 +44,17 @@ class Status:
 
     @property
     def finished(self) -> bool:
-        """Whether every job is done."""
-        return self.done == self.jobs
+        """Whether every job is done, and the parts of every video are joined."""
+        return self.left == ""
+
+    @property
+    def left(self) -> str:
+        """What is not done, in words; empty where all is."""
+        if self.done < self.jobs:
+            return f"{self.jobs - self.done} of {self.jobs} jobs are not done"
+        if self.scored < self.videos:  # a run that dies may leave the parts so
+            return f"the parts of {self.videos - self.scored} of {count_of(self.videos, 'video')} are not joined"
+        return ""
 
     @property
     def left_s(self) -> float:

@@ -88,7 +88,7 @@ class JobWork:
         source = jobs[0].video_source()
         with self._place.folder() as folder, self._writing(folder) as scorer:
             try:
-                parts = [load_part(self._place.fetch(folder, job.output)) for job in jobs]
+                parts = [self._part(scorer, folder, job) for job in jobs]
             except (InputError, FileNotFoundError):
                 if self._joined(jobs[0]):  # another machine was faster, and has taken the parts away
                     return True
@@ -98,6 +98,18 @@ class JobWork:
         for job in jobs:
             self._place.remove(job.output)
         return True
+
+    def _part(self, scorer: WindowScorer, folder: Path, job: Job) -> PartScores:
+        """A part that is done; a damaged one is scored again."""
+        path = self._place.fetch(folder, job.output)
+        try:
+            return load_part(path)
+        except InputError:
+            if not self._place.exists(job.output):
+                raise
+        self._refuse_changed(job, job.video_source())
+        self._score_part(scorer, folder, job)
+        return load_part(path)
 
     def _joined(self, job: Job) -> bool:
         return self._place.exists(f"{SCORES}/{job.video}.npz")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.console import JsonOption, print_json, print_table, say
+from oddframe.cli.console import SKIPPED_STATUS, JsonOption, print_json, print_notes, print_table, say
 from oddframe.cli.inputs import bundle_to_read
+
+if TYPE_CHECKING:
+    from oddframe.workflow.bundles import BundleVersion
 
 app = typer.Typer(help="List the versions of a bundle, and choose the one that is used.", no_args_is_help=True)
 
@@ -22,20 +26,31 @@ def list_versions(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List bundles with what they come from, what they learned from marks, and what they promise."""
+    """List bundles with what they come from, what they learned from marks, and what they promise.
+
+    A damaged bundle is named, and the exit status is 3.
+    """
     from oddframe.workflow.bundles import list_bundles, versions_of
 
+    damaged: list[tuple[Path, str]] = []
     if store is None:
-        found = list_bundles(folder)
+        found = list_bundles(folder, damaged)
     else:
         from oddframe.store.opening import open_store
 
         with open_store(store, create=False) as opened:
             places = dict.fromkeys(Path(one.path) for one in opened.bundles() if one.path)
-        found = versions_of(path for path in places if path.is_dir())
+        found = versions_of((path for path in places if path.is_dir()), damaged)
+    print_notes([f"damaged {reason}" for _, reason in damaged])
     if as_json:
         print_json([one.as_json() for one in found])
-        return
+    elif found:
+        _show(found)
+    if damaged:
+        raise typer.Exit(SKIPPED_STATUS)
+
+
+def _show(found: Sequence[BundleVersion]) -> None:
     columns = ["", "bundle", "id", "from", "marks", "threshold", "promise"]
     rows = [
         [

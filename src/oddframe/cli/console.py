@@ -14,7 +14,7 @@ import typer
 
 from oddframe.atomic import too_long
 from oddframe.cli.inputs import above_zero, device_name, finite, refuse_address, share
-from oddframe.cli.layout import table, terminal_width
+from oddframe.cli.layout import paragraph, table, terminal_width, wide
 from oddframe.errors import InputError
 from oddframe.progress import silent
 from oddframe.spelling import visible
@@ -194,6 +194,19 @@ def folder_to_write(out: Path | None) -> Path | None:
     return out
 
 
+def file_to_write(out: Path | None) -> Path | None:
+    """See, before any work, that a file of text to write takes the place of nothing but text.
+
+    Raises:
+        InputError: something else is there, such as a video or an event store.
+    """
+    if out is not None and out.is_file():
+        with out.open("rb") as file:
+            if b"\0" in file.read(4096):
+                raise InputError(f"{out}: what is there is no text, and would be lost; choose another --out")
+    return out
+
+
 def default_folder(name: str) -> Path:
     """A folder in the current one for what a command writes that was given no --out.
 
@@ -204,8 +217,15 @@ def default_folder(name: str) -> Path:
 
 
 def say(line: str = "", file: TextIO | None = None) -> None:
-    """Print a line. Here, and in what else prints, names lose their power over terminals (see `oddframe.spelling`)."""
-    print(visible(line), file=file)
+    """Print a line, on a terminal in as many as it takes to break no word.
+
+    Here, and in what else prints, names lose their power over terminals (see `oddframe.spelling`).
+    """
+    shown, target = visible(line), file or sys.stdout
+    if target.isatty() and wide(shown) > terminal_width():
+        words = shown.lstrip()
+        shown = "\n".join(paragraph(words, terminal_width(), shown[: len(shown) - len(words)]))
+    print(shown, file=target)
 
 
 def print_json(value: Any) -> None:

@@ -40,7 +40,6 @@ KINDS: dict[Kind, str] = {
 OPTION_KINDS: dict[str, tuple[Kind, ...]] = {
     "protocol": ("frames", "scores"),
     "all_protocols": ("frames", "scores"),
-    "baselines": ("frames", "scores"),
     "normal": ("frames", "scores"),
     "out": ("frames",),
     "runtime": ("frames",),
@@ -105,9 +104,8 @@ def evaluate(
     baselines: Annotated[
         bool,
         typer.Option(
-            help="Evaluate the baselines too: frame difference, optical flow, clock, and median background. Their "
-            "videos are decoded once for it.",
-            rich_help_panel=PROTOCOLS,
+            help="Evaluate the baselines too: frame difference, optical flow, clock, and median background, whose "
+            "videos are decoded once for it; for dakd and mil pixel change, file facts, and linear regressions.",
         ),
     ] = True,
     normal: Annotated[
@@ -224,7 +222,7 @@ def evaluate(
     how, read_as = RuntimeOptions.parse(runtime, precision, device, any_rate=any_rate), parse_rule(rule)
     from oddframe.scoring.origin import score_folder
     from oddframe.workflow.evaluate import EvaluateOptions, evaluate_run, evaluate_stored
-    from oddframe.workflow.evaluate_bags import evaluate_bags
+    from oddframe.workflow.evaluate_bags import BagOptions, evaluate_bags
     from oddframe.workflow.run import load_run
 
     options = EvaluateOptions(protocol or (), all_protocols, details, fps, baselines, normal, start)
@@ -240,7 +238,7 @@ def evaluate(
         refuse_others(context, run, "bags")
         with progress_bars() as bars:
             found = evaluate_bags(
-                trained, data, features or (), rule=read_as, leave_out=leave_out, details=details, progress=bars
+                trained, data, features or (), BagOptions(read_as, leave_out, details, baselines), progress=bars
             )
         print_any(found, as_json, markdown)
         return
@@ -345,11 +343,17 @@ def print_details(details: Details) -> None:
 
 
 def print_bags(evaluation: BagEvaluation, markdown: bool = False) -> None:
-    """Print the table of a weakly supervised run: one row per component and reference, then one line per class."""
+    """Print the table of a weakly supervised run, with one row per component, baseline and reference, and one line per
+    class; first, where a baseline is ahead."""
+    if evaluation.ahead:
+        say(evaluation.ahead)
+        if markdown:
+            say()
     rows = []
     for name, r in evaluation.rows.items():
         figures = [r.auc, r.average_precision, r.average_precision_trapezoid, r.anomalous_auc, r.video_auc]
-        rows.append([name, *(figure(value) for value in (*figures, r.false_alarm_rate))])
+        system = f"{name} (baseline)" if name in evaluation.baselines else name
+        rows.append([system, *(figure(value) for value in (*figures, r.false_alarm_rate))])
     columns = ["system", "AUC", "AP", "AP (trapezoid)", "AUC anomalous videos", "AUC videos", "false alarms"]
     print_figures(columns, rows, columns[1:], markdown)
     first = next(iter(evaluation.rows.values()))

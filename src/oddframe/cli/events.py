@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oddframe.account import count_of
-from oddframe.cli.console import JsonOption, print_json, print_table, say
+from oddframe.cli.console import JsonOption, file_to_write, print_json, print_table, say
 from oddframe.errors import InputError
 from oddframe.spelling import visible
 
@@ -202,7 +202,8 @@ def export(
     store: StoreOption = ".",
     form: Annotated[str, typer.Option("--format", help="jsonl, csv, or coco (boxes).")] = "jsonl",
     out: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="File to write.", show_default="standard output")
+        Path | None,
+        typer.Option(dir_okay=False, callback=file_to_write, help="File to write.", show_default="standard output"),
     ] = None,
     camera: CameraFilter = None,
     video: VideoFilter = None,

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 
 def features(
-    extractor: Annotated[str, typer.Argument(autocompletion=extractors_like, help="clip, s3d, i3d, or onnx:FILE.")],
+    extractor: Annotated[
+        str, typer.Argument(autocompletion=extractors_like, help="clip, s3d, i3d, efficientnet-lite0, or onnx:FILE.")
+    ],
     videos: Annotated[
         list[str],
         typer.Argument(
@@ -67,6 +69,14 @@ def features(
         int | None,
         typer.Option(help="Frames of each snippet of 16 that an image network sees.", min=1, max=16, show_default="4"),
     ] = None,
+    channels: Annotated[
+        str,
+        typer.Option(
+            metavar="CHANNELS",
+            help="What an image network's features hold of the frames of a snippet: mean; or mean+change, which adds "
+            "how much neighbouring frames differ, in the same time.",
+        ),
+    ] = "mean",
     workers: Annotated[
         int | None,
         typer.Option(
@@ -98,7 +108,7 @@ def features(
     from oddframe.video.search import search_videos
     from oddframe.workflow.features import ExtractOptions, extract_features
 
-    opening = Opening(extractor, weights, preprocessing, name, precision)  # type: ignore[arg-type]  # checked when opened
+    opening = Opening(extractor, weights, preprocessing, name, precision, channels)  # type: ignore[arg-type]  # checked
     out = out or default_folder(f"{name or (Path(extractor[5:]).stem if ':' in extractor else extractor)}-features")
     elsewhere = shard is not None or ray is not None or gpus_per_job > 0
     runner = choose_runner(workers or 1, shard, ray, gpus_per_job) if elsewhere else workers
@@ -121,6 +131,7 @@ def _as_dict(done: Extraction) -> dict[str, object]:
         "dim": done.store.dim,
         "fingerprint": done.store.fingerprint,
         "sampling": done.store.sampling.to_dict(),
+        "channels": done.store.channels,
         "extracted": list(done.extracted),
         "kept": list(done.kept),
         "skipped": [{"video": source.name, "reason": reason} for source, reason in done.skipped],
@@ -141,6 +152,7 @@ def _print(done: Extraction) -> None:
         f"{store.name}: {store.dim} numbers per snippet of {sampling.to_dict()['snippet']} frames, "
         f"{sampling.frames_per_snippet} of them seen by the network, "
         f"{'centre crop' if sampling.crops == 1 else f'mean of {sampling.crops} crops'}"
+        f"{'' if store.channels == 'mean' else f'; {store.channels}'}"
     )
     say(
         f"{count_of(len(done.extracted), 'video')} extracted, {len(done.kept)} already in the store, "

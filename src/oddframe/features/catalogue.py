@@ -1,9 +1,10 @@
 """Opening and loading of feature extractors: a built-in one with published weights, an ONNX file, or a saved folder.
 
-    clip        CLIP's image tower through `transformers`: 512 (ViT-B/16)
-    s3d         S3D, weights of torchvision or kylemin: 1024
-    i3d         I3D Inception RGB, weights of piergiaj: 1024
-    onnx:FILE   any network for images or clips
+    clip                CLIP's image tower through `transformers`: 512 (ViT-B/16)
+    s3d                 S3D, weights of torchvision or kylemin: 1024
+    i3d                 I3D Inception RGB, weights of piergiaj: 1024
+    efficientnet-lite0  EfficientNet-Lite0, weights of a Python package, run by onnxruntime: 1280
+    onnx:FILE           any network for images or clips
 
 The modules of the networks are imported on demand.
 """
@@ -12,15 +13,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from oddframe.errors import BundleError, InputError
-from oddframe.features.extractor import ABOUT, FORMAT, Extractor, ExtractorPrecision
+from oddframe.features.extractor import ABOUT, FORMAT, Channels, Extractor, ExtractorPrecision
 from oddframe.reading.guard import reading
 from oddframe.reading.records import read_object
 from oddframe.suggest import among, one_of
 
-NETWORKS = ("clip", "s3d", "i3d")
+if TYPE_CHECKING:
+    from oddframe.features.onnx import ONNXExtractor
+
+LITE0 = "efficientnet-lite0"
+IN_TORCH = ("clip", "s3d", "i3d")
+NETWORKS = (*IN_TORCH, LITE0)
 KNOWN = (*NETWORKS, "onnx:FILE")
 
 PUBLISHED = {
@@ -39,20 +45,30 @@ def open_extractor(
     preprocessing: Path | None = None,
     name: str | None = None,
     precision: ExtractorPrecision = "fp32",
+    channels: Channels = "mean",
 ) -> Extractor:
     """Open an extractor on the CPU.
 
     Args:
-        spec: "clip", "s3d", "i3d" or "onnx:FILE".
+        spec: "clip", "s3d", "i3d", "efficientnet-lite0" or "onnx:FILE".
         weights: for s3d and i3d the published file, which they need; for clip a folder in the layout of Hugging Face.
             Without it, clip is fetched from the hub of Hugging Face.
         preprocessing: YAML file that describes an ONNX file; None takes the file FILE.yaml beside it.
         name: of the backbone: letters, digits, "-" and "_". None takes `spec`, or the name of the ONNX file.
         precision: "fp32", or "bf16" for the arithmetic of clip, s3d and i3d.
+        channels: "mean", or "mean+change" for a network that sees single images; see `oddframe.features.extractor`.
 
     Raises:
         InputError: the spec is unknown, an argument does not apply to it, or a file is missing or wrong.
     """
+    extractor = _open(spec, weights, preprocessing, name, precision)
+    extractor.give(channels)
+    return extractor
+
+
+def _open(
+    spec: str, weights: Path | None, preprocessing: Path | None, name: str | None, precision: ExtractorPrecision
+) -> Extractor:
     word, _, file = spec.partition(":")
     if precision not in get_args(ExtractorPrecision):
         raise InputError(f"precision is {precision!r}{one_of(precision, get_args(ExtractorPrecision))}")
@@ -69,6 +85,12 @@ def open_extractor(
         raise InputError(f"extractor {spec!r} is not known{among(spec, KNOWN)}")
     if preprocessing is not None:
         raise InputError(f"{spec} has its own preprocessing; preprocessing {preprocessing} is for onnx:FILE only")
+    if spec == LITE0:
+        if weights is not None:
+            raise InputError(f"{spec} has the weights of its package; leave out weights {weights}")
+        if precision != "fp32":
+            raise InputError(f"{spec} computes in fp32; leave out precision {precision}")
+        return lite0(name or spec)
     if spec in PUBLISHED:
         if weights is None:
             raise InputError(f"{spec} needs weights: {PUBLISHED[spec]}; give the file with --weights FILE")
@@ -92,12 +114,31 @@ def load_extractor(folder: str | Path) -> Extractor:
         about = read_object((folder / ABOUT).read_text(encoding="utf-8"))
         if about["format"] > FORMAT:
             raise BundleError(f"{folder}: saved by a newer oddframe; upgrade oddframe")
-        if about["spec"] not in (*NETWORKS, "onnx"):
+        if about["spec"] not in (*IN_TORCH, "onnx"):
             raise BundleError(
                 f"{folder}: holds an extractor {about['spec']!r}, which is not known{among(about['spec'], KNOWN)}"
             )
         extractor: Extractor = family(about["spec"]).load(folder, about)
+        extractor.give(about.get("channels", "mean"))
         return extractor
+
+
+def lite0(name: str) -> ONNXExtractor:
+    """EfficientNet-Lite0, made as an ONNX network of the weights of its package; saved, it is one like any other.
+
+    The whole frame is resized, proportions not kept, because what happens at the edge of a camera's picture counts.
+
+    Raises:
+        InputError: the package of the weights, torch, onnx or onnxruntime is not installed.
+    """
+    from oddframe.features.onnx import Description, ONNXExtractor
+    from oddframe.models.backbone import INPUT, VECTORS, read_weights, vector_graph
+
+    side = (224, 224)
+    plain = Description(  # normalisation is in the graph
+        resize=side, mean=(0.0,) * 3, std=(1.0,) * 3, layout="NHWC", input=INPUT, output=VECTORS, crop=side
+    )
+    return ONNXExtractor(vector_graph(read_weights()), plain, name, LITE0)
 
 
 def family(word: str) -> Any:

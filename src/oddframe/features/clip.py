@@ -1,4 +1,4 @@
-"""CLIP's image encoder as extractor: 512 numbers for a frame (ViT-B/16), averaged over the frames of a snippet.
+"""CLIP's image encoder as extractor: 512 numbers for a frame (ViT-B/16).
 
 Radford et al.: "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, arXiv:2103.00020.
 The network is the one of `transformers`. Vectors are projected into the common space of images and text, and are not
@@ -28,7 +28,7 @@ STD = (0.26862954 * 255, 0.26130258 * 255, 0.27577711 * 255)
 
 
 class CLIPExtractor(NetworkExtractor):
-    """Extracts one vector per snippet: the mean of the vectors of its frames."""
+    """Extracts one vector per frame. A snippet has their mean and, if asked for, their change."""
 
     network: Any
     spec, kind = "clip", "frames"
@@ -82,8 +82,8 @@ class CLIPExtractor(NetworkExtractor):
     def vectors(self, x_BCTHW: Tensor) -> Tensor:
         frames = x_BCTHW.transpose(1, 2)
         vectors_ND: Tensor = self.network(pixel_values=frames.flatten(0, 1)).image_embeds
-        snippets_BTD: Tensor = vectors_ND.unflatten(0, frames.shape[:2]).float()
-        return snippets_BTD.mean(1)
+        vectors_BTD: Tensor = vectors_ND.unflatten(0, frames.shape[:2])
+        return vectors_BTD
 
 
 def import_transformers() -> Any:

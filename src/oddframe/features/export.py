@@ -51,6 +51,7 @@ def onnx_twin(extractor: Extractor, folder: Path) -> ONNXExtractor:
             output=OUTPUT,
         )
         twin = ONNXExtractor(graph(extractor), description, extractor.name, f"{extractor.name} as ONNX")
+        twin.give(extractor.channels)
     twin.save(folder)
     return twin
 
@@ -72,8 +73,9 @@ def graph(extractor: NetworkExtractor) -> bytes:
             self.network = extractor.network
 
         def forward(self, frames: Tensor) -> Tensor:
-            frames_BTHWC = frames if extractor.kind == "clips" else frames[:, None]
-            return extractor.vectors(extractor.normalised(frames_BTHWC))
+            if extractor.kind == "clips":
+                return extractor.vectors(extractor.normalised(frames))
+            return extractor.vectors(extractor.normalised(frames[:, None]))[:, 0]
 
     length = (SNIPPET,) if extractor.kind == "clips" else ()
     # The example has two elements, because the exporter fixes an axis of length 1.

@@ -2,6 +2,8 @@
 
 A video of F frames has n = ceil(F / 16) snippets. The last snippet is padded with copies of the last frame, so every
 frame of a video belongs to a snippet. Memory holds a few batches and does not depend on the length of the video.
+
+What baselines know of a video is measured along the way: the bytes of its file, and how much its pixels change.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +24,7 @@ from oddframe.features.snippets import SnippetFeatures, SnippetSampling
 from oddframe.types import VideoInfo
 from oddframe.video.decode import Frame, VideoReader, probe
 from oddframe.video.identity import content_key
-from oddframe.video.sources import VideoSource
+from oddframe.video.sources import VideoSource, frame_files
 
 BATCH = 2
 """Snippets per forward pass on a CPU. More are not faster there, and the network waits longer for the first batch."""
@@ -84,7 +87,7 @@ def extract(
     """
     if extractor.kind == "clips" and sampling.frames_per_snippet != SNIPPET:
         raise ValueError(f"{extractor.name} takes clips: make its sampling with SnippetSampling.of")
-    spent, began = Seconds(), time.perf_counter()
+    spent, began, change = Seconds(), time.perf_counter(), PixelChange()
     key = content_key(source)
     info = probe(source)
     size = resized(info, extractor.preprocessing)
@@ -92,7 +95,7 @@ def extract(
     rows, times = [], []
     with (
         VideoReader(source, size, preprocessing.colour, preprocessing.interpolation) as reader,
-        closing(prefetch(_batches(reader, preprocessing.crop, sampling, batch, spent))) as batches,
+        closing(prefetch(_batches(change.watch(reader), preprocessing.crop, sampling, batch, spent))) as batches,
     ):
         asked = time.perf_counter()
         for piece in batches:
@@ -108,12 +111,68 @@ def extract(
                 progress(len(piece.times))
         info = replace(reader.info, key=key)
     features = np.concatenate(rows)
+    if extractor.channels == "mean+change":
+        mend_last_change(features, sampling, len(times))
     if not np.isfinite(features).all():
         raise VideoError(f"{source.path}: {extractor.name} gives NaN or infinity for it; try --precision fp32")
     spent.total = time.perf_counter() - began
     if seconds is not None:
         seconds.add(spent)
-    return SnippetFeatures(source.name, features, len(times), "snippets", np.asarray(times, np.float64), info)
+    return SnippetFeatures(
+        source.name, features, len(times), "snippets", np.asarray(times, np.float64), info, stored_bytes(source),
+        change.mean,
+    )  # fmt: skip
+
+
+class PixelChange:
+    """How much the pixels of a video change: the mean absolute difference of neighbouring frames.
+
+    Attributes:
+        mean: over all pixels, colours and pairs of neighbours so far, 0 to 255; 0 before the second frame.
+    """
+
+    def __init__(self) -> None:
+        self.mean = 0.0
+
+    def watch(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the same frames."""
+        before: Frame | None = None
+        for pairs, frame in enumerate(frames):
+            if before is not None:
+                apart = cv2.norm(before.image, frame.image, cv2.NORM_L1) / frame.image.size
+                self.mean += (apart - self.mean) / pairs
+            before = frame
+            yield frame
+
+
+def stored_bytes(source: VideoSource) -> int | None:
+    """Bytes of a video's file, or of its pictures; None of an array in memory, and where they cannot be asked for."""
+    if source.kind == "file":
+        return source.size or None
+    if source.kind == "array":
+        return None
+    try:
+        return sum(path.stat().st_size for path in frame_files(source.path))
+    except OSError:  # a link to a picture that is not there
+        return None
+
+
+def mend_last_change(features: NDArray[np.float32], sampling: SnippetSampling, frames: int) -> None:
+    """Take the copies that fill up the last snippet out of its change: between them nothing can change.
+
+    Where all that the network saw of it is one frame, it has the change of the snippet before, or 0 as the only one.
+
+    Args:
+        features: (n, 2D) of a whole video, mean and change; the last row is overwritten.
+        frames: F, of the video.
+    """
+    change = features[:, features.shape[1] // 2 :]
+    last = (frames - 1) % SNIPPET
+    seen = len({min(position, last) for position in sampling.positions})
+    if seen > 1:
+        change[-1] *= (sampling.frames_per_snippet - 1) / (seen - 1)
+    elif len(change) > 1:
+        change[-1] = change[-2]
 
 
 def resized(info: VideoInfo, preprocessing: Preprocessing) -> tuple[int, int]:

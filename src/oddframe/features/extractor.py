@@ -2,6 +2,9 @@
 
 An extractor does not decode video. It states how frames are resized and cropped (`Preprocessing`), and takes uint8
 pixels.
+
+A network for single images gives one vector per frame. Two channels can be made of the vectors of a snippet: their
+mean, and the mean absolute difference of neighbouring ones, the change. The change costs no further run of the network.
 """
 
 from __future__ import annotations
@@ -11,18 +14,23 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
+from oddframe.suggest import one_of
 from oddframe.types import Colour, Resize
 
 SNIPPET = 16
 """Frames of a snippet, as for I3D, S3D and all published feature sets of the field."""
 
 ExtractorPrecision = Literal["fp32", "bf16"]
+
+Channels = Literal["mean", "mean+change"]
+"""What a vector of a snippet holds of the vectors of its frames: their mean; or that and behind it the change, which
+makes it twice as long."""
 
 ABOUT, FORMAT = "extractor.json", 1
 """The file that identifies the folder of a saved extractor, and the version of its format."""
@@ -58,6 +66,7 @@ class Extractor(ABC):
             that takes all frames of a snippet together.
         preprocessing: of the frames.
         least: minimum number of frames of a snippet.
+        channels: of a vector; always "mean" for a network that takes clips.
     """
 
     name: str
@@ -65,6 +74,25 @@ class Extractor(ABC):
     kind: Literal["frames", "clips"]
     preprocessing: Preprocessing
     least: int = 1
+    channels: Channels = "mean"
+
+    def give(self, channels: Channels) -> None:
+        """Choose the channels of a new extractor. `dim` and `least` follow.
+
+        Raises:
+            InputError: there are no such channels, or the network takes clips.
+        """
+        if channels not in get_args(Channels):
+            raise InputError(f"channels is {channels!r}{one_of(channels, get_args(Channels))}")
+        if channels == self.channels:
+            return
+        if self.kind == "clips":
+            raise InputError(
+                f"{self.name} takes clips, whose vectors know of change by themselves; leave channels {channels} out"
+            )
+        if self.channels != "mean":
+            raise ValueError(f"{self.name} has its channels already: {self.channels}")
+        self.channels, self.dim, self.least = channels, 2 * self.dim, max(2, self.least)
 
     @abstractmethod
     def embed(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -98,7 +126,16 @@ class Extractor(ABC):
             "dim": self.dim,
             "weights": self.weights_hash(),
             "preprocessing": asdict(self.preprocessing),
+            **({} if self.channels == "mean" else {"channels": self.channels}),  # fingerprints of old stores stay
         }
+
+
+def pooled(vectors_BTD: NDArray[np.float32], channels: Channels) -> NDArray[np.float32]:
+    """(B, D) or (B, 2D) vectors of snippets from those of their frames."""
+    mean_BD: NDArray[np.float32] = vectors_BTD.mean(1)
+    if channels == "mean":
+        return mean_BD
+    return np.concatenate([mean_BD, np.abs(np.diff(vectors_BTD, axis=1)).mean(1)], axis=1)
 
 
 def fingerprint(identity: dict[str, Any]) -> str:

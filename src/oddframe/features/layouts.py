@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
-from oddframe.features.extractor import fingerprint
+from oddframe.features.extractor import Channels, fingerprint
 from oddframe.features.snippets import SnippetFeatures, checked
 from oddframe.reading.arrays import load_array, open_archive
 from oddframe.reading.guard import reading
@@ -52,6 +52,7 @@ class LayoutSource:
     """
 
     extractor: None = None
+    channels: Channels = "mean"  # of which network, and of how many frames, no layout says
 
     def __init__(self, layout: str, path: Path, name: str | None = None) -> None:
         self.path = path

@@ -22,7 +22,15 @@ from torch import Tensor, nn
 
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
-from oddframe.features.extractor import ABOUT, FORMAT, Extractor, ExtractorPrecision, Preprocessing, check_frames
+from oddframe.features.extractor import (
+    ABOUT,
+    FORMAT,
+    Extractor,
+    ExtractorPrecision,
+    Preprocessing,
+    check_frames,
+    pooled,
+)
 from oddframe.models.reference import load_exactly
 from oddframe.suggest import among
 from oddframe.threads import settle_threads
@@ -55,7 +63,7 @@ class NetworkExtractor(Extractor):
 
     @abstractmethod
     def vectors(self, x_BCTHW: Tensor) -> Tensor:
-        """(B, 3, T, H, W) normalised float32 to (B, D)."""
+        """(B, 3, T, H, W) normalised float32 to (B, D); to (B, T, D) where the network sees single frames."""
 
     @classmethod
     @abstractmethod
@@ -78,7 +86,8 @@ class NetworkExtractor(Extractor):
         settle_threads()
         x_BCTHW = self.normalised(torch.from_numpy(np.ascontiguousarray(frames)).to(self.device))
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.vectors(x_BCTHW).float().cpu().numpy()
+            vectors: NDArray[np.float32] = self.vectors(x_BCTHW).float().cpu().numpy()
+        return pooled(vectors, self.channels) if self.kind == "frames" else vectors
 
     def to(self, device: str) -> None:
         try:
@@ -107,6 +116,7 @@ class NetworkExtractor(Extractor):
             "format": FORMAT,
             "spec": self.spec,
             "name": self.name,
+            "channels": self.channels,
             "precision": self.precision,
             "preprocessing": asdict(self.preprocessing),
             "config": self.config(),

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from oddframe.atomic import replacing, write_text
 from oddframe.errors import InputError
 from oddframe.extras import imported
-from oddframe.features.extractor import ABOUT, FORMAT, SNIPPET, Extractor, Preprocessing, check_frames
+from oddframe.features.extractor import ABOUT, FORMAT, SNIPPET, Extractor, Preprocessing, check_frames, pooled
 from oddframe.processes import cores
 from oddframe.reading.guard import reading
 from oddframe.reading.networks import external_data, refuse_external_data
@@ -239,7 +239,7 @@ class ONNXExtractor(Extractor):
         x = np.ascontiguousarray(x.transpose([axes.index(axis) for axis in self.layout]))
         vectors = self.run(self.normalised(x))
         if self.kind == "frames":
-            vectors = vectors.reshape(snippets, length, -1).mean(1)
+            vectors = pooled(vectors.reshape(snippets, length, -1), self.channels)
         return vectors
 
     def normalised(self, x: NDArray[np.uint8]) -> NDArray[Any]:
@@ -294,6 +294,7 @@ class ONNXExtractor(Extractor):
             "format": FORMAT,
             "spec": "onnx",
             "name": self.name,
+            "channels": self.channels,
             "preprocessing": asdict(self.preprocessing),
             "description": self.description.model_dump(mode="json"),
         }

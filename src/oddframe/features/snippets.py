@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.errors import InputError
-from oddframe.features.extractor import SNIPPET, Extractor
+from oddframe.features.extractor import SNIPPET, Channels, Extractor
 from oddframe.types import VideoInfo
 
 FRAMES_PER_SNIPPET = 4
@@ -48,10 +48,17 @@ class SnippetSampling:
         """The sampling for an extractor. None takes the default of its kind.
 
         Raises:
-            InputError: a value is impossible, or there are fewer than 16 frames for a network that takes clips.
+            InputError: a value is impossible, there are fewer than 16 frames for a network that takes clips, or only
+                one for channels that compare frames.
         """
         if extractor.kind == "frames":
-            return cls(FRAMES_PER_SNIPPET if frames_per_snippet is None else frames_per_snippet, crops)
+            sampling = cls(FRAMES_PER_SNIPPET if frames_per_snippet is None else frames_per_snippet, crops)
+            if extractor.channels != "mean" and sampling.frames_per_snippet < 2:
+                raise InputError(
+                    f"{extractor.name}: channels {extractor.channels} compare neighbouring frames of a snippet; "
+                    "frames per snippet is 1, choose 2 to 16"
+                )
+            return sampling
         if frames_per_snippet not in (None, SNIPPET):
             raise InputError(
                 f"{extractor.name} looks at clips: it takes all {SNIPPET} frames of a snippet, not "
@@ -87,6 +94,9 @@ class SnippetFeatures:
             of n equal parts of the video.
         time: (frames,) float64 seconds of every frame; None if unknown.
         info: properties of the video; None if unknown.
+        bytes: of its file, or of all its pictures; None if unknown.
+        pixel_change: mean absolute difference of neighbouring frames over pixels and colours, 0 to 255, as they were
+            resized for the network; None if unknown. With `bytes` it is what baselines know of a video.
     """
 
     video: str
@@ -95,6 +105,8 @@ class SnippetFeatures:
     kind: Literal["snippets", "segments"]
     time: NDArray[np.float64] | None = None
     info: VideoInfo | None = None
+    bytes: int | None = None
+    pixel_change: float | None = None
 
     def bounds(self, frames: int | None = None) -> NDArray[np.int64]:
         """(n + 1,) int64: the first frame of every row, and the end of the last row.
@@ -128,6 +140,7 @@ class FeatureSource(Protocol):
         dim: D.
         fingerprint: equal for features that may be mixed: same network, weights, preprocessing and sampling.
         videos: names of the videos, in natural order.
+        channels: of the vectors, see `oddframe.features.extractor.Channels`.
         extractor: the arguments to open the extractor again (`spec`, `weights`, `preprocessing`, `name`, `sampling`);
             None if they are not known.
     """
@@ -140,6 +153,8 @@ class FeatureSource(Protocol):
     def fingerprint(self) -> str: ...
     @property
     def videos(self) -> Sequence[str]: ...
+    @property
+    def channels(self) -> Channels: ...
     @property
     def extractor(self) -> Mapping[str, Any] | None: ...
 

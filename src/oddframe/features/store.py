@@ -22,7 +22,7 @@ from oddframe.atomic import replacing, write_text
 from oddframe.disk import FULL, whole_archive
 from oddframe.errors import InputError, SpaceError
 from oddframe.features.catalogue import open_extractor
-from oddframe.features.extractor import SNIPPET, Extractor, ExtractorPrecision, fingerprint
+from oddframe.features.extractor import SNIPPET, Channels, Extractor, ExtractorPrecision, fingerprint
 from oddframe.features.layouts import LAYOUTS, open_layout
 from oddframe.features.snippets import FeatureSource, SnippetFeatures, SnippetSampling, checked
 from oddframe.reading.arrays import in_place, open_archive
@@ -52,6 +52,7 @@ class Opening:
     preprocessing: Path | None = None
     name: str | None = None
     precision: ExtractorPrecision = "fp32"
+    channels: Channels = "mean"
 
     def open(self) -> Extractor:
         """Open the extractor on the CPU.
@@ -65,6 +66,7 @@ class Opening:
             preprocessing=self.preprocessing,
             name=self.name,
             precision=self.precision,
+            channels=self.channels,
         )
 
     @property
@@ -109,6 +111,7 @@ class FeatureStore:
         dim: D, length of its vectors.
         fingerprint: of extractor, weights, preprocessing and sampling.
         sampling: frames and crops of a snippet that the network saw.
+        channels: of its vectors.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any], name: str | None = None) -> None:
@@ -118,6 +121,7 @@ class FeatureStore:
         self.dim: int = about["identity"]["dim"]
         self.fingerprint: str = about["fingerprint"]
         self.sampling = SnippetSampling.from_dict(about["sampling"])
+        self.channels: Channels = about["identity"].get("channels", "mean")
         self._opening = Opening.from_dict(about["extractor"]).moved(self._found)
 
     @cached_property
@@ -128,7 +132,7 @@ class FeatureStore:
 
     @property
     def extractor(self) -> dict[str, Any]:
-        """Arguments to open the extractor (`spec`, `weights`, `preprocessing`, `name`, `precision`), and `sampling`."""
+        """Arguments to open the extractor (those of `Opening`), and `sampling`."""
         return {**self._opening.to_dict(), "sampling": self.sampling.to_dict()}
 
     def open_extractor(self) -> Extractor:
@@ -180,7 +184,8 @@ class FeatureStore:
             )
         if -(-len(time) // SNIPPET) != len(features):
             raise InputError(f"{path}: {len(features)} snippets for {len(time)} frames; delete it, extract again")
-        return SnippetFeatures(video, features, len(time), "snippets", time, info)
+        facts = {name: meta.get(name) for name in ("bytes", "pixel_change")}  # unknown to stores of older versions
+        return SnippetFeatures(video, features, len(time), "snippets", time, info, **facts)
 
     def save(self, features: SnippetFeatures, source: VideoSource) -> None:
         """Save the features of one video atomically. They replace older ones.
@@ -194,6 +199,8 @@ class FeatureStore:
             "fingerprint": self.fingerprint,
             "path": os.path.abspath(source.path),
             "info": asdict(features.info),
+            "bytes": features.bytes,
+            "pixel_change": features.pixel_change,
         }
         path = self._file(features.video)
         try:
@@ -363,6 +370,6 @@ def _read_about(path: Path) -> dict[str, Any]:
 def _difference(stored: Mapping[str, Any], requested: Mapping[str, Any]) -> str:
     """The difference between two fingerprinted descriptions, for example "crops 1, not 10"."""
     plain = json.loads(json.dumps(requested))
-    old, new = ({**about["identity"], **about["sampling"]} for about in (stored, plain))
+    old, new = ({"channels": "mean", **about["identity"], **about["sampling"]} for about in (stored, plain))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return "; ".join(f"{key} {old.get(key)}, not {new.get(key)}" for key in keys)

@@ -21,6 +21,7 @@ from oddframe.models.ignored import Corner, IgnoredPlace, corners_of
 from oddframe.reading.guard import reading
 from oddframe.reading.tables import read_text
 from oddframe.reading.yaml_values import yaml_value
+from oddframe.reading.zones import time_zone as read_zone
 from oddframe.suggest import among
 
 EXAMPLE = Path(__file__).with_name("watch.example.yaml")
@@ -158,10 +159,7 @@ class WatchConfig(WatchPart):
     @classmethod
     def _zone(cls, zone: str | None) -> str | None:
         if zone is not None:
-            try:
-                ZoneInfo(zone)
-            except Exception:  # it can be a path, a folder, or no name at all
-                raise ValueError(f"{zone!r} is no time zone; write a name such as Europe/Berlin") from None
+            read_zone(zone)
         return zone
 
     @field_validator("metrics")

@@ -24,7 +24,7 @@ from oddframe.scoring.combine import explainer
 from oddframe.scoring.drift import DriftFinder
 from oddframe.scoring.events import EventChange, EventFinder
 from oddframe.scoring.findings import HOLDS
-from oddframe.scoring.schedule import Chooser
+from oddframe.scoring.schedule import Chooser, ClockSchedule
 from oddframe.scoring.sentinel import FaultChange, Sentinel
 from oddframe.scoring.stream import Piece, PostProcessor, ScoreAssembler
 from oddframe.scoring.words import event_text
@@ -33,6 +33,7 @@ from oddframe.video.decode import Frame
 from oddframe.video.rate import PacedFrames
 
 UPDATE_S = 1.0  # seconds of the media clock between two updates of an event
+SET_S = 120.0  # seconds by which the clock of the machine may be away from the media clock, before it counts as set
 STAMPS = 8192  # frames whose times of arrival are kept
 
 
@@ -172,9 +173,30 @@ class _Stretch:
         """See `CameraPipeline.take`."""
         self._arrivals.push(message.frame.time, message.utc)
         self._pending.append((message.frame.index, message.at))
+        notes = self._clock(message)
         found = [] if self._sentinel is None else self._sentinel.push(message.frame)
         frames = [message.frame] if self._paced is None else self._paced.push(message.frame)
-        return self._windowed(frames), self._of_faults(found)
+        return self._windowed(frames), self._of_faults(found) + Step(notes=notes)
+
+    def _clock(self, message: Arrived) -> tuple[str, ...]:
+        """Go by the clock of the machine where it was set, or where that of the camera is far from it; what to note.
+
+        A stretch may last for months, and a machine may learn the time only after it has begun.
+        """
+        if (
+            self._chooser is None
+            or not isinstance(self.rules.rule.schedule, ClockSchedule)
+            or self.rules.began is not None
+        ):
+            return ()
+        began = message.utc - message.frame.time
+        ahead = began - self._chooser.began
+        if abs(ahead) <= SET_S:
+            return ()
+        self._chooser.began = began
+        return (
+            f"the clock of this machine is {ahead:+.0f} s from that of the stretch; calibrations go by it from now on",
+        )
 
     def rest(self, ended: Ended) -> tuple[list[Chunk], Step]:
         """The windows of the last frames. A stretch may be too short for a single one, which is noted.

@@ -25,7 +25,7 @@ departs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from warnings import warn
@@ -37,7 +37,7 @@ from torch.nn import functional as F
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagBatch, BagDetector
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
-from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
+from oddframe.models.layers.mil_ranking import FeatureNorm, Head, HeadShape, Norm, Ranking, known, ranking_loss, spread
 from oddframe.models.layers.pixels import full
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.temporal import (
@@ -77,7 +77,8 @@ class DAKDConfig(TAMAttention, HeadShape, Ranking):
         backbones: name -> D of all that the teacher sees. None only in a recipe: `fit` fills in those it is given.
         student: the student's backbone, one of these; None trains the teacher alone.
         segments: S.
-        feature_norm: of every input vector: as it is ("none", paper), length 1 ("l2"), or length sqrt(D) ("layernorm").
+        feature_norm: of every input vector: as it is ("none", paper), length 1 ("l2"), length sqrt(D) ("layernorm"), or
+            every number to mean 0 and deviation 1 over the training videos ("standard").
         projection: widths (hidden, P) of the MLP in front of the temporal module.
         student_projection: the student has one too (A21).
         temporal: the temporal module; all but "tam" are the alternatives of table 1.
@@ -223,7 +224,7 @@ class Branch(nn.Module):
 
     def __init__(self, config: DAKDConfig, backbones: Mapping[str, int], project: bool = True) -> None:
         super().__init__()
-        self.norm, self.backbones = config.feature_norm, tuple(backbones)
+        self.norm, self.backbones = FeatureNorm(config.feature_norm, backbones), tuple(backbones)
         hidden, wide = config.projection
 
         def projection(ins: int) -> nn.Module:
@@ -237,7 +238,8 @@ class Branch(nn.Module):
         self.head = Head(self.temporal.width, config)
 
     def forward(self, features: Mapping[str, Tensor]) -> Answer:
-        z_NSP = [self.projections[name](normalised(features[name], self.norm)) for name in self.backbones]
+        inputs = zip(self.backbones, self.norm(features), strict=True)
+        z_NSP = [self.projections[name](x_NSD) for name, x_NSD in inputs]
         h_NSd = self.temporal(z_NSP)
         logit_NS, hidden, bottleneck = self.head(h_NSd)
         return Answer(logit_NS, h_NSd, hidden, bottleneck)
@@ -372,6 +374,9 @@ class Watched(Stage):
         advice = "where feature vectors are short, set feature_norm to layernorm (preset robust)"
         self.watch = CollapseWatch(f"DAKD {self.name}", advice)
 
+    def prepare(self, batches: Iterator[BagBatch]) -> None:
+        self.network.norm.learn(batches)
+
     def optimiser(self, *others: nn.Module) -> torch.optim.Optimizer:
         """Adagrad over the network, slower in its temporal module, and over `others`."""
         c = self.model.config
@@ -445,7 +450,8 @@ class DAKDStudentStage(Watched):
         self.model.train()
         self.model.teacher.eval()
 
-    def prepare(self, batches: Any) -> None:
+    def prepare(self, batches: Iterator[BagBatch]) -> None:
+        super().prepare(batches)
         if self.model.config.prediction == "teacher_head":
             self.network.head.load_state_dict(self.model.teacher.head.state_dict())
 

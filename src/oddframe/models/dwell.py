@@ -16,6 +16,12 @@ the one that fits it best. Where none fits, because more than half of the cells 
 unknown, and the frame tells nothing: no cell is foreground. Frames are looked at five times a second. D counts
 seconds, so a cell that was not watched for five seconds yet has a low one.
 
+One gain does not hold for every cell: white gets no brighter, and a colour loses one channel before the others. So in
+a light that is more than a tenth away from a learned one, a cell has an offset of its own: what differs in it when it
+first rests after a step of the light. Such a cell is foreground beyond what lies between nothing and half as much again
+as its offset. Cells that were foreground before the step keep the offset that they had, so that what was left
+behind is not forgotten when a cloud passes.
+
 Memory of learning is bounded: a random sample of blocks of at most 30 s is kept, 12,000 frames in all. Stretches that
 are learned should last ten seconds or more; m and s are rough where they are shorter than five.
 
@@ -46,6 +52,8 @@ FINE = 64  # steps of a grey value in what is kept
 LEAST = 3.0  # grey values
 FOREIGN = 0.5  # share of foreground at which the light is unknown
 BLUR = 2.5, 1.5  # columns, rows
+NEAR, STEP = 0.1, 0.05  # logarithms of brightness: how far a learned light reaches, and a step of the light
+SWAY = np.float32(1.5)  # times its offset that a cell may differ, because an offset grows until the next step
 
 
 class Stay:
@@ -76,6 +84,14 @@ class Stay:
         return np.stack([total, self._rest])
 
 
+class Compared(NamedTuple):
+    """A frame beside a background: (h, w) what differs, (h, w) how much of it is nothing, and ln of the gain."""
+
+    residual: Array
+    tolerance: Array
+    brightness: float
+
+
 @dataclass(frozen=True)
 class Normal:
     """What is normal: (K, h, w) background and threshold of each mode, (2, h, w) mean and standard deviation."""
@@ -85,19 +101,60 @@ class Normal:
     mean: Array
     deviation: Array
 
-    def foreground(self, grid: Array) -> NDArray[np.bool_]:
-        """Equation (1) for (h, w) mean greys, against the background that fits best."""
-        best, least = np.zeros(grid.shape, bool), FOREIGN
+    def compare(self, grid: Array) -> Compared | None:
+        """(h, w) mean greys against the background that fits best, or None where none does."""
+        best, least = None, FOREIGN
         for background, threshold in zip(self.background, self.threshold, strict=True):
-            found = np.abs(Balance.between(grid, background).undo(grid) - background) > threshold
-            share = float(found.mean())
+            light = Balance.between(grid, background)
+            residual = light.undo(grid) - background
+            share = float((np.abs(residual) > threshold).mean())
             if share < least:
-                best, least = found, share
+                # Brightening a dark picture brightens its noise.
+                tolerance = threshold / np.float32(min(light.gain, 1.0))
+                centre = float(background.mean())
+                brightness = float(np.log(max(light.gain * centre + light.offset, 1.0) / max(centre, 1.0)))
+                best, least = Compared(residual, tolerance, brightness), share
         return best
 
     def unusual(self, stay: Array) -> Array:
         """(2, h, w) dwell and still of equation (4)."""
         return np.asarray(np.maximum(stay - self.mean, 0) / np.sqrt(self.deviation**2 + np.float32(0.05**2)))
+
+
+class Foreground:
+    """Equation (1) frame by frame, without what a light that was not learned does to single cells."""
+
+    def __init__(self) -> None:
+        self._brightness: float | None = None  # of the light for which there are offsets
+        self._offset = np.zeros(0, np.float32)
+        self._before = self._waiting = np.zeros(0, bool)
+
+    def push(self, compared: Compared | None, moving: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(h, w) whether each cell of the next frame is foreground.
+
+        Args:
+            compared: the frame beside the background; see `Normal.compare`.
+            moving: (h, w) whether the cell moves.
+        """
+        if compared is None:
+            return np.zeros(moving.shape, bool)
+        differs = np.abs(compared.residual) > compared.tolerance
+        if abs(compared.brightness) <= NEAR:
+            self._brightness = None
+            self._before = differs
+            return differs
+        if self._brightness is None or abs(compared.brightness - self._brightness) > STEP:
+            if self._brightness is None:
+                self._offset = np.zeros_like(compared.residual)
+            self._waiting = ~self._before if self._before.size else np.ones(moving.shape, bool)
+            self._brightness = compared.brightness
+        rests = self._waiting & ~moving
+        self._offset = np.where(rests, compared.residual, self._offset)
+        self._waiting = self._waiting & ~rests
+        low, high = np.minimum(SWAY * self._offset, 0), np.maximum(SWAY * self._offset, 0)
+        beyond = np.maximum(low - compared.residual, compared.residual - high)
+        self._before = beyond > compared.tolerance
+        return self._before
 
 
 class _Seen(NamedTuple):
@@ -161,9 +218,9 @@ class DwellLearning:
         """
         late, early, number = [], [], 0
         for frames in self._blocks.values():
-            stay = Stay()
+            stay, foreground = Stay(), Foreground()
             for time, since, _, moving in frames:
-                share = stay.push(time, normal.foreground(grids[number]), moving, since)
+                share = stay.push(time, foreground.push(normal.compare(grids[number]), moving), moving, since)
                 watched = time - frames[0].time
                 if watched >= SECONDS:
                     late.append(share)

@@ -93,7 +93,10 @@ def corners_of(place: Any) -> tuple[Corner, ...]:
     whole = len(corners) == len(values) and all(len(corner) == 2 for corner in corners)
     if len(corners) < 3 or not whole or not all(map(_is_share, numbers)):
         raise ValueError(form)
-    return tuple((float(x), float(y)) for x, y in corners)
+    found = tuple((float(x), float(y)) for x, y in corners)
+    if np.linalg.matrix_rank(np.subtract(found[1:], found[0])) < 2:
+        raise ValueError(f"all corners lie on a line, so that the place covers nothing; {form}")
+    return found
 
 
 def _is_number(value: Any) -> bool:
@@ -131,8 +134,9 @@ def _places_of_image(path: Path) -> tuple[IgnoredPlace, ...]:
 
     def corners(number: int) -> list[Corner]:
         points = cv2.approxPolyDP(outlines[number], 2 * FINEST, closed=True)[:, 0]
-        shares = (points - 0.5) / (2 * width, 2 * height)
-        return [(float(x), float(y)) for x, y in shares.clip(0, 1)]
+        ends = 2 * width, 2 * height  # a place at the edge of the mask goes to the edge of the picture
+        shares = np.where(points <= 1, 0.0, np.where(points >= ends, 1.0, (points - 0.5) / ends))
+        return [(float(x), float(y)) for x, y in shares]
 
     found: list[IgnoredPlace] = []
     for number, (_, _, child, parent) in enumerate(tree[0].tolist()):

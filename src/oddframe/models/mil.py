@@ -20,7 +20,7 @@ Where this file departs from both:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from oddframe.errors import RecipeError
 from oddframe.models.bag_detector import BagBatch, BagDetector
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
-from oddframe.models.layers.mil_ranking import Head, HeadShape, Norm, Ranking, known, normalised, ranking_loss, spread
+from oddframe.models.layers.mil_ranking import FeatureNorm, Head, HeadShape, Norm, Ranking, known, ranking_loss, spread
 from oddframe.models.layers.pixels import full
 from oddframe.models.options import configure
 from oddframe.models.reference import load_exactly
@@ -45,7 +45,8 @@ class MILConfig(HeadShape, Ranking):
     Attributes:
         backbones: name -> D. None only in a recipe: `fit` fills in those it is given.
         segments: S.
-        feature_norm: of every segment's vector: length 1 ("l2"), length sqrt(D) ("layernorm"), or as it is ("none").
+        feature_norm: of every segment's vector: length 1 ("l2"), length sqrt(D) ("layernorm"), as it is ("none"), or
+            every number to mean 0 and deviation 1 over the training videos ("standard").
         mil_scale: "sum" (times the number of anomalous bags in the batch, or in a device's share of it, code) or
             "mean".
         l2: what draws weights to 0: `l2_weight` times their squares, biases left out, is part of the loss ("loss",
@@ -92,6 +93,7 @@ class MIL(BagDetector):
         self.config = c = config
         self.backbones, self.segments = known("MIL", c.backbones), c.segments
         self.required = tuple(self.backbones)
+        self.norm = FeatureNorm(c.feature_norm, self.backbones)
         self.head = Head(sum(self.backbones.values()), c)
         if c.init == "glorot":
             for layer in self.layers:
@@ -109,8 +111,7 @@ class MIL(BagDetector):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """(N, S) in [0, 1]."""
-        stream = [normalised(features[name], self.config.feature_norm) for name in self.backbones]
-        logit_NS = self.head(torch.cat(stream, -1))[0]
+        logit_NS = self.head(torch.cat(self.norm(features), -1))[0]
         return full(logit_NS).sigmoid()
 
     def stages(self) -> list[Stage]:
@@ -137,6 +138,9 @@ class MILTraining(Stage):
 
     def __init__(self, model: MIL) -> None:
         self.model, self.length = model, model.config.steps
+
+    def prepare(self, batches: Iterator[BagBatch]) -> None:
+        self.model.norm.learn(batches)
 
     def updates(self) -> list[Update]:
         c = self.model.config
@@ -170,5 +174,5 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
     ),
     tiny={"head": (8, 4), "learning_rate": 0.02, "head_dropout": 0.0},
-    variants=(("code", {"mil_scale": "mean"}),),
+    variants=(("code", {"mil_scale": "mean", "feature_norm": "standard"}),),
 )

@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 
 from oddframe.datasets.windows import Chunk
 from oddframe.errors import InputError, RecipeError
-from oddframe.models.dwell import DwellLearning, Normal, Stay
+from oddframe.models.dwell import DwellLearning, Foreground, Normal, Stay
 from oddframe.models.exemplars import Neighbours, Reservoir, covering_radius, k_centre, lacking
 from oddframe.models.fitted import FittedDetector, State
 from oddframe.models.motion import CELL, OBJECT, SPEED, VELOCITY, Motion, describe, flow_between
@@ -171,7 +171,7 @@ class Monitors(FittedDetector):
     def begin_video(self) -> None:
         self._settle()
         self._before: Grey | None = None
-        self._pace, self._ticks, self._stay = Pace(), Ticks(), Stay()
+        self._pace, self._ticks, self._stay, self._foreground = Pace(), Ticks(), Stay(), Foreground()
         self._recent: deque[tuple[float, Array]] = deque()
         self._share = np.zeros((2, *self.grid), np.float32)
         if hasattr(self, "_dwell"):
@@ -179,7 +179,7 @@ class Monitors(FittedDetector):
 
     @property
     def memory(self) -> object:
-        return self._before, self._pace, self._ticks, self._stay, self._recent, self._share
+        return self._before, self._pace, self._ticks, self._stay, self._foreground, self._recent, self._share
 
     def learn(self, chunk: Chunk) -> None:
         for grey, time in self._greys(chunk):
@@ -297,7 +297,10 @@ class Monitors(FittedDetector):
         lasting = np.mean([layers for _, layers in self._recent], axis=0)
         since = self._ticks.push(time)
         if since is not None:
-            share = self._stay.push(time, self._normal.foreground(self._means(grey)), self._moving(motion), since)
+            moves = self._moving(motion)
+            share = self._stay.push(
+                time, self._foreground.push(self._normal.compare(self._means(grey)), moves), moves, since
+            )
             self._share = self._normal.unusual(share)
         cells = np.stack([cv2.blur(layer, (3, 3)) for layer in (*lasting, *self._share)])
         return cells if self.ignored is None else np.where(self.ignored, np.float32(0), cells)
@@ -347,16 +350,17 @@ class Monitors(FittedDetector):
     def _explain_stay(self, component: str, chunks: Iterable[Chunk], normal: Normal) -> Reason | None:
         """How long the place that stands out at the end has been covered."""
         which = STAYS.index(component)
-        ticks, stay, share = Ticks(), Stay(), np.zeros((2, *self.grid), np.float32)
+        ticks, stay, fronts = Ticks(), Stay(), Foreground()
+        share = np.zeros((2, *self.grid), np.float32)
         before: tuple[Grey, float] | None = None
         seen: list[tuple[float, NDArray[np.bool_]]] = []
         for chunk in chunks:
             for grey, time in self._greys(chunk):
                 since = ticks.push(time)
                 if since is not None:
-                    foreground = normal.foreground(self._means(grey))
-                    motion = None if before is None else self._between(*before, grey, time)
-                    share = stay.push(time, foreground, self._moving(motion), since)
+                    moves = self._moving(None if before is None else self._between(*before, grey, time))
+                    foreground = fronts.push(normal.compare(self._means(grey)), moves)
+                    share = stay.push(time, foreground, moves, since)
                     seen.append((time, cv2.dilate(foreground.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0))
                 before = grey, time
         unusual = cv2.blur(normal.unusual(share)[which], (3, 3))

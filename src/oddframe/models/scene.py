@@ -22,9 +22,11 @@ A light that was never seen. Two questions are asked apart from each other:
   `mode_of` says -1. After ten seconds in it the new light counts as known, and `light` is the distance to it: one
   event, no endless alarm. Its centre follows the picture with a time constant of 60 s.
 - Does some background fit the picture, once gain and offset are out? It fits if the median of |x| / s over the cells
-  is at most 1.5 in every channel. If none does, place and look are judged relative to a running background: it begins
-  with the first such picture, is at first the mean of all and then follows with a time constant of 60 s. Spread and
-  scale are the largest and the mean of the modes. It is kept until a picture fits neither it nor a learned one.
+  is at most 1.5 in every channel. If it does, and the gain lies between 1/2.2 and 2.2, the camera shows what it knows
+  under another exposure: `light` is at most 1. If none does, place and look are judged relative to a running
+  background: it begins with the first such picture, is at first the mean of all and then follows with a time constant
+  of 60 s. Spread and scale are the largest and the mean of the modes. It is kept until a picture fits neither it nor a
+  learned one.
 
 f is 1. Windows that somebody calls normal are taken in later. Then f_k is the largest |x| / s_k that they show at a
 place over 2.33, or 1: so they lie within the usual range. Their x / s become looks, by greedy k-centre that goes on
@@ -59,6 +61,7 @@ Array = NDArray[np.float32]
 
 OVERSAMPLED = 4  # pixels of the detector's own frames along each side of a cell
 LEAST = 3.0  # grey values
+EXPOSURE = 2.2  # gain at most, for a camera under another exposure of its own
 FITS = 1.5  # median of |x| / s at which a background fits
 NOTICE = 10.0  # seconds that a new light is told
 FOLLOW = 60.0  # seconds
@@ -260,7 +263,8 @@ class SceneDetector(FittedDetector):
             since = 0.0 if self._last is None else max(time - self._last, 0.0)
             self._last = time
             light = self._judge_light(looks_of(thumbnail[None, ..., 0], thumbnail[None, ..., 1:])[0], since)
-            differing, spread, scale, tolerance = self._judge_place(thumbnail, since)
+            differing, spread, scale, tolerance, exposed = self._judge_place(thumbnail, since)
+            light = min(light, 1.0) if exposed else light
             standing = self._shown(np.asarray(differing / spread, np.float32))
             cells = np.abs(standing / tolerance).max(axis=2)
             look = float(self._neighbours.distances(standing.reshape(1, -1))[0])
@@ -314,8 +318,11 @@ class SceneDetector(FittedDetector):
         self._light = _Running(looks)
         return distance
 
-    def _judge_place(self, thumbnail: Array, since: float) -> tuple[Array, Array, float, Array]:
-        """x of equation (1) against the background that fits best, its spread, its scale and its f."""
+    def _judge_place(self, thumbnail: Array, since: float) -> tuple[Array, Array, float, Array, bool]:
+        """x of equation (1) against the background that fits best, its spread, its scale and its f.
+
+        The last value says whether it is a learned one under another exposure.
+        """
         learned = self._learned
         assert learned is not None
         candidates = []
@@ -324,10 +331,11 @@ class SceneDetector(FittedDetector):
         ):
             differing, gain = _differing(thumbnail, background)
             noise = spread / np.float32(min(gain, 1))  # brightening a dark picture brightens its noise
-            candidates.append((_misfit(differing, noise), differing, noise, float(scale), tolerance))
-        misfit, differing, spread, scale, tolerance = min(candidates, key=lambda candidate: candidate[0])
+            exposed = 1 / EXPOSURE <= gain <= EXPOSURE
+            candidates.append((_misfit(differing, noise), differing, noise, float(scale), tolerance, exposed))
+        misfit, differing, spread, scale, tolerance, exposed = min(candidates, key=lambda candidate: candidate[0])
         if misfit <= FITS:
-            return differing, spread, scale, tolerance
+            return differing, spread, scale, tolerance, exposed
         spread, scale, tolerance = (
             learned.spread.max(axis=0),
             float(learned.scale.mean()),
@@ -338,9 +346,9 @@ class SceneDetector(FittedDetector):
             spread /= np.float32(min(gain, 1))
             if _misfit(differing, spread) <= FITS:
                 self._running.follow(thumbnail, since)
-                return differing, spread, scale, tolerance
+                return differing, spread, scale, tolerance, False
         self._running = _Running(thumbnail)
-        return np.zeros_like(thumbnail), spread, scale, tolerance
+        return np.zeros_like(thumbnail), spread, scale, tolerance, False
 
     def _thumbnails(self, chunk: Chunk) -> Iterator[tuple[Array, float]]:
         """(h, w, 3) of equation (1) of the scored frames, and their times."""

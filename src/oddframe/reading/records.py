@@ -90,6 +90,8 @@ def check_types(content: Mapping[str, Any], types: Mapping[str, Any], within: st
             raise ValueError(f"{within}{name}: missing")
         try:
             adapter(kind).validate_json(json.dumps(content[name]), strict=True)
+        except TypeError:  # YAML knows dates
+            raise ValueError(f"{within}{name}: neither text nor a number; write a text in quotes") from None
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in (name, *first["loc"]))

@@ -24,6 +24,7 @@ from oddframe.video.pauses import plausible_seconds
 
 POINTS, FEWEST_POINTS, MOST_POINTS = 60_000, 200, 2000  # of all curves of a page, and of each
 BUNDLE = "Bundle, whose id says what was learned and not the threshold"
+TOLD = "Events that overlap in time are one."
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,18 @@ class RunComparison:
 
 
 def compare_runs(one: ScoredRun, other: ScoredRun) -> RunComparison:
-    """Put two runs side by side. Videos are the same where their content is, or their name where no key is known."""
-    left = {_identity(scores): scores for scores in other.scores}
-    pairs = [(scores, found) for scores in one.scores if (found := left.pop(_identity(scores), None)) is not None]
-    met = {scores.video for scores, _ in pairs}
-    alone = [scores.video for scores in one.scores if scores.video not in met] + [s.video for s in left.values()]
+    """Put two runs side by side. Videos are the same where their content is, or their name where no key is known. Of
+    several copies those of one name are a pair, if there are any."""
+    named = {(_identity(scores), scores.video): scores for scores in other.scores}
+    copies = {_identity(scores): scores for scores in reversed(other.scores)}
+    mine = {_identity(scores) for scores in one.scores}
+    pairs = [
+        (scores, named.get((own, scores.video), copies[own]))
+        for scores in one.scores
+        if (own := _identity(scores)) in copies
+    ]
+    alone = [scores.video for scores in one.scores if _identity(scores) not in copies]
+    alone += [scores.video for scores in other.scores if _identity(scores) not in mine]
     events = [pair for own, its in pairs for pair in pair_events(own.video, one.events_of(own), other.events_of(its))]
     return RunComparison(one, other, tuple(pairs), tuple(events), tuple(alone))
 
@@ -162,9 +170,16 @@ def write_comparison(path: Path, found: RunComparison) -> None:
 {_events(found)}
 {sections}
 </main>
-<footer>Written by oddframe {__version__}. Events that overlap in time are one. Scores are in units of each run's own
+<footer>Written by oddframe {__version__}. {TOLD} Scores are in units of each run's own
 threshold: 1.0 is the threshold.</footer>"""
     write_page(path, f"{one.name} and {other.name}", body)
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a file is a page of `write_comparison`."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1000))
+        return TOLD.encode() in file.read()
 
 
 def _facts(one: ScoredRun, other: ScoredRun) -> str:

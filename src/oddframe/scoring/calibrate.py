@@ -11,10 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from oddframe.errors import CalibrationError, InputError
 from oddframe.reading.guard import reading
@@ -89,7 +90,7 @@ class Calibration:
     method: Method = "counted"
     dispersion: float = 1.0
     assumed_fps: float | None = None
-    schedule: Schedule | None = None
+    schedule: Annotated[Schedule, Field(discriminator="by")] | None = None
     parts: dict[str, Calibration] = field(default_factory=dict)
 
     def at(self, components: Mapping[str, NDArray[np.float64]], row: int) -> Calibration:
@@ -190,6 +191,8 @@ class Calibration:
             part._check()
             if part.parts or not part.threshold > part.scores["0.5"]:
                 raise ValueError(f"parts.{name}: its threshold does not lie above the median of its scores")
+            if set(part.levels) != set(self.levels):
+                raise ValueError(f"parts.{name}.levels: they are not of the components that the whole has")
         flat = [name for name, (_, unit) in self.levels.items() if not unit > 0]
         if flat:
             raise ValueError(f"levels.{flat[0]}: the deviation {self.levels[flat[0]][1]:g} is not above 0")

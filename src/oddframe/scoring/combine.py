@@ -158,6 +158,10 @@ class ScheduledStream:
             raise InputError("nothing says which calibration holds for these frames; score the video again")
         done = [np.empty(0)]
         for rows, number in constant(components[CHOSEN]):
+            if not 0 <= number < len(self._parts):
+                raise InputError(
+                    f"frames are said to be under calibration {number:g} of {len(self._parts)}; score the video again"
+                )
             if number != self._now:
                 done.append(self.flush())
                 self._now, self._stream = number, ScoreStream(self._rules[number])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddframe.atomic import replacing
+from oddframe.errors import CalibrationError
 from oddframe.reading.arrays import open_archive
 from oddframe.reading.guard import reading
 from oddframe.scoring.combine import Components
@@ -50,10 +51,19 @@ def load_heldout(folder: Path) -> list[HeldOutScores]:
 
 def divided_by(schedule: Schedule, pieces: Sequence[HeldOutScores]) -> dict[str, list[HeldOutScores]]:
     """Name of each calibration -> the pieces of held-out video for which it holds, cut where it changes. Of their
-    components the one that says so is left out."""
+    components the one that says so is left out.
+
+    Raises:
+        CalibrationError: they do not say it, because they were made without this schedule.
+    """
     found: dict[str, list[HeldOutScores]] = {name: [] for name in schedule.calibrations}
     names = list(found)
     for time, components in pieces:
+        if CHOSEN not in components or not np.isin(components[CHOSEN], range(len(names))).all():
+            raise CalibrationError(
+                "the held-out scores do not say which calibration of the schedule holds for them; calibrate again on "
+                "normal video"
+            )
         for rows, number in constant(components[CHOSEN]):
             own = {name: values[rows] for name, values in components.items() if name != CHOSEN}
             found[names[number]].append((time[rows], own))

@@ -157,8 +157,10 @@ def score_identity(trained: TrainedDetector, options: RuntimeOptions, rule: Scor
     chooses among several."""
     identity = trained.identity(options.label) + ("-any-rate" if options.any_rate else "") + mask_label(trained)
     rests = [dict(rule.levels)] if rule.combination.scale == "normal" else []
-    rests += [] if rule.schedule is None else [asdict(rule.schedule)]
-    return "-".join([identity, *(f"{zlib.crc32(json.dumps(one, sort_keys=True).encode()):08x}" for one in rests)])
+    texts = [json.dumps(one, sort_keys=True) for one in rests]
+    # Score files know a calibration by its number, so the order of the names counts.
+    texts += [] if rule.schedule is None else [json.dumps(asdict(rule.schedule))]
+    return "-".join([identity, *(f"{zlib.crc32(text.encode()):08x}" for text in texts)])
 
 
 def _open_features(

@@ -66,6 +66,15 @@ def load_origin(folder: Path) -> Origin:
         return Origin(stored["model"], stored["bundle"], made, stored.get("path", ""), calibration)
 
 
+def as_calibrated(one: FrameScores, rule: ScoreRule) -> FrameScores:
+    """Scores from a file under the calibrations of a rule; without several, what is in the file holds.
+
+    Scores under a schedule are in units of the calibrations that the video was scored with. Where the last call scored
+    other videos, these may be others now.
+    """
+    return replace(one, score=rule(one.components, one.time)) if rule.parts else one
+
+
 def score_folder(path: Path) -> Path | None:
     """The folder of score files that `path` is or has as its `scores`; None where it holds none."""
     for folder in (path / "scores", path):
@@ -75,13 +84,13 @@ def score_folder(path: Path) -> Path | None:
 
 
 def stored_scores(folder: Path) -> tuple[Origin, list[FrameScores]]:
-    """The scores in a folder, without maps, and what made them.
+    """The scores in a folder, without maps, in units of its last calibrations, and what made them.
 
     Raises:
         InputError: no score files, damaged ones, or some that another bundle made.
     """
     origin = load_origin(folder)
-    scores = [load_scores(path, with_map=False) for path in sorted(folder.rglob("*.npz"))]
+    scores = [as_calibrated(load_scores(path, with_map=False), origin.rule) for path in sorted(folder.rglob("*.npz"))]
     if not scores:
         raise InputError(f"{folder}: there are no score files here; score with --out {folder.parent}")
     for one in scores:

@@ -28,6 +28,7 @@ from oddframe.reading.guard import reading
 from oddframe.reading.records import check_types
 from oddframe.reading.tables import read_text
 from oddframe.reading.yaml_values import yaml_value
+from oddframe.reading.zones import time_zone
 from oddframe.suggest import one_of
 from oddframe.types import Colour
 from oddframe.video.decode import Frame
@@ -41,7 +42,7 @@ CHOSEN = "calibration"
 DAY = 24 * 60  # minutes
 MOST = 16  # calibrations
 LUMA = {"gray": (1.0,), "bgr": (0.114, 0.587, 0.299), "rgb": (0.299, 0.587, 0.114)}  # ITU-R BT.601
-_HOURS = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
+_HOURS = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
 _NAME = re.compile(r"\w[\w -]{0,39}")
 
 
@@ -64,9 +65,9 @@ class ClockSchedule:
     def __post_init__(self) -> None:
         _check_names(self.calibrations)
         try:
-            ZoneInfo(self.zone)
-        except Exception:
-            raise ValueError(f"zone: {self.zone!r} is no time zone; write a name such as Europe/Berlin") from None
+            time_zone(self.zone)
+        except ValueError as error:
+            raise ValueError(f"zone: {error}") from None
         _minutes(self.calibrations)
 
     @property
@@ -120,6 +121,12 @@ class BrightnessSchedule:
         for name in ("seconds", "hysteresis"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: {getattr(self, name):g} is no number of 0 or more")
+        room = min(levels[1], 255 - levels[-1])
+        if self.hysteresis >= room:
+            raise ValueError(
+                f"hysteresis: {self.hysteresis:g} is too much, because no picture is so far past every level; give "
+                f"less than {room:g}"
+            )
 
     @property
     def words(self) -> str:
@@ -131,12 +138,13 @@ class BrightnessSchedule:
 Schedule = ClockSchedule | BrightnessSchedule
 
 
-def _check_names(names: Mapping[str, Any]) -> None:
+def _check_names(names: Mapping[Any, Any]) -> None:
     if not 2 <= len(names) <= MOST:
         raise ValueError(f"calibrations: {len(names)} of them; name at least two, and at most {MOST}")
-    wrong = [name for name in names if not _NAME.fullmatch(name)]
-    if wrong:
-        raise ValueError(f"calibrations: {wrong[0]!r} is no name; write up to 40 letters, such as day")
+    wrong = [name for name in names if not isinstance(name, str) or not _NAME.fullmatch(name)]
+    if wrong:  # YAML takes `off` and `1` for other things than text
+        quotes = "" if isinstance(wrong[0], str) else ", in quotes where it is a number or a word such as yes or off"
+        raise ValueError(f"calibrations: {wrong[0]!r} is no name; write up to 40 letters, such as day{quotes}")
 
 
 def _minutes(calibrations: Mapping[str, Iterable[str]]) -> list[int]:
@@ -148,6 +156,8 @@ def _minutes(calibrations: Mapping[str, Iterable[str]]) -> list[int]:
     found: list[int | None] = [None] * DAY
     names = list(calibrations)
     for number, (name, hours) in enumerate(calibrations.items()):
+        if not hours:
+            raise ValueError(f'calibrations.{name}: no hours; write such as "06:30-20:00"')
         for text in hours:
             match = _HOURS.fullmatch(text.replace(" ", ""))
             if match is None:
@@ -192,7 +202,7 @@ def schedule_of(content: Any) -> Schedule:
     named = content.get("calibrations")
     if not isinstance(named, Mapping):
         raise ValueError("calibrations: write the name of each, and when it holds")
-    named = {str(name): value for name, value in named.items()}
+    _check_names(named)
     known = {"by", "calibrations", *(("zone",) if content["by"] == "clock" else ("seconds", "hysteresis"))}
     if unknown := sorted(map(str, set(content) - known)):
         raise ValueError(f"{unknown[0]}: there is no such field{one_of(unknown[0], known)}")
@@ -215,6 +225,9 @@ class Chooser:
         colour: of the frames.
         began: seconds since 1970 of the media time 0; only a clock needs it.
 
+    Attributes:
+        began: the same; it may be set anew where the clock of a machine is.
+
     Raises:
         InputError: the schedule goes by the clock, and `began` is not known.
     """
@@ -222,7 +235,7 @@ class Chooser:
     def __init__(self, schedule: Schedule, colour: Colour, began: float | None) -> None:
         if isinstance(schedule, ClockSchedule) and began is None:
             raise InputError(f"when the video was taken is not known, and calibrations are chosen {schedule.words}")
-        self._schedule, self._weights, self._began = schedule, LUMA[colour], began or 0.0
+        self._schedule, self._weights, self.began = schedule, LUMA[colour], began or 0.0
         self._seen: deque[tuple[int, int]] = deque()  # frame and calibration, of frames that have no score yet
         self._pauses = PauseFinder()
         self._luma: float | None = None
@@ -241,7 +254,7 @@ class Chooser:
         """Take the next frame that the detector looks at."""
         schedule = self._schedule
         if isinstance(schedule, ClockSchedule):
-            chosen = schedule.at(self._began + frame.time)
+            chosen = schedule.at(self.began + frame.time)
         else:
             chosen = self._by_luma(frame, schedule)
         self._seen.append((frame.index, chosen))

@@ -82,7 +82,10 @@ class ScoreStore:
         info = replace(done.info, name=source.name, path=source.where)
         faults = None if done.faults is None else tuple(replace(fault, video=source.name) for fault in done.faults)
         components = chosen_again(rule.schedule, done.components, done.time, source.began)
-        score = rule(components, done.time)
+        try:
+            score = rule(components, done.time)
+        except InputError:
+            return None  # its components are not those of this rule: the video is scored again, which says why
         renamed = replace(done, video=source.name, info=info, components=components, score=score, faults=faults)
         before, after = (one.components.get(CHOSEN, np.empty(0)) for one in (done, renamed))
         same = np.array_equal(done.score, score) and np.array_equal(before, after)

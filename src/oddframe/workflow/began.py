@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from oddframe.errors import InputError, VideoError
 from oddframe.live.limits import begun
@@ -12,6 +13,7 @@ from oddframe.video.opening import open_video
 from oddframe.video.sources import VideoSource, begun_at
 
 FIRST_YEAR = 1995  # no digital video is older: clocks that were never set say 1904, 1970 or 1980
+LONGEST_DATE = len("2026-01-31")  # a date alone says no time of day
 EXAMPLE = "20260131T170000.000Z.mp4"
 NAME_IT = (
     f"give the file a name such as {EXAMPLE}, the UTC time at which it begins, or calibrate with a schedule by "
@@ -72,7 +74,7 @@ def given_start(sources: Sequence[VideoSource], start: str | None) -> list[Video
         start: ISO 8601 with a time zone, such as "2026-01-31T18:00:00+01:00".
 
     Raises:
-        InputError: it is no such time, or there are several videos.
+        InputError: it is no such time, lies before `FIRST_YEAR` or in the future, or there are several videos.
     """
     if start is None:
         return list(sources)
@@ -87,6 +89,8 @@ def given_start(sources: Sequence[VideoSource], start: str | None) -> list[Video
         moment = datetime.min
     if moment.tzinfo is None:
         raise InputError(f"--start {start}: write a time with its zone, such as 2026-01-31T18:00:00+01:00")
+    if not _plausible(moment):
+        raise InputError(f"--start {start}: lies before {FIRST_YEAR} or in the future; correct it")
     return [begun_at(source, moment.timestamp()) for source in sources]
 
 
@@ -100,15 +104,25 @@ def _began(source: VideoSource) -> datetime | None:
         return datetime.fromtimestamp(source.began, UTC)
     if source.kind != "file":
         return None
-    own = begun(source.path.name)
+    own = begun(f"{source.path.stem}.mp4")  # whatever the container is
     if own is not None:
-        return datetime.fromtimestamp(own, UTC)
+        moment = datetime.fromtimestamp(own, UTC)
+        return moment if _plausible(moment) else None
     container, stream, _ = open_video(source.where, threads=1)
     with container:
-        text = container.metadata.get("creation_time") or stream.metadata.get("creation_time") or ""
+        return stated(container.metadata.get("creation_time") or stream.metadata.get("creation_time") or "")
+
+
+def stated(text: str) -> datetime | None:
+    """The moment, in UTC, that the header of a file states as `creation_time`; None where it says none that can be."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment if moment.year >= FIRST_YEAR and moment < datetime.now(UTC) + timedelta(days=1) else None
+    return moment if len(text) > LONGEST_DATE and _plausible(moment) else None
+
+
+def _plausible(moment: datetime) -> bool:
+    """Whether a video can have been taken then, by the clock of this machine, which may be a day behind."""
+    return moment.year >= FIRST_YEAR and moment.timestamp() < time.time() + 86_400

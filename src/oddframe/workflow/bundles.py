@@ -51,18 +51,20 @@ class BundleVersion:
         return {**asdict(self), "path": str(self.path), "made_utc": iso_utc(self.made_utc)}
 
 
-def list_bundles(folder: Path) -> list[BundleVersion]:
+def list_bundles(folder: Path, damaged: list[tuple[Path, str]] | None = None) -> list[BundleVersion]:
     """The bundles in a folder, those that come from others after them; a folder that is a bundle lists its neighbours.
 
+    Args:
+        damaged: as for `versions_of`.
+
     Raises:
-        InputError: there is no such folder, or no bundle in it.
-        BundleError: a bundle is damaged.
+        InputError: there is no such folder, no bundle in it, or a bundle or its calibration is damaged.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
     here = folder.resolve().parent if is_bundle(folder) else folder
-    found = versions_of(path for path in sorted(here.iterdir()) if not path.is_symlink())
-    if not found:
+    found = versions_of((path for path in sorted(here.iterdir()) if not path.is_symlink()), damaged)
+    if not found and not damaged:
         raise InputError(f"{folder}: holds no bundle; `oddframe fit` and `oddframe learn` make some")
     return found
 
@@ -74,13 +76,13 @@ def versions_of(paths: Iterable[Path], damaged: list[tuple[Path, str]] | None = 
         damaged: takes the folders of damaged bundles, with a line each. None: the first one is an error.
 
     Raises:
-        BundleError: one of them is damaged.
+        InputError: one of them or its calibration is damaged.
     """
     found: list[BundleVersion] = []
     for path in filter(is_bundle, paths):
         try:
             found.append(_version(path))
-        except BundleError as error:
+        except InputError as error:  # of the bundle, or of its calibration
             if damaged is None:
                 raise
             damaged.append((path, str(error)))
@@ -105,12 +107,14 @@ def use_bundle(path: Path, link: Path | None = None) -> Path:
         The link.
 
     Raises:
-        BundleError: `path` is no bundle.
-        InputError: where the link is to be lies something else, or links cannot be made there.
+        BundleError: `path` is no bundle, or a damaged one.
+        InputError: its calibration is damaged, something else lies where the link is to be, or links cannot be made
+            there.
     """
     target = path.resolve()
     if not is_bundle(target):
         raise BundleError(f"{path}: not a bundle")
+    facts_of(target)
     link = target.parent / CURRENT if link is None else link
     if link.exists() and not link.is_symlink():
         raise InputError(f"{link}: is not a link, and is left alone; name another place with --link")

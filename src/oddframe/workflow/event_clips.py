@@ -41,7 +41,7 @@ def write_clips(
         file = folder / f"{event.id}-{event.end_frame}.mp4"
         span = max(0.0, event.start_s - BEFORE_S), event.end_s + AFTER_S
         span = span[0], min(span[1], span[0] + LONGEST_S)
-        there = not force and file.is_file()
+        there = not force and file.is_file() and file.stat().st_size > 0  # a disk that lost power leaves empty files
         if not there and not (can_be_copied(source, scores) and copy_span(source.where, span, file)):
             encode_span(source, span, file, MOST_SIDE)
         found[event.id] = file

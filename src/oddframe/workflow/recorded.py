@@ -10,16 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from oddframe.bundle import META as BUNDLE_META
 from oddframe.errors import InputError
 from oddframe.reading.records import read_object
 from oddframe.runtime.exported import META as EXPORT_META
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.events import read_events
-from oddframe.scoring.files import load_scores
+from oddframe.scoring.files import load_scores, save_scores, score_path
 from oddframe.scoring.findings import read_findings
 from oddframe.scoring.origin import NAME as ORIGIN
-from oddframe.scoring.origin import Origin, load_origin
+from oddframe.scoring.origin import Origin, as_calibrated, load_origin
 from oddframe.store.recording import FoundBy, FoundInVideo, RecordedScores
 from oddframe.store.store import Store
 from oddframe.types import CameraFault, Event
@@ -130,9 +132,12 @@ def _found(folder: OutputFolder, origin: Origin, trained: Run | None) -> Iterato
         raise InputError(f"{folder.path}: nothing says where the threshold lies; name the bundle with --run")
     by = _by(origin, trained, calibration)
     for file in sorted((folder.path / SCORES).rglob("*.npz")):
-        one = load_scores(file)
-        if one.bundle != origin.bundle:
+        stored = load_scores(file)
+        if stored.bundle != origin.bundle:
             continue  # of another bundle, from an earlier scoring
+        one = as_calibrated(stored, origin.rule)
+        if not np.array_equal(one.score, stored.score) and file == score_path(folder.path / SCORES, one.video):
+            save_scores(one, folder.path / SCORES)  # the page shows the curve that is in the file
         drifts = [fault for fault in faults if fault.kind == "drift" and _same(fault, one.info.key, one.video)]
         own = [event for event in told.values() if _same(event, one.info.key, one.video)]
         if calibration is not None:

@@ -15,7 +15,7 @@ from oddframe.reading.records import read_object
 from oddframe.reading.tables import read_text
 from oddframe.runtime.exported import META as EXPORT_META
 from oddframe.scoring.calibrate import DEFAULT_RATE, Calibration, calibrate, short_text, together
-from oddframe.scoring.combine import measure_levels
+from oddframe.scoring.combine import TINY, measure_levels
 from oddframe.scoring.heldout_store import HeldOutScores, divided_by, save_heldout
 from oddframe.scoring.schedule import Schedule
 from oddframe.video.pauses import plausible_seconds
@@ -23,6 +23,8 @@ from oddframe.workflow.card import card_text, with_threshold
 
 if TYPE_CHECKING:
     from oddframe.workflow.run import Run
+
+ALIKE = 1e-9  # of a threshold, by which it has to lie above the median: scores are in units of this difference
 
 
 def threshold_on(
@@ -70,9 +72,15 @@ def _thresholds_on(
         short = {name: lasts for name, lasts in seconds.items() if name not in parts}
         raise CalibrationError(short_text(short, wanted, min(seconds.values())))
     for name, part in parts.items():
-        if not part.threshold > part.scores["0.5"]:
+        unit = part.threshold - part.scores["0.5"]
+        if unit <= 0 and quantile is not None:
             raise CalibrationError(
                 f"{name}: the quantile {quantile} lies at or below the median of its scores; give a higher one"
+            )
+        if unit <= max(TINY, ALIKE * abs(part.threshold)):
+            raise CalibrationError(
+                f"{name}: the scores of its normal video are all alike, as those of one still picture, and no "
+                "threshold can be made of them; give video that shows what is usual then"
             )
     all_of = [components for own in divided.values() for _, components in own]
     levels = measure_levels(all_of, run.bundle.outline.combination)

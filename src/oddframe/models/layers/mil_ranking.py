@@ -1,20 +1,24 @@
-"""What weakly supervised systems share: the head and the ranking loss of Sultani, Chen and Shah, CVPR 2018.
+"""What weakly supervised systems share: how features are normalised, and the head and the ranking loss of Sultani, Chen
+and Shah, CVPR 2018.
 
 Shape letters: N bags of a batch, S segments of a bag, D length of a segment's vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from oddframe.errors import RecipeError
 
-Norm = Literal["none", "l2", "layernorm"]
+Norm = Literal["none", "l2", "layernorm", "standard"]
+MEASURED = 32  # batches that "standard" learns means and deviations from
 
 
 def known(model: str, backbones: Mapping[str, int] | None) -> dict[str, int]:
@@ -28,12 +32,56 @@ def known(model: str, backbones: Mapping[str, int] | None) -> dict[str, int]:
     return dict(backbones)
 
 
-def normalised(x_NSD: Tensor, norm: Norm) -> Tensor:
-    """Features as they are, of length 1 ("l2"), or of mean 0 and length sqrt(D) ("layernorm", nothing learnt)."""
-    if norm == "l2":
-        return F.normalize(x_NSD, dim=-1)
-    # The usual eps would already be felt by vectors of length 1.
-    return F.layer_norm(x_NSD, x_NSD.shape[-1:], eps=1e-10) if norm == "layernorm" else x_NSD
+class FeatureNorm(nn.Module):
+    """Normalises the features (N, S, D) of every backbone.
+
+    As they are ("none"); to length 1 ("l2"); to mean 0 and length sqrt(D) ("layernorm", nothing learnt); or every
+    number to mean 0 and deviation 1 over training segments ("standard"), so that none is louder than the others. These
+    means and deviations are learnt before the first step (`learn`) and stay as they are; until then they are 0 and 1.
+    """
+
+    def __init__(self, norm: Norm, backbones: Mapping[str, int]) -> None:
+        super().__init__()
+        self.norm, self.backbones = norm, tuple(backbones)
+        if norm == "standard":
+            for number, dim in enumerate(backbones.values()):  # names of backbones may have dots, those of buffers not
+                self.register_buffer(f"centre{number}", torch.zeros(dim))
+                self.register_buffer(f"deviation{number}", torch.ones(dim))
+
+    def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        """The normalised features, in the order of the backbones."""
+        found = [features[name] for name in self.backbones]
+        if self.norm == "l2":
+            return [F.normalize(x_NSD, dim=-1) for x_NSD in found]
+        if self.norm == "layernorm":  # the usual eps would already be felt by vectors of length 1
+            return [F.layer_norm(x_NSD, x_NSD.shape[-1:], eps=1e-10) for x_NSD in found]
+        if self.norm == "standard":
+            return [
+                (x_NSD - getattr(self, f"centre{number}")) / getattr(self, f"deviation{number}")
+                for number, x_NSD in enumerate(found)
+            ]
+        return found
+
+    @torch.no_grad()
+    def learn(self, batches: Iterator[Any]) -> None:
+        """Means and deviations of the segments of the first `MEASURED` batches, for "standard"; else nothing.
+
+        Args:
+            batches: of `oddframe.models.bag_detector.BagBatch`.
+        """
+        if self.norm != "standard":
+            return
+        rows: list[list[Tensor]] = [[] for _ in self.backbones]
+        for batch in islice(batches, MEASURED):
+            for number, name in enumerate(self.backbones):
+                x_MD = batch.features[name].double().flatten(0, 1)
+                rows[number].append(torch.stack([x_MD.mean(0), x_MD.square().mean(0)]))
+        for number, moments in enumerate(rows):
+            mean_D, square_D = torch.stack(moments).mean(0)
+            deviation_D = (square_D - mean_D.square()).clamp(min=0).sqrt()
+            constant_D = deviation_D <= 1e-6 * mean_D.abs() + 1e-12  # it has nothing to say, and is not blown up
+            getattr(self, f"centre{number}").copy_(mean_D)
+            getattr(self, f"deviation{number}").copy_(deviation_D.masked_fill(constant_D, 1))
 
 
 @dataclass(frozen=True)
