@@ -174,8 +174,10 @@ def test_filters_and_order(site: Site, visit: Open) -> None:
     one.until("document.querySelectorAll('.rows .row').length === 7")
     one.page.locator(".filters").get_by_label("Order").select_option("time")
     one.until("document.querySelector('.rows a')?.hash.endsWith('1')")
-    times = one.page.locator(".rows .row .what > .dim").all_inner_texts()
-    assert times == sorted(times)
+    one.until(
+        "() => { const times = [...document.querySelectorAll('.rows .row .what > .dim')].map(one => one.innerText);"
+        " return times.length === 7 && times.join() === times.slice().sort().join(); }"
+    )
     one.page.locator(".filters").get_by_label("Mark").select_option("any")
     one.page.get_by_text("No event fits").first.wait_for()
 
