@@ -24,7 +24,7 @@ from oddframe.cli.console import (
     print_notes,
     say,
 )
-from oddframe.cli.inputs import file_to_read, videos_to_read
+from oddframe.cli.inputs import VideosArgument, file_to_read
 from oddframe.cli.interrupt import keeping_files
 from oddframe.cli.names import extractors_like
 
@@ -36,13 +36,7 @@ def features(
     extractor: Annotated[
         str, typer.Argument(autocompletion=extractors_like, help="clip, s3d, i3d, efficientnet-lite0, or onnx:FILE.")
     ],
-    videos: Annotated[
-        list[str],
-        typer.Argument(
-            callback=videos_to_read,
-            help="Videos, folders of videos or frames, patterns, a CSV, URLs, or - for a list on standard input.",
-        ),
-    ],
+    videos: VideosArgument,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -239,3 +239,12 @@ def device_name(parameter: typer.CallbackParam, value: str) -> str:
 def _refuse_absent(path: str) -> None:
     if not Path(path).exists() and not Path(path).is_symlink():
         raise InputError(f"{path}: no such file or folder")
+
+
+VideosArgument = Annotated[
+    list[str],
+    typer.Argument(
+        callback=videos_to_read,
+        help="Videos, folders of videos or frames, patterns, a CSV, URLs, or - for a list on standard input.",
+    ),
+]

@@ -36,7 +36,7 @@ from oddframe.cli.console import (
     print_table,
     say,
 )
-from oddframe.cli.inputs import IgnoreOption, bundle_to_read, places_of, videos_to_read
+from oddframe.cli.inputs import IgnoreOption, VideosArgument, bundle_to_read, places_of
 from oddframe.cli.interrupt import keeping_files
 from oddframe.errors import InputError, OddframeError, SpaceError, StoreError
 from oddframe.progress import progress_bars
@@ -52,13 +52,7 @@ def score(
     run: Annotated[
         Path, typer.Argument(callback=bundle_to_read, help="Bundle written by `fit`, or detector written by `export`.")
     ],
-    videos: Annotated[
-        list[str],
-        typer.Argument(
-            callback=videos_to_read,
-            help="Videos, folders of videos or frames, patterns, a CSV, URLs, or - for a list on standard input.",
-        ),
-    ],
+    videos: VideosArgument,
     out: Annotated[
         Path | None,
         typer.Option(
