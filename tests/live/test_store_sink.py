@@ -77,7 +77,7 @@ def test_notices_wait_while_the_database_is_locked(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(engine, "WAIT_S", 0.1)
     said: list[str] = []
     sink = a_sink(tmp_path, said)
-    wait_for(lambda: sink._work.is_set() is False)
+    wait_for(lambda: sink._closed)
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
     other.execute("begin immediate")
     for number in range(5):
@@ -94,7 +94,7 @@ def test_notices_wait_while_the_database_is_locked(tmp_path: Path, monkeypatch: 
 def test_what_waits_at_the_end_is_written_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "WAIT_S", 0.1)
     sink = a_sink(tmp_path, [])
-    wait_for(lambda: sink._work.is_set() is False)
+    wait_for(lambda: sink._closed)
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
     other.execute("begin immediate")
     sink.tell(a_notice(1))
@@ -159,10 +159,9 @@ def test_a_file_that_is_deleted_or_replaced_is_opened_again(tmp_path: Path, way:
 def test_notices_wait_while_another_file_lies_in_the_place_of_the_store(tmp_path: Path) -> None:
     said: list[str] = []
     sink = a_sink(tmp_path, said)
-    wait_for(lambda: sink._work.is_set() is False)
-    for path in tmp_path.glob("events.db*"):
-        path.unlink()
-    (tmp_path / "events.db").write_text("a letter, and no database")
+    wait_for(lambda: sink._closed)  # until then the sink looks at the file by itself, and would make it again
+    (tmp_path / "letter").write_text("a letter, and no database")
+    (tmp_path / "letter").replace(tmp_path / "events.db")
     sink.tell(a_notice(1))
     # A write that was under way says first that the file was replaced; the next try says what lies there.
     wait_for(lambda: any("not a database of SQLite" in line for line in said))

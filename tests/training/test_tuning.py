@@ -33,21 +33,16 @@ def test_weights_lie_channels_last_and_come_back() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_a_cpu_is_left_alone() -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_bf16_alone_gets_channels_last_and_a_gpu_alone_measures(device: str) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3))
-    with tuned(network, CPU, "bf16"):
-        assert network[0].weight.is_contiguous() and not torch.backends.cudnn.benchmark
-
-
-def test_a_gpu_gets_channels_last_for_bf16_alone() -> None:
-    network, gpu = nn.Sequential(nn.Conv2d(3, 4, 3)), torch.device("cuda")
 
     def state() -> tuple[bool, bool]:
         return bool(torch.backends.cudnn.benchmark), lies_last(network[0].weight)
 
     for precision, last in (("bf16", True), ("fp32", False)):
-        with tuned(network, gpu, precision):
-            assert state() == (True, last)
+        with tuned(network, torch.device(device), precision):
+            assert state() == (device == "cuda", last)
         assert state() == (False, False)
 
 

@@ -1,4 +1,4 @@
-"""What a GPU computes faster with, and what changes nothing but the last bits."""
+"""What a device computes faster with, and what changes nothing but the last bits."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from torch import nn
 
 @contextmanager
 def tuned(detector: nn.Module, device: torch.device, precision: str) -> Iterator[None]:
-    """Inside this block, a detector that is on a GPU trains as fast as it can.
+    """Inside this block, a detector that is on its device trains as fast as it can.
 
-    cuDNN measures its ways to convolve and keeps the fastest for each shape, as batches always have the same one. In
-    bf16, where tensor cores take channels last and would turn every picture round, weights lie so from the start.
+    In bf16, the matrix units of GPUs and of CPUs take channels last and would turn every picture round, so weights lie
+    so from the start. cuDNN measures its ways to convolve and keeps the fastest for each shape, as batches always have
+    the same one.
     """
-    if device.type != "cuda":
-        yield
-        return
     before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
     try:
         with channels_last(detector) if precision == "bf16" else nullcontext():
             yield
