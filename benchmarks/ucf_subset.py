@@ -1,6 +1,6 @@
 """Weak supervision on real features: the UCF-Crime subset (Fighting, RoadAccidents and normal videos), C3D.
 
-    python benchmarks/ucf_subset.py DATA OUT [--seeds 0 1 2] [--recipes mil-small dakd-small] [--budget 20epochs]
+    python benchmarks/ucf_subset.py DATA OUT [--seeds 0 1 2] [--mil-budget 200steps] [--dakd-budget 20epochs]
         [--set NAME=VALUE ...]
 
 DATA is a folder with `train.csv`, `features.npz` and the official annotation. Every recipe learns from the 551 training
@@ -71,24 +71,25 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
-    parser.add_argument("--recipes", nargs="*", default=["mil-small", "dakd-small"])
-    parser.add_argument("--budget", help="the recipe's own without it")
+    parser.add_argument("--mil-budget", help="the recipe's own without it")
+    parser.add_argument("--dakd-budget")
     parser.add_argument("--set", nargs="*", default=[], dest="changes", help="of every run")
     arguments = parser.parse_args()
     torch.set_flush_denormal(True)  # numbers next to 0, of which training makes many, take processors long
-    data = arguments.data
+    data, budgets = arguments.data, {"mil-small": arguments.mil_budget, "dakd-small": arguments.dakd_budget}
     features = [f"c3d=segments:{data / 'features.npz'}"]
     print("                                                        AUC  AUC anom.        AP  AUC vid. training s")
     found: dict[str, list[WeakResult]] = {}
     references: dict[str, WeakResult] = {}
     heldout: dict[int, list[str]] = {}
-    for recipe, difference in product(arguments.recipes, (False, True)):
+    for recipe, difference in product(budgets, (False, True)):
         for seed in arguments.seeds:
             name = f"{recipe}, differences" if difference else recipe
             changes = [f"training.seed={seed}", f"options.difference={str(difference).lower()}", *arguments.changes]
             run = fit(
                 str(data / "train.csv"), recipe=recipe, out=arguments.out / f"{name.replace(', ', '-')}-{seed}",
-                training=TrainingOptions(budget=arguments.budget, features=features, resume=True), changes=changes,
+                training=TrainingOptions(budget=budgets[recipe], features=features, resume=True, progress=False),
+                changes=changes,
             )  # fmt: skip
             evaluation = evaluate_bags(run, f"ucf-crime:{data}", features, BagOptions(leave_out=True))
             seconds = sum(sum(parts.values()) for parts in run.history["seconds"].values())
