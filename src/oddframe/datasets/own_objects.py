@@ -25,7 +25,7 @@ from oddframe.video.decode import Frame
 SPEED = (1.7, 4.0)  # times an object's own
 SHORTEST = 8  # frames of a sequence from which some are left out
 SOFT = 12  # grey values below FOREGROUND over which an object fades out
-MARGIN = 2  # pixels around the box of an object
+MARGIN = 3  # pixels around the box of an object
 
 Track = list[tuple[NDArray[np.uint8], int, int]]
 """Picture (h, w, 4) of an object with its mask, row and column, in each frame of its path."""
@@ -73,7 +73,7 @@ def _cut(frames: Sequence[Frame], path: Path, background: NDArray[np.float32]) -
         image = frames[box.frame].image[part]
         away = np.abs(grey_of(image) - background[part])
         mask = (255 * np.clip((away - FOREGROUND + SOFT) / SOFT, 0, 1)).astype(np.uint8)
-        mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
+        mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), np.uint8)
         _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask)
         mask[pieces != 1 + stats[1:, cv2.CC_STAT_AREA].argmax()] = 0  # neighbours that reach into the box
         track.append((masked(np.broadcast_to(image, (*mask.shape, 3)), mask), top, left))
