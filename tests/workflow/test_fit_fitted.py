@@ -32,7 +32,7 @@ from oddframe.video.recode import Encoding, recoded
 from oddframe.video.search import find_videos
 from oddframe.workflow import fit_fitted
 from oddframe.workflow.passes import Measured, Pass, Passed, set_levels
-from oddframe.workflow.paths import find_paths
+from oddframe.datasets.paths import find_paths
 from oddframe.workflow.self_check import SelfCheck, Shown, run_self_check, sentences
 from oddframe.workflow.stretches import Stretch
 
