@@ -20,6 +20,7 @@ The plans in the folder `ablations` rebuild the ablation tables of publications 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -234,11 +235,13 @@ def built_in_plans() -> list[str]:
     return sorted(file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.yaml"))
 
 
-def load_plan(path: str | Path) -> Plan:
+def load_plan(path: str | Path, changes: Sequence[str] = (), budget: str | None = None) -> Plan:
     """Read and check a plan.
 
     Args:
         path: see `find_plan`.
+        changes: to the recipes of all systems, after those of the plan, as for `fit --set`.
+        budget: of all systems, in place of that of the plan.
 
     Raises:
         InputError: there is no such file, a key or a protocol is unknown, a value is impossible, a protocol is for a
@@ -256,7 +259,12 @@ def load_plan(path: str | Path) -> Plan:
         raise InputError(f"{path}: {_first(error)}") from None
     folder = path.parent
     data = {name: _below(folder, part) for name, part in plan.data.items()}
-    systems = {name: _with_file(folder, part) for name, part in plan.systems.items()}
+    systems = {
+        name: _with_file(folder, part).model_copy(
+            update={"set": (*part.set, *changes), "budget": budget or part.budget}
+        )
+        for name, part in plan.systems.items()
+    }
     plan = plan.model_copy(update={"data": data, "systems": systems, "base": _with_file(folder, plan.base)})
     _check(path, plan)
     return plan
@@ -312,8 +320,10 @@ def _with_file(folder: Path, part: Named) -> Named:
 
 
 def _first(error: ValidationError) -> str:
-    """The first error and its place. For an unknown key, the message names the most similar one."""
-    first = error.errors()[0]
+    """The first error and its place; a key that is not known before one that is missing, because it may be that one
+    misspelled. Its message names the most similar one."""
+    errors = error.errors()
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     places = [str(part) for part in first["loc"]]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] != "extra_forbidden":

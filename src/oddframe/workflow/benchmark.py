@@ -144,7 +144,8 @@ def _carry_out(
                     notes.append(f"{data}: {system} is what {first} learned, {how}")
                     _share(place, run)
                 options = TrainingOptions(
-                    workers=workers, device=device.partition(":")[0], resume=True, progress=train_progress,
+                    workers=workers, device=device.partition(":")[0], check=False, resume=True,
+                    progress=train_progress,
                     features=own.features if isinstance(own, BagData) else (),
                 )  # fmt: skip
                 notes += _train(own, recipe, run, options, part.shots)
