@@ -32,18 +32,18 @@ def learned(name: str, **options: Any) -> tuple[dict[str, torch.Tensor], list[fl
     def frames(count: int) -> torch.Tensor:
         return torch.randint(0, 256, (4, count, *window.size, 3), dtype=torch.uint8, generator=random)
 
-    images = frames(len(window.offsets) + 2)
-    if window.colour == "gray":
-        images = images[..., :1]
-    batch = Batch(
-        images[:, :-2], images[:, -2:-1], torch.arange(4), context=images[:, -1:], pasted=images[:, 0, ..., 0]
-    )
+    def gray(images: torch.Tensor) -> torch.Tensor:
+        return images[..., :1] if window.colour == "gray" else images
+
+    pasted = frames(1)[:, 0, ..., 0]
+    images, target, context = (gray(frames(count)) for count in (len(window.offsets), len(window.target), 1))
+    batch = Batch(images, target, torch.arange(4), context=context, pasted=pasted)
     losses = []
     for stage in model.stages():
         stage.train_mode()
         for update in stage.updates():
             torch.manual_seed(2)
-            losses += [float(value.detach()) for value in update.losses(batch).values()]
+            losses += [float(value.detach()) for value in update.loss(batch).values()]
     return {name: value.clone() for name, value in model.state_dict().items()}, losses
 
 
