@@ -283,6 +283,8 @@ class TrainingOptions:
             same, bit for bit.
         graphs: record the passes of a step as a CUDA graph and replay them, where a stage allows it and there is one
             device; it pays where batches are small. On other devices than CUDA they are computed as always.
+        check: at the end, ask what was learned on held-out video, and say so where it is nothing that helps; up to 20
+            seconds. Read by `fit`.
         resume: go on from the checkpoint in the run's folder, if there is one; a finished run returns at once.
         checkpoint_seconds: a checkpoint is written this often; it is what a kill can cost.
         tensorboard: also write TensorBoard events beside the log.
@@ -300,6 +302,7 @@ class TrainingOptions:
     device: str = "auto"
     resident: Residence = "auto"
     graphs: bool = False
+    check: bool = True
     resume: bool = False
     checkpoint_seconds: float = 30.0
     tensorboard: bool = False

@@ -392,11 +392,11 @@ def test_the_toy_is_learnt_and_short_inputs_collapse() -> None:
     toy = importlib.util.module_from_spec(spec)
     sys.modules["dakd_toy"] = toy  # dataclasses look it up
     spec.loader.exec_module(toy)
-    training, test = toy.make(0, 120, 1000), toy.make(500, 80, 1000)
+    training, test = toy.make_toy_bags(0, 120, 1000), toy.make_toy_bags(500, 80, 1000)
     teacher, warned = toy.learn(training, 0, 60)
     auc, spread = toy.judged(teacher, test, "teacher")
     assert auc > 0.85 and spread > 0.05 and not warned
-    collapsed, warned = toy.learn(training.short(), 0, 60)
-    assert toy.judged(collapsed, test.short(), "teacher")[1] < 0.01 and warned
-    robust, warned = toy.learn(training.short(), 0, 100, "robust")
-    assert toy.judged(robust, test.short(), "teacher")[1] > 0.05 and not warned
+    collapsed, warned = toy.learn(toy.short(training), 0, 60)
+    assert toy.judged(collapsed, toy.short(test), "teacher")[1] < 0.01 and warned
+    robust, warned = toy.learn(toy.short(training), 0, 100, "robust")
+    assert toy.judged(robust, toy.short(test), "teacher")[1] > 0.05 and not warned

@@ -671,3 +671,9 @@ def test_the_small_recipe_is_small() -> None:
     model = create(recipe.model, recipe.preset, **recipe.options)
     assert 3e5 < sum(p.numel() for p in model.parameters()) < 1e6
     assert model.window.size == (64, 128) and gflop(model) < 0.5
+
+
+@pytest.mark.parametrize("how", ["per_video", "carried"])
+def test_operations_are_counted_without_looking_at_values(how: str) -> None:
+    """A card states the operations, and a fit with this option ended in an error when it was written."""
+    assert tiny(test_update=how).flops_per_frame() == tiny().flops_per_frame() > 0

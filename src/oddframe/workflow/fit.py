@@ -193,7 +193,7 @@ def _fit(
     measured = ClipSet(cached, window, heldout, paster, followed)
     rule = rule_of(recipe, detector.combination, [components for _, components in pieces])
     stretches = stretches_of(cached, heldout)
-    asked = ask(runtime, measured, rule, stretches, plan.seed) if history.records else Learned()
+    asked = ask(runtime, measured, rule, stretches, plan.seed) if history.records and training.check else Learned()
     doubts = (*epochs_text(history, plan, len(ClipSet(cached, window, learnt, None, followed))), *asked.doubts)
     learned = TrainingData(
         videos=tuple(
