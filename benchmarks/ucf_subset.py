@@ -1,14 +1,15 @@
 """Weak supervision on real features: the UCF-Crime subset (Fighting, RoadAccidents and normal videos), C3D.
 
     python benchmarks/ucf_subset.py DATA OUT [--seeds 0 1 2] [--mil-budget 200steps] [--dakd-budget 20epochs]
-        [--set NAME=VALUE ...]
+        [--set NAME=VALUE ...] [--narrow]
 
 DATA is a folder with `train.csv`, `features.npz` and the official annotation. Every recipe learns from the 551 training
 videos, once as it is and once with `options.difference=true`, the difference of neighbouring segments as further
 features; the 158 test videos are evaluated with the ground truth that is rebuilt from the annotation. Beside them stand
 the baselines of `oddframe.evaluation.weak_baselines`, two detectors that locate nothing (a constant; the true label of
 every video) and a linear ridge regression on the weak labels of segments (lambda 10), with and without differences, of
-all training videos and of those that a run does not hold out. Begun again, it goes on where it was.
+all training videos and of those that a run does not hold out. `--narrow` brings all features to 256 numbers first, as
+`ucf_crossval.py` does, by a map found on training videos without labels. Begun again, it goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from ucf_crossval import narrowing
 
 from oddframe.datasets.weak import open_weak
 from oddframe.evaluation.weak import CONSTANT, ORACLE, WeakResult, evaluate_weak
@@ -33,18 +35,30 @@ from oddframe.workflow.fit import fit
 RIDGE = 10.0
 
 
-def rows_of(stored: NDArray[np.float16], difference: bool) -> NDArray[np.float32]:
+def narrowed(data: Path, out: Path) -> Path:
+    """All features at 256 numbers in a file of their own."""
+    with (data / "train.csv").open(newline="", encoding="utf-8") as file:
+        training = [row["video"] for row in csv.DictReader(file)]
+    with np.load(data / "features.npz") as stored:
+        directions = narrowing(torch.from_numpy(np.concatenate([stored[name] for name in training]))).numpy()
+        found = {name: stored[name].astype(np.float32) @ directions for name in stored.files}
+    out.mkdir(parents=True, exist_ok=True)
+    np.savez(out / "features.npz", **found)
+    return out / "features.npz"
+
+
+def rows_of(stored: NDArray[np.floating], difference: bool) -> NDArray[np.float32]:
     """(32, D) segments of a video; with the difference to the segment before, (32, 2 D)."""
     x = stored.astype(np.float32)
     return np.concatenate([x, np.abs(np.diff(x, axis=0, prepend=x[:1]))], -1) if difference else x
 
 
-def ridge(data: Path, without: Collection[str], difference: bool) -> WeakResult:
+def ridge(data: Path, file: Path, without: Collection[str], difference: bool) -> WeakResult:
     """Every segment takes its video's label; features are centred. `without`: training videos that are left out."""
-    with (data / "train.csv").open(newline="", encoding="utf-8") as file:
-        label = {row["video"]: float(row["label"]) for row in csv.DictReader(file) if row["video"] not in without}
+    with (data / "train.csv").open(newline="", encoding="utf-8") as table:
+        label = {row["video"]: float(row["label"]) for row in csv.DictReader(table) if row["video"] not in without}
     test = {video.name: video for video in open_weak(f"ucf-crime:{data}").test}
-    with np.load(data / "features.npz") as stored:
+    with np.load(file) as stored:
         x = np.concatenate([rows_of(stored[name], difference) for name in label])
         centre, target = x.mean(0), np.repeat(np.array(list(label.values()), np.float32), 32)
         x -= centre
@@ -74,10 +88,12 @@ def main() -> None:
     parser.add_argument("--mil-budget", help="the recipe's own without it")
     parser.add_argument("--dakd-budget")
     parser.add_argument("--set", nargs="*", default=[], dest="changes", help="of every run")
+    parser.add_argument("--narrow", action="store_true")
     arguments = parser.parse_args()
     torch.set_flush_denormal(True)  # numbers next to 0, of which training makes many, take processors long
     data, budgets = arguments.data, {"mil-small": arguments.mil_budget, "dakd-small": arguments.dakd_budget}
-    features = [f"c3d=segments:{data / 'features.npz'}"]
+    file = narrowed(data, arguments.out) if arguments.narrow else data / "features.npz"
+    features = [f"c3d=segments:{file}"]
     print("                                                        AUC  AUC anom.        AP  AUC vid. training s")
     found: dict[str, list[WeakResult]] = {}
     references: dict[str, WeakResult] = {}
@@ -104,8 +120,8 @@ def main() -> None:
             references = {name: evaluation.rows[name] for name in (CONSTANT, ORACLE)}
     for difference in (False, True):
         name = "ridge of segments, differences" if difference else "ridge of segments"
-        found[name] = [ridge(data, names, difference) for names in heldout.values()]
-        references[f"{name}, all training videos"] = ridge(data, (), difference)
+        found[name] = [ridge(data, file, names, difference) for names in heldout.values()]
+        references[f"{name}, all training videos"] = ridge(data, file, (), difference)
     for note in evaluation.notes:
         print(note)
     print()
