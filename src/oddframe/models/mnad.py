@@ -498,7 +498,7 @@ ENTRY = ModelEntry(
         ReportedFigure("UCSD Ped2", 95.1, "users"),
         ReportedFigure("CUHK Avenue", 86.6, "users"),
     ),
-    scoring_options=("frame_weight", "gate", "gate_threshold", "map_filter", "psnr_peak", "test_update"),
+    scoring_options=("frame_weight", "gate", "gate_threshold", "map_filter", "map_margin", "psnr_peak", "test_update"),
     tiny={"size": (16, 32), "width": 4, "learning_rate": 3e-3},
     variants=(("code", {"variant": "reconstruction"}), ("paper", {"test_update": "off"})),
     protocols=(

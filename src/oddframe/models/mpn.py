@@ -507,7 +507,7 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech", 72.9, "users"),
     ),
     tiny={"size": (16, 32), "width": 8, "learning_rate": 1e-3},
-    scoring_options=("map_filter",),
+    scoring_options=("map_filter", "map_margin"),
     variants=(("code", {"meta": True, "step_size": 1e-2, "meta_learning_rate": 1e-3}),),
     protocols=(
         {**_PAPER, "data": ("", "ped2", "avenue", "shanghaitech"), "ground_truth": True},
