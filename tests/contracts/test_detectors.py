@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from two_ranks import TwoRanks
 
 from oddframe.models.registry import entry, names
-from oddframe.testing import Check, checks
+from oddframe.testing import Check, bags, checks, windows
 from oddframe.testing.bags import two_devices_learn_alike as bags_on_two_devices
 from oddframe.testing.check import Case, cases
 from oddframe.testing.windows import two_devices_learn_alike
@@ -37,15 +40,35 @@ def test_contract(check: Check) -> None:
     check()
 
 
+ON_TWO_DEVICES = [check for check in CHECKS if check.name == TWO_DEVICES]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("check", [check for check in CHECKS if check.name == TWO_DEVICES], ids=str)
-def test_two_devices_learn_what_one_learns_with_the_whole_batch(check: Check) -> None:
+def test_two_spawned_processes_learn_what_one_learns_with_the_whole_batch() -> None:
+    ON_TWO_DEVICES[0]()
+
+
+@pytest.fixture(scope="module")
+def ranks() -> Iterator[TwoRanks]:
+    with TwoRanks() as ranks:
+        yield ranks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", ON_TWO_DEVICES, ids=str)
+def test_two_devices_learn_what_one_learns_with_the_whole_batch(
+    check: Check, ranks: TwoRanks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "train", ranks.train)
     two_devices_learn_alike(check.case, ROUNDING.get(check.case.about.name, ()))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", SPREADABLE, ids=str)
-def test_two_devices_learn_from_bags_what_one_learns(case: Case) -> None:
+def test_two_devices_learn_from_bags_what_one_learns(
+    case: Case, ranks: TwoRanks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bags, "train", ranks.train)
     bags_on_two_devices(case)
 
 
