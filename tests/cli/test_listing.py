@@ -31,6 +31,7 @@ def test_every_recipe_is_listed_with_its_model(ask: Ask) -> None:
     assert all(name in table for name in recipe_names())
 
 
+@pytest.mark.slow
 def test_protocols_are_found_by_words_of_their_name(ask: Ask) -> None:
     found = [protocol["name"] for protocol in json.loads(ask("protocols", "paper", "sdmae", "--json").out)]
     assert "paper/sdmae/avenue" in found and all("paper" in name and "sdmae" in name for name in found)

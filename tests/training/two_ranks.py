@@ -22,8 +22,11 @@ import torch.distributed as dist
 
 from oddframe.models.learner import Learner
 from oddframe.settings import TrainingOptions
+from oddframe.training import sampling
 from oddframe.training.launch import _pack
 from oddframe.training.loop import train
+
+FEW = 16  # held-out samples that are measured: after each step, in some systems
 
 
 class TwoRanks:
@@ -49,9 +52,7 @@ class TwoRanks:
             process.communicate()
         self._folder.cleanup()
 
-    def train(
-        self, detector: Learner, data: Any, heldout: Any, plan: Any, out: Path, options: TrainingOptions
-    ) -> None:
+    def train(self, detector: Learner, data: Any, heldout: Any, plan: Any, out: Path, options: TrainingOptions) -> None:
         """Train in place, with both processes where `options` ask for two devices."""
         if options.devices == 1:
             train(detector, data, heldout, plan, out, options)
@@ -76,6 +77,7 @@ def serve(rank: int, folder: Path) -> None:
     os.environ |= {name: str(value) for name, value in around.items()}
     os.environ |= {"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
     dist.init_process_group("gloo", store=dist.FileStore(str(folder / "store"), 2), rank=rank, world_size=2)
+    sampling.HELDOUT_SAMPLES = FEW
     dist.destroy_process_group = lambda *_: None  # it is used again
     for _ in sys.stdin:
         detector, *others = pickle.loads((folder / "arguments").read_bytes())
