@@ -86,6 +86,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_task_is_answered_and_counted(workers: int, tmp_path: Path) -> None:
     told: list[float] = []
@@ -125,6 +126,7 @@ def test_retries_are_bounded(tmp_path: Path) -> None:
     assert len(seen(tmp_path, "die")) <= MOST_DEATHS + 2
 
 
+@pytest.mark.slow
 def test_an_error_is_raised_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         list(run_tasks(partial(begin, tmp_path), ["wrong", "sleep"], 2))
@@ -137,6 +139,7 @@ def test_an_error_is_raised_as_it_is(tmp_path: Path) -> None:
         list(run_tasks(partial(begin, tmp_path), ["odd"], 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "note"), [("sleep", "unwound"), ("stubborn", "begun")])
 def test_tasks_that_are_given_up_end_soon(task: str, note: str, tmp_path: Path) -> None:
     began: list[float] = []

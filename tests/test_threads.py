@@ -141,6 +141,7 @@ def test_where_nobody_tells_the_load_nothing_changes(monkeypatch: pytest.MonkeyP
     assert torch.get_num_threads() == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("about", WINDOWS, ids=lambda about: about.name)
 def test_scores_are_the_same_bits_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch, about: ModelEntry) -> None:
     detector = make(cases(about)[0])

@@ -108,6 +108,7 @@ def test_a_signal_that_python_drops_comes_again(ask: Ask, tmp_path: Path, monkey
     assert answer.err.startswith("oddframe: interrupted; ") and answer.err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "stopped", "message"),
     [

@@ -235,6 +235,7 @@ def test_notices_of_one_event_do_not_hold_up_the_clip_of_another(tmp_path: Path)
     assert watch.clips.close(20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_bytes", [1 << 20, 2000])
 def test_an_event_that_is_not_updated_keeps_no_more_than_the_longest_clip(
     tmp_path: Path, most_bytes: int, monkeypatch: pytest.MonkeyPatch
@@ -353,6 +354,7 @@ def test_a_group_of_pictures_larger_than_the_ring_is_told_once(tmp_path: Path) -
     assert len(lines) == 1 and "key frame" in lines[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keys", "told"), [(49, 0), (120, 1)], ids=["4.9 s", "12 s"])
 def test_a_long_way_from_key_frame_to_key_frame_is_told_once(tmp_path: Path, keys: int, told: int) -> None:
     """The ring of a file says nothing: nobody can set it."""

@@ -393,6 +393,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "stop"),
     [

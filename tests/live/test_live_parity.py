@@ -86,6 +86,7 @@ def assert_same(live: list[Arrived], file: list[Frame], count: int) -> None:
         assert np.array_equal(one.frame.image, other.image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "reorder"), [("libx264", 2), ("libx265", 3)])
 def test_frames_of_rtsp_are_those_of_the_recording(tmp_path: Path, codec: str, reorder: int) -> None:
     write_video(tmp_path / "x.mp4", 24, reorder, codec=codec)

@@ -265,6 +265,7 @@ def test_the_store_of_a_plan(tmp_path: Path) -> None:
     assert plan_with(str(tmp_path / "y.db"), None, config).store.file == tmp_path / "y.db", "the call comes first"
 
 
+@pytest.mark.slow
 def test_notices_of_the_outbox_are_what_sinks_are_told(tmp_path: Path) -> None:
     sink = a_sink(tmp_path, [])
     sink.close(10)

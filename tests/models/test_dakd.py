@@ -142,6 +142,7 @@ def label_of(options: dict[str, Any]) -> str:
     return ",".join(f"{name}={value}" for name, value in options.items()) or "default"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", VARIANTS, ids=label_of)
 def test_losses_fall_and_what_should_learn_learns(options: dict[str, Any]) -> None:
     detector, b = tiny("robust", tau=1.0, head_dropout=0.0, **options), batch()
@@ -357,6 +358,7 @@ def bags() -> BagSet:
     return BagSet({name: x.numpy() for name, x in b.features.items()}, b.label.numpy().astype(int))
 
 
+@pytest.mark.slow
 def test_a_run_repeats_to_the_bit_and_resumes_in_the_student(tmp_path: Path) -> None:
     class Stopped(BagSet):
         left = 14

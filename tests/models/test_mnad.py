@@ -290,6 +290,7 @@ def test_losses_see_the_old_memory_and_the_next_step_the_new_one(over: str) -> N
     assert not torch.allclose(with_old["compactness"], stage.loss(second)["compactness"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("preset", ["paper", "code"])
 def test_it_learns(preset: str, variant: str) -> None:

@@ -177,6 +177,7 @@ def test_median_removes_a_single_pixel_and_keeps_an_edge() -> None:
     assert torch.equal(median3x3(noisy), image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["paper", "code"])
 @pytest.mark.parametrize("draws", [1, 3])
 def test_scores_do_not_depend_on_the_batch(preset: str, draws: int) -> None:

@@ -39,6 +39,7 @@ def sdmae(**options: object) -> TorchRuntime:
     return TorchRuntime(SDMAE.from_preset("paper", **{**TINY, **options}), "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 3, 5, 40])
 def test_scores_do_not_depend_on_the_batch(length: int) -> None:
     runtime, frames = sdmae(), video(length)

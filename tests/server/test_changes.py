@@ -29,6 +29,7 @@ def library(store: Store, url: str, tmp_path: Any) -> Library:
     return Library(store, store_place(url), None, tmp_path)
 
 
+@pytest.mark.slow
 def test_changes_are_told_once(store: Store, url: str, tmp_path: Any) -> None:
     store.tell([notice(0, "closed")])
 

@@ -94,6 +94,7 @@ def test_no_path_leads_to_a_file(port: int, path: str) -> None:
     assert alive(port)
 
 
+@pytest.mark.slow
 def test_a_large_body_is_refused_before_it_is_read(port: int) -> None:
     csrf = httpx.get(f"http://127.0.0.1:{port}/api/session").json()["csrf"]
     head = (
@@ -150,6 +151,7 @@ def test_a_client_that_reads_nothing_delays_nobody(port: int) -> None:
     assert alive(port)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"A" * 200_000, b"GET / HTTP/1.1\r\n\r\n",

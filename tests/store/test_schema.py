@@ -185,6 +185,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
             assert schema.differences(connection) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "message"),
     [

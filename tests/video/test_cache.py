@@ -353,6 +353,7 @@ print(sum(int(video.frames.sum()) for video in cached), skipped)
 """
 
 
+@pytest.mark.slow
 def test_two_scripts_may_build_the_same_cache_at_once(videos: list[VideoSource], tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -399,6 +400,7 @@ class Deadly(VideoSource):
         return signal.raise_signal, (signal.SIGSEGV,)
 
 
+@pytest.mark.slow
 def test_a_video_that_kills_its_worker_is_skipped_and_the_others_are_cached(
     videos: list[VideoSource], tmp_path: Path
 ) -> None:
