@@ -80,7 +80,7 @@ def background_of(frames: Sequence[Frame]) -> NDArray[np.float32]:
 
 def grey_of(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W) mean of the channels of (H, W, C)."""
-    return image.mean(axis=2, dtype=np.float32)
+    return np.asarray(image.mean(axis=2, dtype=np.float32), np.float32)
 
 
 def _things(frame: int, foreground: NDArray[np.bool_]) -> list[Box]:
