@@ -216,6 +216,24 @@ def test_claims_need_two_test_videos(plan: Path, tmp_path: Path, ask: Callable[.
     assert not (tmp_path / "out" / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PLAN.replace("options.width=2", "'scoring.weights={clss: 1}'"), "memae has no such component"),
+        (TOY.replace("options.heads=2", "options.heads=3"), "heads"),
+        (TOY.replace("options.heads=2", "'options.backbones={four: 8}'"), "asks for four features"),
+        (TOY.replace("bags: 6", "bags: 6, tests: 3"), "data.toy.toy.tests: no such key"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_anything_is(
+    plan: Path, tmp_path: Path, ask: Callable[..., Any], text: str, message: str
+) -> None:
+    plan.write_text(text)
+    answer = ask("benchmark", plan, "--out", tmp_path / "out")
+    assert answer.status == 2 and message in answer.err and answer.err.count("\n") == 1
+    assert not (tmp_path / "out" / "runs").exists()
+
+
 def test_a_wrong_plan_is_one_line(tmp_path: Path, ask: Callable[..., Any]) -> None:
     answer = ask("benchmark", tmp_path / "plan.yaml", "--out", tmp_path / "out")
     assert answer.status == 2 and answer.err.count("\n") == 1
