@@ -158,7 +158,7 @@ def training_works(recipe: Any, here: Path) -> dict[str, Work]:
     detector = create(recipe.model, recipe.preset, **recipe.options).one_class("learning from frames")
     window, rng = detector.window, np.random.default_rng(0)
     videos = [Noise(rng.integers(0, 255, (60, *window.size, window.channels), dtype=np.uint8)) for _ in range(4)]
-    data = ClipSet(videos, window, None, make_paster(recipe.pseudo, window.size, 0))
+    data = ClipSet(videos, window, None, make_paster(recipe.pseudo, window.size, 0, learns=True))
 
     def work(seconds: float) -> float:
         plan = replace(recipe.training, budget=f"{seconds}s")

@@ -1,9 +1,10 @@
-"""Recipes on UCSD Ped2 under the same budget and seed, every protocol, beside the frame-difference baseline.
+"""Recipes on UCSD Ped2 under the same budget and seed, every protocol, beside frame difference and optical flow.
 
-    python benchmarks/ped2_systems.py PED2 OUT --budget 10m [--seed 0] RECIPE ...
+    python benchmarks/ped2_systems.py PED2 OUT --budget 10m [--seed 0] [--set NAME=VALUE ...] RECIPE ...
 
 PED2 holds `training/videos` and `testing` (videos and labels, see docs/reference/evaluation.md); OUT takes a
-bundle and the scores of each recipe, and finished ones are not trained again. Printed as Markdown: micro and macro AUC.
+bundle and the scores of each recipe, and finished ones are not trained again. `--set` changes every recipe. Printed as
+Markdown, for every protocol: what the score is made of, and micro / macro AUC of the system and of both baselines.
 """
 
 from __future__ import annotations
@@ -12,10 +13,30 @@ import argparse
 from pathlib import Path
 
 from oddframe.bundle import META
+from oddframe.evaluation.protocol import Result
 from oddframe.settings import TrainingOptions
-from oddframe.workflow.evaluate import evaluate_run
+from oddframe.workflow.evaluate import Evaluation, evaluate_run
 from oddframe.workflow.fit import fit
-from oddframe.workflow.run import load_run
+from oddframe.workflow.run import Run, load_run
+
+BESIDE = ("frame_difference", "optical_flow")
+
+
+def aucs(result: Result) -> str:
+    return f"{result.micro_auc:.4f} / {result.macro_auc:.4f}"
+
+
+def show(recipe: str, run: Run, evaluation: Evaluation) -> None:
+    """A line of the table for every protocol."""
+    steps = f"{run.history['records'][-1]['step']:,} of {run.bundle.recipe.training.batch_size}"
+    for own in evaluation.rows:
+        if own.baseline:
+            continue
+        name = own.result.protocol
+        parts = ", ".join(f"{weight:g} {part}" for part, weight in own.result.combination.weights.items())
+        plain = {row.system: row.result for row in evaluation.rows if row.baseline and row.result.protocol == name}
+        figures = [own.result, *(plain[baseline] for baseline in BESIDE)]
+        print(f"| {' | '.join([recipe, steps, f'`{name}`', parts, *map(aucs, figures)])} |", flush=True)
 
 
 def main() -> None:
@@ -25,8 +46,9 @@ def main() -> None:
     parser.add_argument("recipes", nargs="+")
     parser.add_argument("--budget", required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], dest="changes")
     arguments = parser.parse_args()
-    print("| recipe | steps of samples | protocol | micro AUC | macro AUC | baseline micro | baseline macro |")
+    print("| recipe | steps of samples | protocol | score | micro / macro AUC | frame difference | optical flow |")
     print("|---|---|---|---|---|---|---|")
     for recipe in arguments.recipes:
         folder = arguments.out / recipe
@@ -38,14 +60,10 @@ def main() -> None:
                 recipe=recipe,
                 out=folder,
                 training=TrainingOptions(budget=arguments.budget),
-                changes=[f"training.seed={arguments.seed}"],
+                changes=[f"training.seed={arguments.seed}", *arguments.changes],
             )
-        steps = f"{run.history['records'][-1]['step']:,} of {run.bundle.recipe.training.batch_size}"
-        rows = evaluate_run(run, f"folder:{arguments.ped2 / 'testing'}", out=arguments.out / f"{recipe}-scores").rows
-        for own, plain in zip(rows[::2], rows[1::2], strict=True):
-            figures = [own.result.micro_auc, own.result.macro_auc, plain.result.micro_auc, plain.result.macro_auc]
-            cells = [recipe, steps, f"`{own.result.protocol}`", *(f"{figure:.4f}" for figure in figures)]
-            print(f"| {' | '.join(cells)} |", flush=True)
+        data = f"folder:{arguments.ped2 / 'testing'}"
+        show(recipe, run, evaluate_run(run, data, out=arguments.out / f"{recipe}-scores"))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main() -> None:
     detector = create(recipe.model, recipe.preset, **recipe.options).one_class("learning from frames")
     size, rng = detector.window.size, np.random.default_rng(0)
     videos = [Noise(rng.integers(0, 255, (60, *size, 3), dtype=np.uint8)) for _ in range(4)]
-    data = ClipSet(videos, detector.window, None, make_paster(recipe.pseudo, size, 0))
+    data = ClipSet(videos, detector.window, None, make_paster(recipe.pseudo, size, 0, learns=True))
     plan = replace(recipe.training, budget=f"{arguments.steps}steps")
     with tempfile.TemporaryDirectory() as folder:
         history = train(detector, data, None, plan, Path(folder), TrainingOptions(device="cpu", progress=False))

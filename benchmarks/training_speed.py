@@ -140,7 +140,7 @@ def compare(recipe: Recipe, name: str, videos: Path, here: Path, arguments: argp
     cached, _ = build_cache(sources, ours.window, here / "cache")
     decoding = time.perf_counter() - begin
     frames = len(cached[0].frames)
-    paster = make_paster(recipe.pseudo, ours.window.size, 0)
+    paster = make_paster(recipe.pseudo, ours.window.size, 0, learns=True)
     assert paster is not None
     data, steps, paths = ClipSet(cached, ours.window, None, paster), STEPS[name], [source.path for source in sources]
     plan = replace(recipe.training, batch_size=arguments.batch, budget=f"{steps}steps")

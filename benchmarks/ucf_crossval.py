@@ -39,17 +39,23 @@ Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 
+def narrowing(rows: torch.Tensor) -> torch.Tensor:
+    """(D, WIDTH) directions, orthonormal, that keep four fifths of the squares of (N, D) rows; no label is used."""
+    some = rows[::12].float()
+    start = torch.randn(rows.shape[1], WIDTH, generator=torch.Generator().manual_seed(0))
+    for _ in range(2):
+        start = torch.linalg.qr(some.T @ (some @ start))[0]
+    return start
+
+
 def training_set(data: Path, difference: bool = False) -> tuple[Floats, Labels]:
     """(N, 32, WIDTH) and (N,); with the difference to the segment before, (N, 32, 2 WIDTH)."""
     with (data / "train.csv").open(newline="", encoding="utf-8") as file:
         label = {row["video"]: int(row["label"]) for row in csv.DictReader(file)}
     with np.load(data / "features.npz") as stored:
         rows = torch.from_numpy(np.concatenate([stored[name] for name in label]))
-    some = rows[::12].float()
-    start = torch.randn(rows.shape[1], WIDTH, generator=torch.Generator().manual_seed(0))
-    for _ in range(2):
-        start = torch.linalg.qr(some.T @ (some @ start))[0]
-    narrow = torch.cat([part.float() @ start for part in rows.split(2048)])
+    directions = narrowing(rows)
+    narrow = torch.cat([part.float() @ directions for part in rows.split(2048)])
     x = narrow.view(len(label), 32, WIDTH).numpy()
     if difference:
         x = np.concatenate([x, np.abs(np.diff(x, axis=1, prepend=x[:, :1]))], axis=-1)

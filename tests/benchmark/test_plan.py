@@ -94,10 +94,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: dict[str, object], mess
 def test_what_is_no_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such plan"):
         load_plan(tmp_path / "plan.yaml")
-    for text, message in (
-        ("a: [", "not a YAML file"),
-        ("[1]", "a plan is a mapping with the keys data, base"),
-    ):
+    wrong = (("a: [", "not a YAML file"), ("[1]", "a plan is a mapping with the keys data, base, systems,"))
+    for text, message in wrong:
         (tmp_path / "plan.yaml").write_text(text)
         with pytest.raises(InputError, match=message):
             load_plan(tmp_path / "plan.yaml")

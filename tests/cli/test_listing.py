@@ -31,6 +31,16 @@ def test_every_recipe_is_listed_with_its_model(ask: Ask) -> None:
     assert all(name in table for name in recipe_names())
 
 
+def test_what_is_for_study_and_what_is_not_advised_is_said(ask: Ask) -> None:
+    """Until every small recipe is ahead of frame difference and optical flow, as benchmarks/results show it."""
+    summary = {recipe["name"]: recipe["summary"] for recipe in json.loads(ask("recipes", "--json").out)}
+    small = {name for name in summary if name.endswith("-small")} - {"dakd-small", "mil-small"}
+    assert len(small) == 6 and all(summary[name].startswith("for study") for name in small)
+    told = " ".join(ask("models").out.split())
+    assert "-small recipes of the others are for study" in told and "frame_difference and optical_flow" in told
+    assert "not advised" in summary["mpn-meta-small"] and "Not advised" in ask("adapt", "--help").out
+
+
 def test_protocols_are_found_by_words_of_their_name(ask: Ask) -> None:
     found = [protocol["name"] for protocol in json.loads(ask("protocols", "paper", "sdmae", "--json").out)]
     assert "paper/sdmae/avenue" in found and all("paper" in name and "sdmae" in name for name in found)

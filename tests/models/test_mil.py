@@ -159,6 +159,20 @@ def test_standard_features_are_those_of_the_training_segments() -> None:
     assert "norm.centre0" not in tiny().state_dict(), "a bundle of another norm has no such numbers"
 
 
+def test_differences_of_neighbouring_segments_stand_beside_them() -> None:
+    b, detector = batch(), tiny(difference=True, feature_norm="none")
+    both, clip = detector.norm(b.features)
+    x = b.features["c3d"]
+    assert both.shape == (8, 6, 20) and clip.shape == (8, 6, 8) and detector.layers[0].in_features == 28
+    assert torch.equal(both[..., :10], x) and not both[:, 0, 10:].any()
+    assert torch.equal(both[:, 3, 10:], (x[:, 3] - x[:, 2]).abs())
+    assert detector.backbones == {"c3d": 10, "clip": 4}, "those of the features that it is given"
+    scaled = tiny(difference=True, feature_norm="standard")
+    scaled.stages()[0].prepare(iter([b]))
+    rows = scaled.norm(b.features)[0].flatten(0, 1)
+    torch.testing.assert_close(rows.std(0, correction=0), torch.ones(20), rtol=1e-4, atol=1e-4)
+
+
 def test_two_ways_to_draw_weights_to_0() -> None:
     b = batch()
     loss, decay = (tiny(l2=l2).eval().stages()[0] for l2 in ("loss", "decay"))

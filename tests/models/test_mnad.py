@@ -666,6 +666,13 @@ def test_published_recipes(name: str) -> None:
         assert config.learning_rate == 2e-4
 
 
+def test_the_recipe_for_a_cpu_is_the_published_one_in_small() -> None:
+    large, small = load_recipe("mnad-ped2"), load_recipe("mnad-ped2-cpu")
+    changed = {"size": [128, 128], "width": 32, "learning_rate": 4e-4, "epochs": 40}
+    assert small.options == {**large.options, **changed} and small.preset == large.preset
+    assert (small.scoring, small.pseudo, small.training.precision) == (large.scoring, large.pseudo, "bf16")
+
+
 def test_the_small_recipe_is_small() -> None:
     recipe = load_recipe("mnad-small")
     model = create(recipe.model, recipe.preset, **recipe.options)

@@ -12,13 +12,13 @@ from oddframe.models.registry import create, entry, names
 
 OTHER: dict[str, dict[str, Any]] = {
     "sdmae": {"error": "l1", "fusion": (1.0, 0.0, 0.0), "map_filter": None},
-    "memae": {"error": "squared", "map_filter": (1, 3, 3)},
+    "memae": {"error": "squared", "map_filter": (1, 3, 3), "map_margin": 2},
     "mnad": {
-        "frame_weight": 0.1, "gate": "norm", "gate_threshold": 0.5, "map_filter": (1, 3, 3), "psnr_peak": "maximum",
-        "test_update": "carried",
+        "frame_weight": 0.1, "gate": "norm", "gate_threshold": 0.5, "map_filter": (1, 3, 3), "map_margin": 2,
+        "psnr_peak": "maximum", "test_update": "carried",
     },
-    "mpn": {"map_filter": (1, 3, 3)},
-    "std": {"fusion": "none", "map_filter": (1, 3, 3), "transform": "reciprocal"},
+    "mpn": {"map_filter": (1, 3, 3), "map_margin": 2},
+    "std": {"fusion": "none", "map_filter": (1, 3, 3), "map_margin": 2, "transform": "reciprocal"},
 }  # fmt: skip
 
 

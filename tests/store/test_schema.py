@@ -240,7 +240,7 @@ def test_several_processes_make_one_store(url: str) -> None:
         for _ in range(3)
     ]
     for one in several:
-        out, err = one.communicate(timeout=60)
+        out, err = one.communicate(timeout=120)
         assert out == "0\n", err
     assert version(url) == tables.SCHEMA
 

@@ -78,7 +78,7 @@ def test_two_writers_and_a_reader_do_not_disturb_each_other(url: str) -> None:
             store.events()
         for process, own in zip(both, written, strict=True):
             process.terminate()
-            own |= set(process.communicate(timeout=30)[0].split())
+            own |= set(process.communicate(timeout=60)[0].split())
             assert process.returncode == -signal.SIGTERM, "it wrote until it was ended"
         assert counts == sorted(counts) and counts[-1] >= counts[0] + 40
         reported = {f"{int(number):016x}" for own in written for number in own}

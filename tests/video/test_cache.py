@@ -363,7 +363,7 @@ def test_two_scripts_may_build_the_same_cache_at_once(videos: list[VideoSource],
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         for _ in range(2)
     ]
-    answers = [run.communicate(timeout=60) for run in runs]
+    answers = [run.communicate(timeout=120) for run in runs]
     assert [error for _, error in answers] == ["", ""]
     assert answers[0] == answers[1]
     expected = sum(int(video.frames.sum()) for video in build_cache(videos, WINDOW, tmp_path / "cache", workers=1)[0])

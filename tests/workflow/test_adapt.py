@@ -181,7 +181,7 @@ def test_what_cannot_be_adapted_or_written_is_refused(
     (tmp_path / "broken.mp4").write_text("this is no video")
     new = tmp_path / "new"
     for arguments, message in (
-        ((plain.path, camera, "--out", new), "cannot adapt to a new camera; train one that can"),
+        ((plain.path, camera, "--out", new), "cannot adapt to a new camera; fit on the camera's own video"),
         ((trained, camera, "--out", tmp_path / "full"), "already exists; choose another --out"),
         ((trained, camera, "--out", tmp_path / "broken.mp4"), "is not a folder; choose another place"),
         ((trained, street, "--out", new), "holds 3 videos; give one"),

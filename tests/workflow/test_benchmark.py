@@ -54,7 +54,7 @@ def killed_when(ready: Callable[[], bool], plan: Path, out: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, plan, "--out", out, "--device", "cpu"], stderr=subprocess.DEVNULL, env={**os.environ}
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while not ready():
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline

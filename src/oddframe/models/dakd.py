@@ -79,6 +79,7 @@ class DAKDConfig(TAMAttention, HeadShape, Ranking):
         segments: S.
         feature_norm: of every input vector: as it is ("none", paper), length 1 ("l2"), length sqrt(D) ("layernorm"), or
             every number to mean 0 and deviation 1 over the training videos ("standard").
+        difference: the absolute difference to the segment before stands beside every input vector.
         projection: widths (hidden, P) of the MLP in front of the temporal module.
         student_projection: the student has one too (A21).
         temporal: the temporal module; all but "tam" are the alternatives of table 1.
@@ -111,6 +112,7 @@ class DAKDConfig(TAMAttention, HeadShape, Ranking):
     student: str | None = "clip"
     segments: int = 32
     feature_norm: Norm = "none"
+    difference: bool = False
     projection: tuple[int, int] = (512, 512)
     student_projection: bool = True
     temporal: Temporal = "tam"
@@ -224,7 +226,8 @@ class Branch(nn.Module):
 
     def __init__(self, config: DAKDConfig, backbones: Mapping[str, int], project: bool = True) -> None:
         super().__init__()
-        self.norm, self.backbones = FeatureNorm(config.feature_norm, backbones), tuple(backbones)
+        self.norm = FeatureNorm(config.feature_norm, backbones, config.difference)
+        widths = self.norm.widths
         hidden, wide = config.projection
 
         def projection(ins: int) -> nn.Module:
@@ -232,13 +235,13 @@ class Branch(nn.Module):
                 nn.Sequential(nn.Linear(ins, hidden), nn.ReLU(), nn.Linear(hidden, wide)) if project else nn.Identity()
             )
 
-        self.projections = nn.ModuleDict({name: projection(dim) for name, dim in backbones.items()})
-        seen = wide if project else max(backbones.values())
+        self.projections = nn.ModuleDict({name: projection(dim) for name, dim in widths.items()})
+        seen = wide if project else max(widths.values())
         self.temporal = temporal_module(config, len(backbones), seen)
         self.head = Head(self.temporal.width, config)
 
     def forward(self, features: Mapping[str, Tensor]) -> Answer:
-        inputs = zip(self.backbones, self.norm(features), strict=True)
+        inputs = zip(self.norm.widths, self.norm(features), strict=True)
         z_NSP = [self.projections[name](x_NSD) for name, x_NSD in inputs]
         h_NSd = self.temporal(z_NSP)
         logit_NS, hidden, bottleneck = self.head(h_NSd)
@@ -615,5 +618,5 @@ ENTRY = ModelEntry(
         "student": "seen", "projection": (8, 8), "attention_dim": 8, "heads": 2, "head": (8, 4), "projector_width": 4,
         "learning_rate": 0.02, "temporal_learning_rate": 0.02, "head_dropout": 0.0,
     },
-    variants=(("robust", {"student": None}), ("robust", {"alpha": 0.0})),
+    variants=(("robust", {"student": None}), ("robust", {"alpha": 0.0, "difference": True})),
 )  # fmt: skip

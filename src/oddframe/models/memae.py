@@ -40,7 +40,7 @@ from torch.nn import functional as F
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
-from oddframe.models.layers.pixels import on_grid, signed, squared_error
+from oddframe.models.layers.pixels import on_grid, signed, squared_error, within
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly
@@ -77,6 +77,8 @@ class MemAEConfig:
             error (code); "time_norm", the norm over the 16 frames instead (code before April 2021; published figures
             are older). The latter two of values in [-1, 1].
         map_filter: odd (time, height, width) of a mean filter over the error map, which adds the component "map_max".
+        map_margin: pixels along the border of the error map that are 0. An extension: what has just come into the
+            picture there was in no earlier frame, so that its error says nothing. 0 is published.
     """
 
     size: tuple[int, int] = (256, 256)
@@ -94,11 +96,12 @@ class MemAEConfig:
     entropy_weight: float = 2e-4
     error: Literal["squared", "channel_norm", "time_norm"] = "squared"
     map_filter: tuple[int, int, int] | None = None
+    map_margin: int = 0
     learning_rate: float = 1e-4
     epochs: int = 100
 
     def __post_init__(self) -> None:
-        check_size("MemAE", self.size, 16)
+        check_size("MemAE", self.size, 16, self.map_margin)
         if self.width < 1 or self.items < 1:
             raise RecipeError(f"MemAE: width {self.width} and items {self.items} must be at least 1")
         if not self.temperature > 0:
@@ -284,6 +287,7 @@ class MemAE(Detector):
         if out.query is not None and out.read is not None:
             components["memory"] = (out.query - out.read).norm(dim=2).mean(1)
         map_BHW = pixel_error(out.reconstruction, x_BCTHW, self.config.error)[:, FRAMES // 2]
+        map_BHW = within(map_BHW, self.config.map_margin)
         return FrameErrors(components, map_BHW if self.map_filter else on_grid(map_BHW, self.config.grid))
 
     def plainest(self, batch: Batch) -> Plainest:
@@ -418,7 +422,7 @@ ENTRY = ModelEntry(
         ReportedFigure("UCSD Ped2", 93.4, "users"),
         ReportedFigure("CUHK Avenue", 81.0, "users"),
     ),
-    scoring_options=("error", "map_filter"),
+    scoring_options=("error", "map_filter", "map_margin"),
     tiny={"size": (16, 32), "width": 2, "items": 20, "learning_rate": 3e-3},
     variants=(("code", {"memory": False}),),
     protocols=(

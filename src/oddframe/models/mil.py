@@ -47,6 +47,7 @@ class MILConfig(HeadShape, Ranking):
         segments: S.
         feature_norm: of every segment's vector: length 1 ("l2"), length sqrt(D) ("layernorm"), as it is ("none"), or
             every number to mean 0 and deviation 1 over the training videos ("standard").
+        difference: the absolute difference to the segment before stands beside every vector.
         mil_scale: "sum" (times the number of anomalous bags in the batch, or in a device's share of it, code) or
             "mean".
         l2: what draws weights to 0: `l2_weight` times their squares, biases left out, is part of the loss ("loss",
@@ -60,6 +61,7 @@ class MILConfig(HeadShape, Ranking):
     backbones: dict[str, int] | None = field(default_factory=lambda: {"c3d": 4096})
     segments: int = 32
     feature_norm: Norm = "l2"
+    difference: bool = False
     mil_scale: Literal["mean", "sum"] = "sum"
     l2: Literal["loss", "decay"] = "loss"
     l2_weight: float = 1e-3
@@ -93,8 +95,8 @@ class MIL(BagDetector):
         self.config = c = config
         self.backbones, self.segments = known("MIL", c.backbones), c.segments
         self.required = tuple(self.backbones)
-        self.norm = FeatureNorm(c.feature_norm, self.backbones)
-        self.head = Head(sum(self.backbones.values()), c)
+        self.norm = FeatureNorm(c.feature_norm, self.backbones, c.difference)
+        self.head = Head(sum(self.norm.widths.values()), c)
         if c.init == "glorot":
             for layer in self.layers:
                 nn.init.xavier_normal_(layer.weight)
@@ -174,5 +176,5 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech, weak split", 86.30, "paper, as quoted by others"),
     ),
     tiny={"head": (8, 4), "learning_rate": 0.02, "head_dropout": 0.0},
-    variants=(("code", {"mil_scale": "mean", "feature_norm": "standard"}),),
+    variants=(("code", {"mil_scale": "mean", "feature_norm": "standard", "difference": True}),),
 )

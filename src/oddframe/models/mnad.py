@@ -29,7 +29,8 @@ Where this file departs from both:
 - The score is made by the stream (`combination`): the frame's error in decibels and the distance to the memory, each on
   the scale of normal video; published is a scale per test video, from its smallest to its largest value.
 - `take_in` rewrites the items from windows that somebody has called normal, as a training step does.
-- `temperature`, `momentum`, `map_filter` and "per_video" are ours; `decoder="narrow"` is that of a reproduction.
+- `temperature`, `momentum`, `map_filter`, `map_margin` and "per_video" are ours; `decoder="narrow"` is that of a
+  reproduction.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from torch.nn import functional as F
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
-from oddframe.models.layers.pixels import on_grid, signed, squared_error, stacked
+from oddframe.models.layers.pixels import on_grid, signed, squared_error, stacked, within
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
 from oddframe.models.options import check_size, configure
@@ -95,6 +96,8 @@ class MNADConfig:
         gate_threshold: gamma; frames below it rewrite the memory. 0.01, and 0.015 for reconstruction. Published with
             "norm", where few frames are ever below it, and with "squared" alike.
         map_filter: odd (time, height, width) of a mean filter over the error map, which adds the component "map_max".
+        map_margin: pixels along the border of the error map that are 0. An extension: what has just come into the
+            picture there was in no earlier frame, so that its error says nothing. 0 is published.
         learning_rate: 2e-4; 2e-5 for reconstruction in the paper.
         epochs: 60; 10 for ShanghaiTech in the paper.
     """
@@ -119,11 +122,12 @@ class MNADConfig:
     gate: Literal["norm", "squared"] = "norm"
     gate_threshold: float = 0.01
     map_filter: tuple[int, int, int] | None = None
+    map_margin: int = 0
     learning_rate: float = 2e-4
     epochs: int = 60
 
     def __post_init__(self) -> None:
-        check_size("MNAD", self.size, 8)
+        check_size("MNAD", self.size, 8, self.map_margin)
         if self.width < 1:
             raise RecipeError(f"MNAD: width {self.width} must be at least 1")
         if self.items < 0 or self.items == 1:
@@ -329,6 +333,7 @@ class MNAD(Detector):
         if items_MC is not None:
             nearest_BKC = items_MC[cosines(query_BKC, items_MC).argmax(-1)]
             components["memory"] = distances(query_BKC, nearest_BKC, config.distance).mean(1)
+        map_BHW = within(map_BHW, config.map_margin)
         return FrameErrors(components, map_BHW if self.map_filter else on_grid(map_BHW, config.grid))
 
     def begin_video(self) -> None:
@@ -493,7 +498,7 @@ ENTRY = ModelEntry(
         ReportedFigure("UCSD Ped2", 95.1, "users"),
         ReportedFigure("CUHK Avenue", 86.6, "users"),
     ),
-    scoring_options=("frame_weight", "gate", "gate_threshold", "map_filter", "psnr_peak", "test_update"),
+    scoring_options=("frame_weight", "gate", "gate_threshold", "map_filter", "map_margin", "psnr_peak", "test_update"),
     tiny={"size": (16, 32), "width": 4, "learning_rate": 3e-3},
     variants=(("code", {"variant": "reconstruction"}), ("paper", {"test_update": "off"})),
     protocols=(

@@ -24,7 +24,7 @@ Where this file departs from both:
 - The released test script for few shots scores features with the sign turned round; here higher is more anomalous.
 - Released checkpoints of meta-training lack encoder and decoder; here one state dict holds all, step sizes included.
 - Both scores are means; the stream updates them into decibels and brings them to a common scale (`combination`).
-- `temperature`, the diagnostic "alike" and `map_filter` are ours.
+- `temperature`, the diagnostic "alike", `map_filter` and `map_margin` are ours.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from torch.nn import functional as F
 from oddframe.errors import BundleError, RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
-from oddframe.models.layers.pixels import full, on_grid, signed, squared_error, stacked
+from oddframe.models.layers.pixels import full, on_grid, signed, squared_error, stacked, within
 from oddframe.models.layers.precision import full_precision
 from oddframe.models.layers.unet import UNetEncoder, conv_block, upsample
 from oddframe.models.options import check_size, configure
@@ -92,6 +92,8 @@ class MPNConfig:
         first_order: leave the second derivatives out of meta-training.
         map_filter: odd (time, height, width) of a mean filter over the error map, which adds the component "map_max";
             in the score it takes the place of "prediction".
+        map_margin: pixels along the border of the error map that are 0. An extension: what has just come into the
+            picture there was in no earlier frame, so that its error says nothing. 0 is published.
     """
 
     size: tuple[int, int] = (256, 256)
@@ -119,9 +121,10 @@ class MPNConfig:
     adapt_steps: int = 1
     first_order: bool = False
     map_filter: tuple[int, int, int] | None = None
+    map_margin: int = 0
 
     def __post_init__(self) -> None:
-        check_size("MPN", self.size, 8)
+        check_size("MPN", self.size, 8, self.map_margin)
         if self.width < 1 or (self.prototypes and self.prototypes < 2):
             raise RecipeError(
                 f"MPN: width {self.width} must be at least 1, prototypes {self.prototypes} at least 2, or 0 for none"
@@ -340,6 +343,7 @@ class MPN(Detector):
         components = {"prediction": error_BHW.mean((1, 2))}
         if self.config.prototypes:
             components["prototype"] = out.distance_BN.mean(1)
+        error_BHW = within(error_BHW, self.config.map_margin)
         return FrameErrors(components, error_BHW if self.map_filter else on_grid(error_BHW, self.config.grid))
 
     def plainest(self, batch: Batch) -> Plainest:
@@ -503,7 +507,7 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech", 72.9, "users"),
     ),
     tiny={"size": (16, 32), "width": 8, "learning_rate": 1e-3},
-    scoring_options=("map_filter",),
+    scoring_options=("map_filter", "map_margin"),
     variants=(("code", {"meta": True, "step_size": 1e-2, "meta_learning_rate": 1e-3}),),
     protocols=(
         {**_PAPER, "data": ("", "ped2", "avenue", "shanghaitech"), "ground_truth": True},

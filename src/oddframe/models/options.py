@@ -44,8 +44,8 @@ def configure(
     return kind(**chosen)
 
 
-def check_size(model: str, size: tuple[int, int], multiple: int) -> None:
-    """A size (height, width) that the network's strides divide.
+def check_size(model: str, size: tuple[int, int], multiple: int, margin: int = 0) -> None:
+    """A size (height, width) that the network's strides divide, and a margin of a map that leaves something of it.
 
     Raises:
         RecipeError: it is not.
@@ -53,3 +53,5 @@ def check_size(model: str, size: tuple[int, int], multiple: int) -> None:
     height, width = size
     if height < multiple or width < multiple or height % multiple or width % multiple:
         raise RecipeError(f"{model}: size {height}x{width} must be multiples of {multiple}")
+    if not 0 <= 2 * margin < min(size):
+        raise RecipeError(f"{model}: map_margin {margin} must be at least 0 and leave something of {height}x{width}")

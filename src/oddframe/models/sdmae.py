@@ -164,7 +164,9 @@ class CvTAttention(nn.Module):
 
         def project(conv: ConvProjection, linear: nn.Linear) -> Tensor:
             convolved = conv(tokens_BChw).permute(0, 2, 3, 1).flatten(1, 2)
-            projected: Tensor = linear(torch.cat((cls_B1C, convolved), 1))
+            # Joined after the matrix: joined before, tokens would take their gradient back in strides that BatchNorm
+            # needs a third of a step for on a CPU.
+            projected: Tensor = torch.cat((linear(cls_B1C), linear(convolved)), 1)
             heads_BHLc: Tensor = projected.unflatten(2, (self.heads, -1)).transpose(1, 2)
             return heads_BHLc
 

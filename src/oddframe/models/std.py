@@ -27,7 +27,7 @@ Where this file departs from both:
   leaves the last clip out and compares each score with the label of the frame after; that is a matter of the protocol.
 - An epoch is whole; the released sampler leaves out its last two batches.
 - The released network carries an identity matrix that it never uses; it is not built.
-- `code_gain`, `map_filter` and the map of every frame are additions.
+- `code_gain`, `map_filter`, `map_margin` and the map of every frame are additions.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from torch.nn import functional as F
 from oddframe.errors import RecipeError
 from oddframe.models.catalogue import ModelEntry, ReportedFigure
 from oddframe.models.detector import Batch, Detector, FrameErrors, Plainest
-from oddframe.models.layers.pixels import full, on_grid, stacked
+from oddframe.models.layers.pixels import full, on_grid, stacked, within
 from oddframe.models.options import check_size, configure
 from oddframe.models.reference import load_exactly, released_tensors
 from oddframe.models.stage import Stage, Update
@@ -89,6 +89,8 @@ class STDConfig:
             min-max normalisation per video tells apart.
         map_filter: odd (time, height, width) of a mean filter over the map volume, whose maximum becomes the component
             "map_max"; None as published.
+        map_margin: pixels along the border of the error map that are 0. An extension: what has just come into the
+            picture there was in no earlier frame, so that its error says nothing. 0 is published.
         warm_up_steps, joint_steps: length of the stages; they learn without and with L_c.
         learning_rate: of the auto-encoders.
         cluster_learning_rate: of the centres, and of the last convolutions where L_c has a step of its own.
@@ -114,6 +116,7 @@ class STDConfig:
     fusion: Literal["pixel", "frame", "none"] = "pixel"
     transform: Literal["none", "reciprocal"] = "none"
     map_filter: tuple[int, int, int] | None = None
+    map_margin: int = 0
     warm_up_steps: int = 5_000
     joint_steps: int = 100_000
     learning_rate: float = 1e-5
@@ -121,7 +124,7 @@ class STDConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_size("STD", self.size, 16)
+        check_size("STD", self.size, 16, self.map_margin)
         if self.width < 2 or self.width % 2:
             raise RecipeError(f"STD: width {self.width} must be even")
         if self.clusters < 1 or self.centre_batches < 1:
@@ -364,6 +367,7 @@ class STD(Detector):
         }
         if self.config.fusion == "frame":
             components["fused"] = error_BHW.mean((1, 2)) * components["cluster"]
+        map_BHW = within(map_BHW, self.config.map_margin)
         return FrameErrors(components, map_BHW if self.map_filter else on_grid(map_BHW, self.config.grid))
 
     def plainest(self, batch: Batch) -> Plainest:
@@ -554,7 +558,7 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech", 73.7, "recalled, unverified"),
         ReportedFigure("UCSD Ped2", 94.4, "users"),
     ),
-    scoring_options=("fusion", "map_filter", "transform"),
+    scoring_options=("fusion", "map_filter", "map_margin", "transform"),
     tiny={
         "size": (16, 32), "width": 4, "clusters": 4, "centre_batches": 2, "learning_rate": 3e-3,
         "cluster_learning_rate": 3e-3,

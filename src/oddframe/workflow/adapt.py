@@ -45,6 +45,9 @@ def adapt(
 ) -> Run:
     """Adapt to a new camera from a few windows of its normal video; a new bundle appears, `run` stays as it is.
 
+    Not advised for work: on new streets the adapted detector stayed at chance or below (docs/explanation/mpn.md). Fit
+    on minutes of the new camera's own video instead.
+
     Args:
         video: one normal video of the new camera. Its windows to adapt to are evenly spread over it; the rest of it, of
             which none of them sees a frame, calibrates the new bundle.
@@ -80,7 +83,7 @@ def _adapt(
     if not bundle.detector.one_class("adapting to a camera").adapts:
         raise RecipeError(
             f"{bundle.path}: {recipe.model} as trained here cannot adapt to a new camera; "
-            "train one that can: oddframe fit VIDEOS --recipe mpn-meta-small"
+            "fit on the camera's own video: oddframe fit VIDEOS (for study, one that can: --recipe mpn-meta-small)"
         )
     detector = create(recipe.model, recipe.preset, **recipe.options).one_class("adapting to a camera")
     detector.load_state_dict(bundle.detector.one_class("adapting to a camera").state_dict())

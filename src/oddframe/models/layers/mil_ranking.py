@@ -38,19 +38,27 @@ class FeatureNorm(nn.Module):
     As they are ("none"); to length 1 ("l2"); to mean 0 and length sqrt(D) ("layernorm", nothing learnt); or every
     number to mean 0 and deviation 1 over training segments ("standard"), so that none is louder than the others. These
     means and deviations are learnt before the first step (`learn`) and stay as they are; until then they are 0 and 1.
+
+    Args:
+        difference: whether the absolute difference to the segment before stands beside every vector, before it is
+            normalised: 2 D numbers in place of D. It is 0 in the first segment of a bag.
+
+    Attributes:
+        widths: backbone -> numbers per segment that come out, D or 2 D.
     """
 
-    def __init__(self, norm: Norm, backbones: Mapping[str, int]) -> None:
+    def __init__(self, norm: Norm, backbones: Mapping[str, int], difference: bool = False) -> None:
         super().__init__()
-        self.norm, self.backbones = norm, tuple(backbones)
+        self.norm, self.difference = norm, difference
+        self.widths = {name: 2 * dim if difference else dim for name, dim in backbones.items()}
         if norm == "standard":
-            for number, dim in enumerate(backbones.values()):  # names of backbones may have dots, those of buffers not
+            for number, dim in enumerate(self.widths.values()):  # names of backbones may have dots, of buffers not
                 self.register_buffer(f"centre{number}", torch.zeros(dim))
                 self.register_buffer(f"deviation{number}", torch.ones(dim))
 
     def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
         """The normalised features, in the order of the backbones."""
-        found = [features[name] for name in self.backbones]
+        found = self._inputs(features)
         if self.norm == "l2":
             return [F.normalize(x_NSD, dim=-1) for x_NSD in found]
         if self.norm == "layernorm":  # the usual eps would already be felt by vectors of length 1
@@ -62,6 +70,13 @@ class FeatureNorm(nn.Module):
             ]
         return found
 
+    def _inputs(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        found = [features[name] for name in self.widths]
+        if self.difference:
+            before = [torch.cat([x_NSD[:, :1], x_NSD[:, :-1]], 1) for x_NSD in found]
+            found = [torch.cat([x, (x - y).abs()], -1) for x, y in zip(found, before, strict=True)]
+        return found
+
     @torch.no_grad()
     def learn(self, batches: Iterator[Any]) -> None:
         """Means and deviations of the segments of the first `MEASURED` batches, for "standard"; else nothing.
@@ -71,10 +86,10 @@ class FeatureNorm(nn.Module):
         """
         if self.norm != "standard":
             return
-        rows: list[list[Tensor]] = [[] for _ in self.backbones]
+        rows: list[list[Tensor]] = [[] for _ in self.widths]
         for batch in islice(batches, MEASURED):
-            for number, name in enumerate(self.backbones):
-                x_MD = batch.features[name].double().flatten(0, 1)
+            for number, x_NSD in enumerate(self._inputs(batch.features)):
+                x_MD = x_NSD.double().flatten(0, 1)
                 rows[number].append(torch.stack([x_MD.mean(0), x_MD.square().mean(0)]))
         for number, moments in enumerate(rows):
             mean_D, square_D = torch.stack(moments).mean(0)

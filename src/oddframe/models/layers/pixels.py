@@ -33,6 +33,16 @@ def squared_error(got_BCHW: Tensor, wanted_BCHW: Tensor) -> Tensor:
     return ((full(got_BCHW) - full(wanted_BCHW)) / 2).square().mean(1)
 
 
+def within(map_BHW: Tensor, margin: int) -> Tensor:
+    """(B, H, W): the map, and 0 in a margin of so many pixels.
+
+    What has just come into the picture there could be foreseen by nobody, abnormal or not.
+    """
+    if not margin:
+        return map_BHW
+    return F.pad(map_BHW[:, margin:-margin, margin:-margin], (margin, margin, margin, margin))
+
+
 def on_grid(map_BHW: Tensor, grid: tuple[int, int]) -> Tensor:
     """(B, H, W) to (B, h, w): means over cells."""
     return F.adaptive_avg_pool2d(map_BHW[:, None], grid)[:, 0]
