@@ -48,7 +48,8 @@ class StreetPart(Part):
         seed: of the street, which is tested.
         videos, test_videos, seconds: numbers and length of its videos.
         kinds: of anomalies to plant; empty for all.
-        learn_from: seeds of other streets, whose normal videos are learned from in place of its own, `videos` of each.
+        learn_from: seeds of other streets, whose normal videos are learned from in place of its own, `videos` of each;
+            its own are then there for systems with `shots`.
     """
 
     seed: int = Field(0, ge=0)
@@ -287,10 +288,11 @@ def _check(path: Path, plan: Plan) -> None:
                     f"{path}: systems.{name}: {recipe.model} learns from the frames of normal video, and data.{data} "
                     "is labelled videos with features"
                 )
-            if part.shots is not None and own.normal is None and own.street is None:
+            elsewhere = own.normal is not None or (own.street is not None and own.street.learn_from)
+            if part.shots is not None and not elsewhere:
                 raise InputError(
-                    f"{path}: systems.{name}: shots are windows of normal video of the camera that is tested; give "
-                    f"one such video as data.{data}.normal"
+                    f"{path}: systems.{name}: shots are windows of normal video of the camera that is tested, which "
+                    f"nothing was learned from; give one such video as data.{data}.normal, or learn_from of a street"
                 )
     for protocol in plan.protocols:
         owner = get_protocol(protocol).system

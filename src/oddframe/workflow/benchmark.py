@@ -124,6 +124,8 @@ def _carry_out(
     """`benchmark`, with a folder that nobody else writes into."""
     opened = {name: open_data(part, progress) for name, part in plan.data.items()}
     for name, own in opened.items():
+        for system in plan.systems:
+            own.check(plan.recipe(system, plan.seeds[0]))
         if plan.claims and len(own.test.videos) < 2:
             raise InputError(f"{name}: has one test video; claims need at least two, to say how sure a difference is")
     figures: list[TableFigure] = []

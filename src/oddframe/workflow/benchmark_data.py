@@ -39,6 +39,8 @@ from oddframe.video.search import Videos, find_videos
 from oddframe.video.sources import VideoSource
 from oddframe.workflow.evaluate_bags import baselines_of, usable
 from oddframe.workflow.fit import fit
+from oddframe.workflow.fit_bags import fill_in
+from oddframe.workflow.learned import check_weights
 from oddframe.workflow.outputs import OutputOptions
 from oddframe.workflow.run import Run
 
@@ -61,6 +63,15 @@ class FrameData:
     normal: str | None
     test: LabelledSet
     training: tuple[VideoSource, ...]
+
+    def check(self, recipe: Recipe) -> None:
+        """See to it, before anything is trained, that a system can be made and has the components of its score.
+
+        Raises:
+            RecipeError: it cannot or has not.
+        """
+        detector = create(recipe.model, recipe.preset, **recipe.options).one_class("a benchmark")
+        check_weights(recipe, detector.signature.reported)
 
     def key(self, recipe: Recipe) -> str:
         """What a bundle depends on: the recipe, seed included, and the training videos as its window sees them."""
@@ -138,6 +149,17 @@ class BagData:
         for place in places:
             for file in [place] if place.is_file() else sorted(place.rglob("*")):
                 yield f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}"
+
+    def check(self, recipe: Recipe) -> None:
+        """As that of `FrameData`.
+
+        Raises:
+            InputError: there are no features of a backbone, or of another length.
+            RecipeError: the system cannot be made, or lacks a component.
+        """
+        filled = fill_in(recipe, self._collection)
+        detector = create(filled.model, filled.preset, **filled.options).weakly_supervised()
+        check_weights(filled, detector.signature.reported)
 
     def key(self, recipe: Recipe) -> str:
         """What a bundle depends on: the recipe, seed included, and the files."""
