@@ -333,6 +333,9 @@ def _first(error: ValidationError) -> str:
     *parents, last = places
     part: type[Part] = Plan
     if parents:
-        parts = {"data": DataPart, "systems": SystemPart, "base": BasePart, "claims": ClaimPart}
-        part = {"street": StreetPart, "toy": ToyPart}[parents[2]] if parents[2:] else parts[parents[0]]
+        parts: dict[str, type[Part]] = {
+            "data": DataPart, "street": StreetPart, "toy": ToyPart, "base": BasePart, "systems": SystemPart,
+            "claims": ClaimPart,
+        }  # fmt: skip
+        part = parts[parents[2] if parents[2:] else parents[0]]
     return f"{'.'.join(places)}: no such key{among(last, part.model_fields)}"

@@ -132,7 +132,7 @@ class BagData:
         if not self._videos:
             raise InputError(f"{test}: has no test videos to evaluate on")
         self.test = LabelledSet(found.name, tuple(map(self._labelled, self._videos)), found.notes)
-        files = [] if identity else [train, test, *self._files(train, test)]
+        files = [] if identity else [train, test, *files_of(train, test, *features)]
         self.test_key = hashed([identity, *files])
 
     def _labelled(self, video: WeakVideo) -> LabelledVideo:
@@ -141,14 +141,6 @@ class BagData:
         if frames is None:
             raise InputError(f"{video.name}: nothing says how many frames it has; add a column frames to its labels")
         return LabelledVideo(VideoSource(video.name, Path(video.name), "array"), labels(video, frames))
-
-    def _files(self, *spec: str) -> Iterator[str]:
-        """Name, size and time of every file that is read."""
-        places = [Path(one.rpartition(":")[2]) for one in spec]
-        places += [source.path for sources in self._collection.sources.values() for source in sources]
-        for place in places:
-            for file in [place] if place.is_file() else sorted(place.rglob("*")):
-                yield f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}"
 
     def check(self, recipe: Recipe) -> None:
         """As that of `FrameData`.
@@ -202,6 +194,14 @@ class BagData:
             values = {baseline: one.score[name] for baseline, one in found.items()}
             scores.append(flat_scores(name, len(video.labels), values))
         return scores, notes
+
+
+def files_of(*specs: str) -> Iterator[str]:
+    """Name, size and time of every file that is read for labels or features, given as PATH, NAME:PATH or NAME=PATH."""
+    for spec in specs:
+        place = Path(spec.rpartition("=")[2].rpartition(":")[2])
+        for file in [place] if place.is_file() else sorted(place.rglob("*")):
+            yield f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}"
 
 
 def flat_scores(video: str, frames: int, values: Mapping[str, float], time: np.ndarray | None = None) -> FrameScores:
