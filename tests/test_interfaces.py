@@ -33,7 +33,7 @@ def crowded(module: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
 
 
 def test_no_function_has_more_than_seven_parameters() -> None:
-    found = {}
+    found: dict[str, int] = {}
     for place, module in nodes().items():
         if not place.startswith("cli/"):  # the signature of a command is its interface: one parameter for each option
             found |= {f"{place}: {name}": count for name, count in crowded(module)}
