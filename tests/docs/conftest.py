@@ -102,6 +102,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def shorter_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-check of a fit sees three seconds of video: no page looks at what it says."""
+    monkeypatch.setattr("oddframe.workflow.passes.CHECKED_SECONDS", 3.0)
+
+
+@pytest.fixture
 def lay(request: pytest.FixtureRequest) -> Lay:
     """Copies what has a name into a folder."""
 

@@ -57,7 +57,7 @@ def run_python(block: Block, text: str, names: dict[str, object]) -> None:
         raise AssertionError(f"{block.place}: {type(error).__name__}: {error}") from error
 
 
-@pytest.mark.usefixtures("short_check")
+@pytest.mark.usefixtures("shorter_check")
 @pytest.mark.parametrize(
     "page", [pytest.param(page, id=page.name, marks=[pytest.mark.slow] * page.slow) for page in WITH_CODE]
 )

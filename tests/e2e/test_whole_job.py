@@ -203,6 +203,7 @@ def test_every_real_video_is_scored_or_refused_with_a_line(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_check")
 @pytest.mark.parametrize(
     ("options", "system", "least"),
     [([], "camera", 0.75), (["--recipe", "sdmae-small", "--budget", "16steps"], "sdmae", 0.0)],
@@ -211,7 +212,7 @@ def test_the_demo_tells_what_it_planted_and_found(
     options: list[str], system: str, least: float, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ODDFRAME_CACHE", str(tmp_path / "cache"))
-    for name, value in (("TRAINING_VIDEOS", 4), ("TEST_VIDEOS", 2), ("SECONDS", 12.0)):
+    for name, value in (("TRAINING_VIDEOS", 4), ("TEST_VIDEOS", 2), ("SECONDS", 8.0)):
         monkeypatch.setattr(f"oddframe.workflow.demo.{name}", value)
     answer = ask("demo", "--out", tmp_path / "demo", *options, "--json")
     assert answer.status == 0, answer.err

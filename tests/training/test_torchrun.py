@@ -36,13 +36,13 @@ from safetensors.torch import save_file
 from oddframe.models.registry import entry
 from oddframe.settings import TrainingPlan
 from oddframe.testing.check import cases
-from oddframe.testing.windows import CPU, make, training_set
+from oddframe.testing.windows import CPU, heldout_set, make, training_set
 from oddframe.training.loop import train
 
 out, resume = Path(sys.argv[1]), len(sys.argv) > 2
 detector = make(cases(entry("sdmae"))[0]).double()
-data, heldout = (training_set(detector.window) for _ in range(2))
-plan = TrainingPlan(batch_size=8, budget="150steps")
+data, heldout = training_set(detector.window), heldout_set(detector.window)
+plan = TrainingPlan(batch_size=8, budget="100steps")
 train(detector, data, heldout, plan, out, replace(CPU, resume=resume, checkpoint_seconds=0.01))
 save_file(detector.state_dict(), out / "learned.safetensors")
 """

