@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # One process for each core, up to four, and one thread in each: torch's threads on shared cores stand in each other's way.
 # Each process takes its share of the tests in one piece, so that it makes most fixtures of a file that no other makes.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+# Tests that were compiled once are kept: half of the time to collect them is their rewriting by pytest.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 ENV := .venv/.installed
 
 .PHONY: demo test check coverage notebooks docs lint fmt release matrix clean

@@ -17,68 +17,32 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from oddframe.datasets.bags import BagSet
+from oddframe.datasets.toy_bags import DIMS, ToyBags, make_toy_bags
 from oddframe.evaluation.auc import roc_auc
 from oddframe.models.dakd import DAKD
 from oddframe.models.layers.mil_ranking import spread
 from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import train
 
-SEGMENTS, LATENT, RAISED, SIGNAL = 32, 16, 2.5, 1.1
-DIMS = {"one": 128, "two": 128, "three": 64}
 STUDENT = "three"
 SMALL: dict[str, Any] = {"projection": (64, 64), "attention_dim": 64, "student": None}
 
 
-@dataclass(frozen=True)
-class Toy:
-    """Bags: features by backbone (N, S, D), labels (N,), and what is true of every segment (N, S)."""
-
-    features: dict[str, NDArray[np.float32]]
-    label: NDArray[np.int64]
-    truth: NDArray[np.int64]
-
-    def short(self) -> Toy:
-        """The same with vectors of length 1."""
-        scaled = {name: x / np.linalg.norm(x, axis=-1, keepdims=True) for name, x in self.features.items()}
-        return Toy(scaled, self.label, self.truth)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The features as a detector takes them."""
-        return {name: torch.from_numpy(x) for name, x in self.features.items()}
+def short(toy: ToyBags) -> ToyBags:
+    """The same with vectors of length 1."""
+    scaled = {name: x / np.linalg.norm(x, axis=-1, keepdims=True) for name, x in toy.features.items()}
+    return replace(toy, features=scaled)
 
 
-def make(seed: int, bags: int, world: int) -> Toy:
-    """`bags` normal and as many anomalous bags; `world` chooses the maps, which training and test have in common."""
-    random, maps = np.random.default_rng(seed), np.random.default_rng(world)
-    noise = random.standard_normal((2 * bags, SEGMENTS + 2, LATENT))
-    latent = (noise[:, :-2] + noise[:, 1:-1] + noise[:, 2:]) / 3
-    label = np.repeat([0, 1], bags)
-    truth = np.zeros((2 * bags, SEGMENTS), np.int64)
-    for bag in range(bags, 2 * bags):
-        length = random.integers(3, 9)
-        start = random.integers(SEGMENTS - length + 1)
-        truth[bag, start : start + length] = 1
-        latent[bag, start : start + length, random.integers(3)] += RAISED
-    features = {}
-    for blind, (name, dim) in enumerate(DIMS.items()):
-        seen = SIGNAL * maps.standard_normal((LATENT, dim))
-        seen[blind] = 0
-        x = latent @ seen + random.standard_normal((2 * bags, SEGMENTS, dim))
-        features[name] = x.astype(np.float32)
-    return Toy(features, label, truth)
-
-
-def learn(toy: Toy, seed: int, epochs: int, preset: str = "paper", **options: Any) -> tuple[DAKD, bool]:
+def learn(toy: ToyBags, seed: int, epochs: int, preset: str = "paper", **options: Any) -> tuple[DAKD, bool]:
     """A trained detector, and whether it warned that it had collapsed."""
     torch.manual_seed(seed)
     options = {"backbones": DIMS, "teacher_epochs": epochs, "student_epochs": epochs, **SMALL, **options}
@@ -92,16 +56,16 @@ def learn(toy: Toy, seed: int, epochs: int, preset: str = "paper", **options: An
 
 
 @torch.inference_mode()
-def judged(detector: DAKD, toy: Toy, component: str) -> tuple[float, float]:
+def judged(detector: DAKD, toy: ToyBags, component: str) -> tuple[float, float]:
     """AUC of all segments, and the spread within bags."""
-    score = detector.score(toy.tensors())[component]
+    score = detector.score({name: torch.from_numpy(x) for name, x in toy.features.items()})[component]
     return roc_auc(toy.truth.ravel(), score.numpy().ravel()), float(spread(score))
 
 
 @torch.inference_mode()
-def label_aucs(detector: DAKD, toy: Toy) -> tuple[float, float]:
+def label_aucs(detector: DAKD, toy: ToyBags) -> tuple[float, float]:
     """AUC of the training segments: the teacher's scores as they are, and refined."""
-    score = detector.score(toy.tensors())["teacher"]
+    score = detector.score({name: torch.from_numpy(x) for name, x in toy.features.items()})["teacher"]
     raw = score * torch.from_numpy(toy.label)[:, None]  # what normal bags are known for counts for both
     refined, _ = detector.refine(score, torch.from_numpy(toy.label))
     truth = toy.truth.ravel()
@@ -110,10 +74,10 @@ def label_aucs(detector: DAKD, toy: Toy) -> tuple[float, float]:
 
 def one_seed(seed: int, epochs: int) -> dict[str, tuple[float, float | None, bool]]:
     """Row of the table -> AUC, spread, and whether there was a warning."""
-    toy, test = make(seed, 120, seed + 1000), make(seed + 500, 80, seed + 1000)
+    toy, test = make_toy_bags(seed, 120, seed + 1000), make_toy_bags(seed + 500, 80, seed + 1000)
     rows: dict[str, tuple[float, float | None, bool]] = {}
 
-    def add(row: str, learnt: tuple[DAKD, bool], component: str = "teacher", on: Toy = test) -> None:
+    def add(row: str, learnt: tuple[DAKD, bool], component: str = "teacher", on: ToyBags = test) -> None:
         rows[row] = (*judged(learnt[0], on, component), learnt[1])
 
     alone = {STUDENT: DIMS[STUDENT]}
@@ -125,8 +89,8 @@ def one_seed(seed: int, epochs: int) -> dict[str, tuple[float, float | None, boo
     raw, refined = label_aucs(both[0], toy)
     rows["labels of training bags: raw scores"] = raw, None, False
     rows["labels of training bags: refined"] = refined, None, False
-    add("TAM teacher, paper, short inputs", learn(toy.short(), seed, epochs), on=test.short())
-    add("TAM teacher, robust, short inputs", learn(toy.short(), seed, epochs, "robust"), on=test.short())
+    add("TAM teacher, paper, short inputs", learn(short(toy), seed, epochs), on=short(test))
+    add("TAM teacher, robust, short inputs", learn(short(toy), seed, epochs, "robust"), on=short(test))
     return rows
 
 

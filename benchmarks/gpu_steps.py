@@ -405,7 +405,7 @@ def clips(recipe: Recipe, detector: Detector, day: Day) -> ClipSet:
     cached, _ = build_cache(sources, window, default_cache_root(), 2)
     gap = window.look_ahead + window.look_back
     learnt, _ = split_holdout([len(video.frames) for video in cached], plan.holdout, gap, plan.seed)
-    paster = make_paster(recipe.pseudo, window.size, plan.seed, learns=True)
+    paster = make_paster(recipe.pseudo, window.size, plan.seed)
     return ClipSet(cached, window, learnt, paster)
 
 

@@ -99,19 +99,16 @@ def main() -> None:
         promise = run.calibration().promise
         assert promise is not None, "fit promises a rate"
         print(f"promise: {promise.rate:.3g} per hour; {promise.sentence()}\n", flush=True)
-        rows = []
+        columns = ["light", "alarms", "per hour", "times the promise", "time in alarm", f"below {LIMIT:g} times"]
+        print(markdown_table(columns, [], columns[1:5]), flush=True)
         for change in CHANGES:
             videos = here / change
             if not videos.exists():
                 write(videos, chosen.seed, 500, chosen.score, chosen.score, change)  # the same life under every light
             alarms, hours, share = measure(run, videos)
             times = alarms / hours / promise.rate
-            rows.append([
-                change, str(alarms), f"{alarms / hours:.2f}", f"{times:.2f}", f"{share:.1%}",
-                "yes" if times < LIMIT else "no",
-            ])  # fmt: skip
-        columns = ["light", "alarms", "per hour", "times the promise", "time in alarm", f"below {LIMIT:g} times"]
-        print(markdown_table(columns, rows, columns[1:5]))
+            kept = "yes" if times < LIMIT else "no"
+            print(f"| {change} | {alarms} | {alarms / hours:.2f} | {times:.2f} | {share:.1%} | {kept} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -91,14 +91,14 @@ def test_every_thread_that_computes_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     def compute() -> None:
         torch.get_num_threads()  # the number of a thread stays what it is when it first asks
         began.set()
-        assert told.wait(10)
+        assert told.wait(60)
         settled.settle()
         found.append(torch.get_num_threads())
 
     began, told = threading.Event(), threading.Event()
     thread = threading.Thread(target=compute)
     thread.start()
-    assert began.wait(10)
+    assert began.wait(60)
     load.used = 3.0
     settled.settle()
     told.set()
@@ -141,6 +141,7 @@ def test_where_nobody_tells_the_load_nothing_changes(monkeypatch: pytest.MonkeyP
     assert torch.get_num_threads() == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("about", WINDOWS, ids=lambda about: about.name)
 def test_scores_are_the_same_bits_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch, about: ModelEntry) -> None:
     detector = make(cases(about)[0])

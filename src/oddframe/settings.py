@@ -103,8 +103,9 @@ class PseudoAnomalies:
     """Where pseudo-anomalies come from and how they are pasted; `oddframe.datasets.pseudo` does it.
 
     Attributes:
-        source: "world" (objects of the built-in street), "ubnormal:PATH", "folder:PATH", or "none".
-        sequences: how many object sequences are made, for source "world"; at least 1.
+        source: "world" (objects of the built-in street), "training" (people and things of the part of the video that is
+            learnt, faster than they were), "world+training" (half of each), "ubnormal:PATH", "folder:PATH", or "none".
+        sequences: how many object sequences are made from "world", and from "training"; at least 1.
         probability: share of samples that show an object, 0..1.
         min_area: share of the frame, 0 or more and below 1; an object ends where it gets smaller.
         max_area: share of the frame, above 0 and at most 1; an object ends where it gets larger. SDMAE's released code
@@ -147,6 +148,11 @@ class PseudoAnomalies:
             raise RecipeError(f"pseudo.place is {self.place!r}{one_of(self.place, PLACES)}")
         if not 0 < min(self.scale) <= max(self.scale) < math.inf:
             raise RecipeError(f"pseudo.scale is {list(self.scale)}; both factors must be above 0")
+
+    @property
+    def from_training(self) -> bool:
+        """Whether objects are cut out of the training video."""
+        return self.source in ("training", "world+training")
 
 
 @dataclass(frozen=True)
@@ -277,6 +283,8 @@ class TrainingOptions:
             same, bit for bit.
         graphs: record the passes of a step as a CUDA graph and replay them, where a stage allows it and there is one
             device; it pays where batches are small. On other devices than CUDA they are computed as always.
+        check: at the end, ask what was learned on held-out video, and say so where it is nothing that helps; up to 20
+            seconds. Read by `fit`.
         resume: go on from the checkpoint in the run's folder, if there is one; a finished run returns at once.
         checkpoint_seconds: a checkpoint is written this often; it is what a kill can cost.
         tensorboard: also write TensorBoard events beside the log.
@@ -294,6 +302,7 @@ class TrainingOptions:
     device: str = "auto"
     resident: Residence = "auto"
     graphs: bool = False
+    check: bool = True
     resume: bool = False
     checkpoint_seconds: float = 30.0
     tensorboard: bool = False

@@ -16,6 +16,7 @@ from oddframe.scoring.files import load_scores
 Ask = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_shares_of_score_make_what_one_call_makes(bundle: Path, archive: Path, tmp_path: Path, ask: Ask) -> None:
     command = ("score", bundle, archive, "--no-overlay")
     assert ask(*command, "--out", tmp_path / "one").status == 3

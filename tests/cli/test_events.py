@@ -73,6 +73,7 @@ def test_the_list_goes_on_where_it_ended(place: Path, ask: Ask) -> None:
     assert len(set(seen)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("filters", "count"),
     [
@@ -155,6 +156,7 @@ def test_boxes_as_coco_has_them(place: Path, ask: Ask) -> None:
     assert (image["width"], image["height"], image["camera"]) == (640, 360, "front"), "a live event has a size, too"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -201,6 +203,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, street: Path) -> Path:
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_score_fills_the_store_and_again_under_another_threshold(
     run: Path, street: Path, tmp_path: Path, ask: Ask
 ) -> None:

@@ -38,6 +38,15 @@ def frames(folder: Path, count: int) -> Path:
     return folder
 
 
+def linked(folder: Path, longer: Path, count: int) -> Path:
+    """A folder of as many frames as wanted, which are those of another one over and over."""
+    kept = sorted(folder.iterdir())
+    longer.mkdir(parents=True)
+    for number in range(count):
+        os.link(kept[number % len(kept)], longer / f"{number:05}.png")
+    return longer
+
+
 @pytest.mark.parametrize(
     ("left", "message"),
     [
@@ -90,15 +99,16 @@ class Finalised:
 def test_a_signal_that_python_drops_comes_again(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def library(*_: object, **__: object) -> None:
         Finalised()
-        time.sleep(30)
+        time.sleep(60)
 
     monkeypatch.setattr("oddframe.workflow.fit.fit", library)
     began = time.monotonic()
     answer = ask("fit", tmp_path, "--out", tmp_path)
-    assert answer.status == 143 and time.monotonic() - began < 20
+    assert answer.status == 143 and time.monotonic() - began < 40
     assert answer.err.startswith("oddframe: interrupted; ") and answer.err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "stopped", "message"),
     [
@@ -129,12 +139,11 @@ def start(*arguments: object, cache: Path) -> subprocess.Popen[str]:
 def stop(process: subprocess.Popen[str], signum: int, ready: Callable[[], bool], group: bool = False) -> str:
     """Wait until it is at work, stop it, and return what it said on standard error."""
     try:
-        for _ in range(1200):
-            if ready() or process.poll() is not None:
-                break
-            time.sleep(0.05)
+        until = time.monotonic() + 120
+        while not ready() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.005)
         (os.killpg if group else os.kill)(process.pid, signum)  # a terminal sends Ctrl-C to the whole group
-        return process.communicate(timeout=60)[1]
+        return process.communicate(timeout=120)[1]
     finally:
         process.kill()
 
@@ -158,10 +167,11 @@ def test_real_scoring_is_stopped_and_goes_on(workers: int, tmp_path: Path, ask: 
     recipe = tmp_path / "plain.yaml"
     recipe.write_text("summary: x\nmodel: frame_difference\noptions: {size: [16, 32]}\n")
     videos = tmp_path / "videos"
-    for name in "abcdefgh":
+    for name in "abc":
         frames(videos / name, 150)
     run, out = tmp_path / "run", tmp_path / "out"
     assert ask("fit", videos / "a", "--recipe", recipe, "--out", run).status == 0
+    long = linked(videos / "a", videos / "long", 20_000)  # scored after the others, or by another process
     command = ("score", run, videos, "--no-overlay", "--workers", workers, "--out", out)
     process = start(*command, cache=tmp_path)
 
@@ -169,12 +179,12 @@ def test_real_scoring_is_stopped_and_goes_on(workers: int, tmp_path: Path, ask: 
         return any(out.rglob("*.npz"))
 
     said = stop(process, signal.SIGTERM, some_are_scored)
-    if process.returncode == 0:
-        pytest.skip("the machine was quicker than the signal")
     assert process.returncode == 143 and "Traceback" not in said
     assert f"scored and lie in {out / 'scores'}" in said or f"scored and lies in {out / 'scores'}" in said
     assert not list(out.rglob("*.part")), "no half of a file is left"
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
+    for frame in sorted(long.iterdir())[150:]:
+        frame.unlink()
     assert before and ask(*command).status == 0
     assert all(path.stat().st_mtime_ns == when for path, when in before.items()), "what was scored is taken up"
 
@@ -214,7 +224,7 @@ def test_a_second_signal_ends_at_once(signum: int, status: int) -> None:
             process.send_signal(signum)
             process.send_signal(signum)  # `timeout` sends it twice, which is one
             time.sleep(0.3)
-        said = process.communicate(timeout=5)[1]
+        said = process.communicate(timeout=40)[1]
         assert process.returncode == status and said == "oddframe: interrupted again; ended at once\n"
     finally:
         process.kill()
@@ -228,13 +238,11 @@ def test_ctrl_c_of_long_scoring_ends_soon(tmp_path: Path, ask: Ask) -> None:
     assert ask("fit", small, "--recipe", recipe, "--out", tmp_path / "run").status == 0
     videos = tmp_path / "videos"
     for name in "ab":
-        (videos / name).mkdir(parents=True)
-        for number in range(20_000):
-            os.link(small / f"{number % 150:04}.png", videos / name / f"{number:05}.png")
+        linked(small, videos / name, 20_000)
     out = tmp_path / "out"
     process = start("score", tmp_path / "run", videos, "--workers", 2, "--out", out, cache=tmp_path)
     try:
-        for _ in range(600):
+        for _ in range(1200):
             if (out / "scores").exists():
                 break
             time.sleep(0.1)
@@ -242,7 +250,7 @@ def test_ctrl_c_of_long_scoring_ends_soon(tmp_path: Path, ask: Ask) -> None:
         began = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=60)[1]
-        assert time.monotonic() - began < 5 and process.returncode == 130
+        assert time.monotonic() - began < 20 and process.returncode == 130
         assert "no video was scored to its end" in said and said.count("\n") == 1, said
     finally:
         process.kill()

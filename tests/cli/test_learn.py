@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from taught import fitted
 
 import oddframe
@@ -13,6 +14,7 @@ import oddframe
 Ask = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_without_a_mark_it_says_so_in_one_line(tmp_path: Path, ask: Ask) -> None:
     run = fitted(tmp_path)
     with oddframe.open_store(tmp_path / "events.db"):

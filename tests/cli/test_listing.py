@@ -41,6 +41,7 @@ def test_what_is_for_study_and_what_is_not_advised_is_said(ask: Ask) -> None:
     assert "not advised" in summary["mpn-meta-small"] and "Not advised" in ask("adapt", "--help").out
 
 
+@pytest.mark.slow
 def test_protocols_are_found_by_words_of_their_name(ask: Ask) -> None:
     found = [protocol["name"] for protocol in json.loads(ask("protocols", "paper", "sdmae", "--json").out)]
     assert "paper/sdmae/avenue" in found and all("paper" in name and "sdmae" in name for name in found)

@@ -47,4 +47,4 @@ def test_leaving_early_ends_what_lies_below() -> None:
     ahead = prefetch(prefetch(items()), depth=1, work=lambda n: n)
     assert next(ahead) == (0, 0)
     ahead.close()
-    assert closed.wait(5), "the inner producer is closed in turn"
+    assert closed.wait(60), "the inner producer is closed in turn"

@@ -65,6 +65,7 @@ def test_vectorised_positions_agree_with_the_window(window: Window, length: int)
     assert positions(window, index, window.offsets, lengths).tolist() == expected
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_window_not_by_the_video() -> None:
     alive: list[weakref.ref[np.ndarray]] = []
     most = 0
@@ -100,6 +101,7 @@ def test_a_chunk_is_ready_as_soon_as_its_look_ahead_is() -> None:
         assert read == expected
 
 
+@pytest.mark.slow
 def test_closing_the_stream_closes_the_video() -> None:
     closed = []
 

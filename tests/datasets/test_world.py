@@ -73,6 +73,7 @@ def test_frames_have_the_promised_form(world: World) -> None:
     assert 0.3 < change < 12
 
 
+@pytest.mark.slow
 def test_normal_video_holds_walkers_and_nothing_to_find(world: World) -> None:
     kinds, count = set(), 0
     for frame in world.video(1, 20.0):
@@ -120,6 +121,7 @@ def test_an_unknown_kind_is_refused(world: World) -> None:
         next(world.video(0, 1.0, ["unicorn"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_normal_walkers_go_with_the_stream_of_their_side(seed: int) -> None:
     scene = Scene.random(seed, SMALL)
@@ -148,6 +150,7 @@ def test_nobody_of_the_crowd_walks_through_anybody() -> None:
             assert not len(apart) or apart.min() >= one.figure.radius + other.figure.radius
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_walkers_do_what_their_kind_says(seed: int) -> None:
     scene, rng = Scene.random(seed, SMALL), np.random.default_rng(seed)

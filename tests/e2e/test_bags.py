@@ -147,6 +147,7 @@ def test_mil_beside_it(world: Path, tmp_path: Path, ask: Ask) -> None:
     assert next(iter(rows)) == "classifier" and rows["classifier"]["auc"] > 0.85
 
 
+@pytest.mark.slow
 def test_from_pixels_to_scores(street: Path, colour_network: Path, tmp_path: Path, ask: Ask) -> None:
     """Features, fit and score by command; the bundle needs neither the store nor the network's file any more."""
     videos = street / "training" / "videos"

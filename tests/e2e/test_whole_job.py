@@ -70,6 +70,7 @@ def test_fit_is_repeatable(street: Path, trained: Path, tmp_path: Path, ask: Ask
     assert first == again
 
 
+@pytest.mark.slow
 def test_score_writes_everything_and_skips_what_is_done(
     street: Path, trained: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_broken_file_in_a_folder_is_skipped_by_name(street: Path, trained: Pat
     assert alone.status == 2 and alone.err.count("\n") == 1 and "broken.mp4" in alone.err
 
 
+@pytest.mark.slow
 def test_evaluate_shows_protocols_and_baseline(street: Path, trained: Path, ask: Ask) -> None:
     answer = ask("evaluate", trained, "--data", f"folder:{street / 'testing'}", "--json")
     assert answer.status == 0, answer.err

@@ -36,6 +36,7 @@ def cases(draw: st.DrawFn) -> Case:
     return labels, np.array(draw(st.lists(levels, min_size=size, max_size=size)))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(cases())
 def test_roc_auc_agrees_with_scikit_learn(case: Case) -> None:

@@ -74,6 +74,7 @@ def test_the_percentiles_of_a_mean() -> None:
     assert wider.low < found.low < found.high < wider.high
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     held = 0

@@ -190,6 +190,7 @@ def test_every_protocol_can_be_explained() -> None:
     assert explain(replace(HONEST, dropped=(4, 3)))["dropped"] == "4 first, 3 last frames"
 
 
+@pytest.mark.slow
 def test_the_page_names_every_protocol_that_computes_something_of_its_own() -> None:
     text = DOCS.read_text(encoding="utf-8")
     general = {p.name for p in PROTOCOLS.values() if not p.data}
@@ -271,6 +272,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 def test_without_torch_honest_is_left_and_one_line_says_what_is_missing() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
     line = f"model sdmae needs the library torch: {how_to_install('torch')}"

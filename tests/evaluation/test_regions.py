@@ -306,6 +306,7 @@ def test_regions_and_tracks_of_masks() -> None:
     assert (empty.frames, empty.frame.shape, empty.box.shape, empty.track.shape) == (3, (0,), (0, 4), (0,))
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_regions_of_ped2_find_themselves(shared_data: Path) -> None:
     with np.load(shared_data / "ucsd_ped2" / "testing" / "pixel_masks" / "01.npz") as stored:

@@ -105,6 +105,7 @@ def test_reference_rows_by_hand() -> None:
     assert (oracle.anomalous_auc, oracle.video_auc, oracle.false_alarm_rate) == (0.5, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("positives", "frames", "precision", "auc"),
     [(84_128, 1_109_680, 0.1822, 0.8158), (537_805, 2_330_384, 0.4989, 0.8493)],

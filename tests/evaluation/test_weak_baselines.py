@@ -90,6 +90,7 @@ def test_what_cannot_be_had_is_told() -> None:
     assert "change of x, ridge" not in weak_baselines(test, few, labels(few))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(40, 6), (20, 50)])
 def test_ridge_is_scikit_learns_with_its_strength_by_leaving_one_out(shape: tuple[int, int]) -> None:
     sklearn = pytest.importorskip("sklearn.linear_model")

@@ -81,6 +81,7 @@ def test_saved_and_loaded_it_gives_the_same_vectors_under_the_same_identity(make
     assert {p.suffix for p in (tmp_path / "saved").iterdir()} <= {".json", ".safetensors", ".onnx"}
 
 
+@pytest.mark.slow
 def test_vectors_do_not_depend_on_the_batch(maker: Callable, tmp_path: Path) -> None:
     extractor = maker(tmp_path)
     vectors = extractor.embed(drawn(3))
@@ -90,6 +91,7 @@ def test_vectors_do_not_depend_on_the_batch(maker: Callable, tmp_path: Path) -> 
     assert not np.allclose(vectors[0], vectors[1], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_frames_of_another_shape_or_type_are_refused(maker: Callable, tmp_path: Path) -> None:
     extractor = maker(tmp_path)
     for wrong in (drawn(1).astype(np.float32), drawn(1)[0], drawn(1)[:, :, :, 1:], drawn(1)[..., :1]):
@@ -126,6 +128,7 @@ def test_onnx_weights_and_description_are_its_identity(tmp_path: Path) -> None:
     assert {key for key in second if second[key] != third[key]} == {"preprocessing"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCH)
 def test_a_device_that_is_not_there(name: str, tmp_path: Path) -> None:
     extractor = MAKERS[name](tmp_path)

@@ -47,6 +47,7 @@ def check(got: torch.Tensor, golden: dict, rtol: float, atol: float) -> None:
             close(part, torch.tensor(golden[name], dtype=torch.float64).reshape(-1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "rtol", "atol"),
     [(torch.float32, 1e-4, 2e-6), pytest.param(torch.float64, 1e-8, 1e-12, marks=pytest.mark.slow)],
@@ -76,6 +77,7 @@ def test_parameters_and_keys_are_the_published_ones() -> None:
     assert shapes == GOLDEN["state_shapes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frames", "vectors"), [(9, 1), (16, 1), (17, 2), (32, 3), (64, 7)])
 @torch.no_grad()
 def test_vectors_of_a_clip(frames: int, vectors: int) -> None:
@@ -94,6 +96,7 @@ def test_same_padding_begins_with_the_last_axis() -> None:
     assert same_padding([16, 112, 7], [1, 3, 2], [1, 2, 2]) == [0, 1, 0, 1, 0, 0]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_published_file_and_its_wrappings(tmp_path: Path) -> None:
     released = {name: value.float() for name, value in released_state().items()}

@@ -42,6 +42,7 @@ def check(got: torch.Tensor, golden: dict, rtol: float, atol: float) -> None:
             close(part, torch.tensor(golden[name], dtype=torch.float64).reshape(-1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize(
     ("dtype", "rtol", "atol"),
@@ -86,6 +87,7 @@ def test_steps_of_the_last_map(frames: int, steps: int) -> None:
     assert network(clip).shape == (1, 400)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("origin", ORIGINS)
 @torch.no_grad()
 def test_the_keys_say_whose_weights_they_are_and_how_pixels_are_scaled(origin: str, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import asyncio
 import logging
 import socket
 import threading
-import time
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from amqtt.broker import Broker
+from patience import PATIENCE, until
 
 
 def free_port() -> int:
@@ -54,7 +54,7 @@ class RunningBroker:
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
-        assert ready.wait(15), "the broker does not start"
+        assert ready.wait(PATIENCE), "the broker does not start"
 
     def down(self) -> None:
         if self._loop is not None and self._thread is not None and self._thread.is_alive():
@@ -76,7 +76,7 @@ class Listener:
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(PATIENCE)
 
     def _seen(self, client: Any, data: Any, message: Any) -> None:
         self.messages.append((message.topic, message.payload.decode()))
@@ -85,11 +85,8 @@ class Listener:
     def of(self, topic: str) -> list[str]:
         return [body for name, body in self.messages if name == topic]
 
-    def wait(self, topic: str, count: int = 1, seconds: float = 20.0) -> list[str]:
-        end = time.monotonic() + seconds
-        while len(self.of(topic)) < count:
-            assert time.monotonic() < end, f"{topic}: {self.of(topic)}"
-            time.sleep(0.01)
+    def wait(self, topic: str, count: int = 1) -> list[str]:
+        until(lambda: len(self.of(topic)) >= count)
         return self.of(topic)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from patience import PATIENCE, until
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,15 @@ class Receiver:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        end = time.monotonic() + 10
-        while not self._server.started:
-            assert time.monotonic() < end and self._thread.is_alive(), "the receiver does not start"
-            time.sleep(0.01)
+        server, thread = self._server, self._thread
+        until(lambda: server.started or not thread.is_alive())
+        assert server.started, "the receiver does not start"
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
 
     def down(self) -> None:
         if self._server is not None and self._thread is not None:
             self._server.should_exit = self._server.force_exit = True
-            self._thread.join(5)
+            self._thread.join(PATIENCE)
         self._server = None
 
     def __enter__(self) -> Receiver:

@@ -15,25 +15,16 @@ from typing import Self
 
 import av
 import numpy as np
+from patience import PATIENCE, until
 
 from oddframe.live.follower import Follower
 from oddframe.live.messages import Arrived, Begun, Ended, Message
-
-PATIENCE = 20.0  # seconds; a loaded machine is slow
 
 
 def free_port() -> int:
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))
         return int(own.getsockname()[1])
-
-
-def until(what: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait for something to hold."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come to hold"
-        time.sleep(0.02)
 
 
 def write_video(path: Path, frames: int = 40, reorder: int = 0, codec: str = "libx264", rate: int = 10) -> Path:

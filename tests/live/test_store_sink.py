@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from found import NOON, scores, trained
+from patience import until
 
 import oddframe
 from oddframe.errors import StoreError
@@ -41,13 +41,6 @@ def a_sink(out: Path, said: list[str], place: StorePlace | None = None) -> Event
     calibration = scores({"01": [0]}).threshold()
     detectors = [(trained(), "b0b0b0b0b0b0", calibration)]
     return EventStore(place or store_place("auto", out), out, ["front"], detectors, said.append)
-
-
-def wait_for(reached: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not reached() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert reached()
 
 
 def test_every_step_of_an_event_is_written(tmp_path: Path) -> None:
@@ -77,16 +70,16 @@ def test_notices_wait_while_the_database_is_locked(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(engine, "WAIT_S", 0.1)
     said: list[str] = []
     sink = a_sink(tmp_path, said)
-    wait_for(lambda: sink._closed)
+    until(lambda: sink._closed)
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
     other.execute("begin immediate")
     for number in range(5):
         sink.tell(a_notice(number))
-    wait_for(lambda: bool(said))
+    until(lambda: bool(said))
     assert "another process has been writing" in said[0] and "wait in the outbox" in said[0]
     assert sink.counts().queued == 5 and sink.counts().sent == 0
     other.execute("rollback")
-    wait_for(lambda: sink.counts().sent == 5)
+    until(lambda: sink.counts().sent == 5)
     assert said[1:] == ["store: it can be written again"], "a fault is said once, and its end"
     sink.close(10)
 
@@ -94,7 +87,7 @@ def test_notices_wait_while_the_database_is_locked(tmp_path: Path, monkeypatch: 
 def test_what_waits_at_the_end_is_written_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "WAIT_S", 0.1)
     sink = a_sink(tmp_path, [])
-    wait_for(lambda: sink._closed)
+    until(lambda: sink._closed)
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
     other.execute("begin immediate")
     sink.tell(a_notice(1))
@@ -132,7 +125,7 @@ def test_a_file_that_is_deleted_or_replaced_is_opened_again(tmp_path: Path, way:
     said: list[str] = []
     sink = a_sink(tmp_path, said)
     sink.tell(a_notice(1))
-    wait_for(lambda: sink.counts().sent == 1)
+    until(lambda: sink.counts().sent == 1)
     if way == "deleted":
         for path in tmp_path.glob("events.db*"):
             path.unlink()
@@ -159,15 +152,15 @@ def test_a_file_that_is_deleted_or_replaced_is_opened_again(tmp_path: Path, way:
 def test_notices_wait_while_another_file_lies_in_the_place_of_the_store(tmp_path: Path) -> None:
     said: list[str] = []
     sink = a_sink(tmp_path, said)
-    wait_for(lambda: sink._closed)  # until then the sink looks at the file by itself, and would make it again
+    until(lambda: sink._closed)  # until then the sink looks at the file by itself, and would make it again
     (tmp_path / "letter").write_text("a letter, and no database")
     (tmp_path / "letter").replace(tmp_path / "events.db")
     sink.tell(a_notice(1))
     # A write that was under way says first that the file was replaced; the next try says what lies there.
-    wait_for(lambda: any("not a database of SQLite" in line for line in said))
+    until(lambda: any("not a database of SQLite" in line for line in said))
     assert sink.counts().queued == 1
     (tmp_path / "events.db").unlink()
-    wait_for(lambda: sink.counts().sent == 1)
+    until(lambda: sink.counts().sent == 1)
     sink.close(10)
     with oddframe.open_store(tmp_path) as store:
         assert store.count() == 1
@@ -221,10 +214,10 @@ def test_states_of_cameras_are_written_with_signs_of_life(tmp_path: Path, monkey
     sink.state(StateChange("front", "connecting", "", NOON))
     sink.state(StateChange("front", "running", "", NOON + 1))
     with oddframe.open_store(tmp_path / "elsewhere.db") as store:
-        wait_for(lambda: bool(store.camera_states()) and store.camera_states()[0].state == "running")
+        until(lambda: bool(store.camera_states()) and store.camera_states()[0].state == "running")
         (first,) = store.camera_states()
         assert (first.name, first.state_utc, first.folder) == ("front", NOON + 1, str(tmp_path / "out"))
-        wait_for(lambda: (store.camera_states()[0].seen_utc or 0) > (first.seen_utc or 0))
+        until(lambda: (store.camera_states()[0].seen_utc or 0) > (first.seen_utc or 0))
         assert store.camera_states()[0].state_utc == NOON + 1, "a sign of life is no new state"
         sink.state(StateChange("front", "stopped", "the end", NOON + 9))
         sink.close(10)
@@ -243,7 +236,7 @@ def test_states_that_cannot_be_written_keep_no_notice(tmp_path: Path, monkeypatc
     sink.state(StateChange("front", "running", "", NOON))
     sink.state(StateChange("front", "waiting", "", NOON))
     sink.tell(a_notice(1))
-    wait_for(lambda: sink.counts().sent == 1)
+    until(lambda: sink.counts().sent == 1)
     sink.close(10)
     assert said == ["store: no connection; the states of cameras are not written"]
 
@@ -272,6 +265,7 @@ def test_the_store_of_a_plan(tmp_path: Path) -> None:
     assert plan_with(str(tmp_path / "y.db"), None, config).store.file == tmp_path / "y.db", "the call comes first"
 
 
+@pytest.mark.slow
 def test_notices_of_the_outbox_are_what_sinks_are_told(tmp_path: Path) -> None:
     sink = a_sink(tmp_path, [])
     sink.close(10)

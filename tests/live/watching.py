@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from rtsp_server import until, write_video
+from patience import PATIENCE, until
+from rtsp_server import write_video
 
 import oddframe
 from oddframe.settings import ThresholdOptions
@@ -80,13 +81,13 @@ class Program:
         return [row for row in rows if what in ("", row["what"])]
 
     def until_state(self, state: str) -> None:
-        until(lambda: self.gone() or any(row["state"] == state for row in self.log("state")), 60)
+        until(lambda: self.gone() or any(row["state"] == state for row in self.log("state")), 2 * PATIENCE)
         assert not self.gone(), self.process.communicate()
 
     def gone(self) -> bool:
         return self.process.poll() is not None
 
-    def end(self, number: int = signal.SIGINT, within: float = 20.0) -> tuple[int, str, str]:
+    def end(self, number: int = signal.SIGINT, within: float = PATIENCE) -> tuple[int, str, str]:
         """Send a signal; exit status, standard output and standard error."""
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=within)

@@ -111,6 +111,7 @@ def test_other_weights_are_refused() -> None:
     assert len(folded(weights, 2)[1]) == 3  # it is not needed up to there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [*GOLDEN, (2, 4, 10)])
 def test_torch_and_onnx_agree_whatever_the_weights(blocks: tuple[int, ...]) -> None:
     weights = invented()

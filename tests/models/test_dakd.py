@@ -142,6 +142,7 @@ def label_of(options: dict[str, Any]) -> str:
     return ",".join(f"{name}={value}" for name, value in options.items()) or "default"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", VARIANTS, ids=label_of)
 def test_losses_fall_and_what_should_learn_learns(options: dict[str, Any]) -> None:
     detector, b = tiny("robust", tau=1.0, head_dropout=0.0, **options), batch()
@@ -357,6 +358,7 @@ def bags() -> BagSet:
     return BagSet({name: x.numpy() for name, x in b.features.items()}, b.label.numpy().astype(int))
 
 
+@pytest.mark.slow
 def test_a_run_repeats_to_the_bit_and_resumes_in_the_student(tmp_path: Path) -> None:
     class Stopped(BagSet):
         left = 14
@@ -392,11 +394,11 @@ def test_the_toy_is_learnt_and_short_inputs_collapse() -> None:
     toy = importlib.util.module_from_spec(spec)
     sys.modules["dakd_toy"] = toy  # dataclasses look it up
     spec.loader.exec_module(toy)
-    training, test = toy.make(0, 120, 1000), toy.make(500, 80, 1000)
+    training, test = toy.make_toy_bags(0, 120, 1000), toy.make_toy_bags(500, 80, 1000)
     teacher, warned = toy.learn(training, 0, 60)
     auc, spread = toy.judged(teacher, test, "teacher")
     assert auc > 0.85 and spread > 0.05 and not warned
-    collapsed, warned = toy.learn(training.short(), 0, 60)
-    assert toy.judged(collapsed, test.short(), "teacher")[1] < 0.01 and warned
-    robust, warned = toy.learn(training.short(), 0, 100, "robust")
-    assert toy.judged(robust, test.short(), "teacher")[1] > 0.05 and not warned
+    collapsed, warned = toy.learn(toy.short(training), 0, 60)
+    assert toy.judged(collapsed, toy.short(test), "teacher")[1] < 0.01 and warned
+    robust, warned = toy.learn(toy.short(training), 0, 100, "robust")
+    assert toy.judged(robust, toy.short(test), "teacher")[1] > 0.05 and not warned

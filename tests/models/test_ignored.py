@@ -73,6 +73,7 @@ def test_a_bad_file_is_one_line(tmp_path: Path, text: str, words: str) -> None:
     assert words in str(raised.value) and "zones.yaml" in str(raised.value) and "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_mask_ignores_what_is_white_and_nothing_else(tmp_path: Path) -> None:
     mask = np.zeros((90, 160), np.uint8)
     mask[:20, :50] = 255

@@ -57,6 +57,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     return Case(*request.param)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_forward_losses_and_score_in_eval_mode(case: Case) -> None:
     out = case.model(case.x)
@@ -73,6 +74,7 @@ def test_forward_losses_and_score_in_eval_mode(case: Case) -> None:
     case.close(clip_error(out.reconstruction, case.x, "channel_norm"), GOLDEN["score_eval"])
 
 
+@pytest.mark.slow
 def test_losses_gradients_and_statistics_in_train_mode(case: Case) -> None:
     case.model.train()
     out = case.model(case.x)

@@ -290,6 +290,7 @@ def test_losses_see_the_old_memory_and_the_next_step_the_new_one(over: str) -> N
     assert not torch.allclose(with_old["compactness"], stage.loss(second)["compactness"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("preset", ["paper", "code"])
 def test_it_learns(preset: str, variant: str) -> None:
@@ -666,8 +667,21 @@ def test_published_recipes(name: str) -> None:
         assert config.learning_rate == 2e-4
 
 
+def test_the_recipe_for_a_cpu_is_the_published_one_in_small() -> None:
+    large, small = load_recipe("mnad-ped2"), load_recipe("mnad-ped2-cpu")
+    changed = {"size": [128, 128], "width": 32, "learning_rate": 4e-4, "epochs": 40}
+    assert small.options == {**large.options, **changed} and small.preset == large.preset
+    assert (small.scoring, small.pseudo, small.training.precision) == (large.scoring, large.pseudo, "bf16")
+
+
 def test_the_small_recipe_is_small() -> None:
     recipe = load_recipe("mnad-small")
     model = create(recipe.model, recipe.preset, **recipe.options)
     assert 3e5 < sum(p.numel() for p in model.parameters()) < 1e6
     assert model.window.size == (64, 128) and gflop(model) < 0.5
+
+
+@pytest.mark.parametrize("how", ["per_video", "carried"])
+def test_operations_are_counted_without_looking_at_values(how: str) -> None:
+    """A card states the operations, and a fit with this option ended in an error when it was written."""
+    assert tiny(test_update=how).flops_per_frame() == tiny().flops_per_frame() > 0

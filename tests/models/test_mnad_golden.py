@@ -57,6 +57,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     return Case(*request.param)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_forward_and_scores_of_one_frame(case: Case) -> None:
     model, golden = case.model, case.golden
@@ -89,6 +90,7 @@ def test_memory_update_of_one_frame(case: Case) -> None:
     case.close(items_MC[unused], model.memory[unused].flatten().tolist())
 
 
+@pytest.mark.slow
 def test_losses_gradients_and_memory_of_a_training_step(case: Case) -> None:
     model, golden = case.model, case.golden["train"]
     state = {name: value.clone() for name, value in model.state_dict().items()}

@@ -40,12 +40,14 @@ def usual(fitted: Monitors) -> dict[str, float]:
     return {name: max(float(one[name].max()) for one in found) for name in fitted.components}
 
 
+@pytest.mark.slow
 def test_scores_have_the_shapes_of_the_contract(fitted: Monitors) -> None:
     found = score(fitted, chunks(NORMAL[0], fitted.window))
     check_shapes(fitted, found, len(NORMAL[0]))
     assert fitted.window.size == (120, 160) and fitted.map_grid == (30, 40)
 
 
+@pytest.mark.slow
 def test_a_speed_between_those_that_were_learned_is_normal(fitted: Monitors, usual: dict[str, float]) -> None:
     found = scored(fitted, film(crossing(23, start=40.0), 6))
     assert np.median(found["speed"][MIDDLE]) < usual["speed"]
@@ -76,6 +78,7 @@ def test_motion_where_nothing_ever_moved_is_unusual_and_the_map_says_where(
     assert 92 - 8 <= row * 4 <= 92 + SIDE + 8 and x - 8 <= column * 4 <= x + SIDE + 8
 
 
+@pytest.mark.slow
 def test_an_object_that_stops_raises_dwell_after_seconds_and_is_silent_in_speed(
     fitted: Monitors, usual: dict[str, float]
 ) -> None:
@@ -90,6 +93,7 @@ def test_an_object_that_stops_raises_dwell_after_seconds_and_is_silent_in_speed(
     assert (np.diff(found["dwell"][40:75]) > -1e-6).all()
 
 
+@pytest.mark.slow
 def test_flicker_and_steps_of_exposure_do_not_raise_dwell(fitted: Monitors, usual: dict[str, float]) -> None:
     def gain(time: float) -> float:
         return 1 + 0.1 * np.sin(3 * time) if time < 6 else 0.7
@@ -98,6 +102,7 @@ def test_flicker_and_steps_of_exposure_do_not_raise_dwell(fitted: Monitors, usua
     assert found["dwell"].max() < 1.5 * max(usual["dwell"], 1.0)
 
 
+@pytest.mark.slow
 def test_the_same_motion_at_another_frame_rate_has_the_same_scores(fitted: Monitors) -> None:
     fast = crossing(40, start=0.0)
     here, there = (scored(fitted, film(fast, 4, fps)) for fps in (10.0, 20.0))
@@ -111,6 +116,7 @@ def test_the_reference_is_the_pace_of_the_first_video() -> None:
     assert detector.state()["interval"] == pytest.approx(0.05)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=5)
 @given(lengths=st.lists(st.integers(1, 12), max_size=6))
 def test_any_cutting_into_chunks_gives_the_same_bits(fitted: Monitors, lengths: list[int]) -> None:

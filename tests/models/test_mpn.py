@@ -523,3 +523,18 @@ def test_small_recipes_are_small(name: str) -> None:
     assert model.flops_per_frame() < 0.5e9
     for stage in model.stages():
         assert recipe.training.batch_size % stage.sampling.group == 0
+
+
+def test_without_prototypes_the_frame_alone_is_learned_and_scored() -> None:
+    model, whole = tiny(prototypes=0, map_filter=(1, 5, 5)), batch()
+    assert not any(name.startswith("prototype") for name in model.state_dict())
+    assert set(model.components) == {"prediction"} and model.combination.weights == {"map_max": 1.0}
+    losses = model.stages()[0].loss(whole)
+    assert set(losses) == {"loss", "frame"} and losses["loss"] == losses["frame"]
+    losses["loss"].backward()
+    assert all(p.grad is not None for p in model.parameters())
+    features = model.features(model.input(whole))
+    torch.testing.assert_close(model(model.input(whole)).frame_B3HW, model.ohead(features))
+    assert set(model.score(whole).components) == {"prediction"}
+    with pytest.raises(RecipeError, match="meta-training adapts the prototypes"):
+        tiny(prototypes=0, meta=True)

@@ -83,6 +83,7 @@ def test_forward(dtype: torch.dtype) -> None:
     case.close(-10 * out.distance_BN.mean().log10(), GOLDEN["psnr_fea"])
 
 
+@pytest.mark.slow
 def test_losses_and_gradients(dtype: torch.dtype) -> None:
     case, golden = Case(dtype), GOLDEN["train"]
     out = case.model.train()(case.x)
@@ -104,6 +105,7 @@ def test_losses_and_gradients(dtype: torch.dtype) -> None:
         case.close(parameters[name].grad.norm(), norm)
 
 
+@pytest.mark.slow
 def test_meta_step(dtype: torch.dtype) -> None:
     case, golden = Case(dtype, meta=True), GOLDEN["meta"]
     model, stage = case.model, MetaStage(case.model)
@@ -122,6 +124,7 @@ def test_meta_step(dtype: torch.dtype) -> None:
     assert all(p.grad is None for n, p in model.named_parameters() if n.startswith(("encoder.", "decoder.")))
 
 
+@pytest.mark.slow
 def test_adaptation(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     golden = GOLDEN["adapt_2shot_2iter"]
     case = Case(dtype, meta=True, adapt_steps=2, adapt_weights=WEIGHTS)

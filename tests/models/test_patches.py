@@ -173,6 +173,7 @@ def test_what_is_often_far_at_a_place_is_not_odd_there(normal: list[NDArray[np.u
     np.testing.assert_allclose(scores(plain, fresh)[1] - scores(local, fresh)[1], reach[None], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_frame_is_looked_at_when_its_time_comes_and_the_value_is_held(normal: list[NDArray[np.uint8]]) -> None:
     looked: list[int] = []
 
@@ -192,6 +193,7 @@ def test_a_frame_is_looked_at_when_its_time_comes_and_the_value_is_held(normal: 
     assert np.isfinite(every.score(late).components["patch"]).all()  # the first is looked at whatever its time
 
 
+@pytest.mark.slow
 def test_a_pasted_object_is_found_and_located(normal: list[NDArray[np.uint8]]) -> None:
     detector = fitted(normal, rate=10.0, memory=600, sample=6000)
     clean = street(9, 4)

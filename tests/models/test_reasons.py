@@ -111,6 +111,7 @@ def told(detector: Monitors, component: str, frames: list[Frame]) -> Reason:
     return reason
 
 
+@pytest.mark.slow
 def test_monitors_tell_speed_direction_and_place(fitted: Monitors) -> None:
     fast = told(fitted, "speed", film(crossing(60, start=24.0), 1.2))
     assert fast.words.startswith("moves ") and fast.words.endswith("times as fast as anything seen at this place")
@@ -123,6 +124,7 @@ def test_monitors_tell_speed_direction_and_place(fitted: Monitors) -> None:
     )
 
 
+@pytest.mark.slow
 def test_monitors_tell_how_long_something_has_stood(fitted: Monitors) -> None:
     def path(time: float) -> tuple[float, float] | None:
         return None if time < 2 else (min(40 * (time - 2), 60.0), 90.0)

@@ -201,6 +201,7 @@ def test_the_mode_of_a_frame_depends_on_that_frame_alone(both: SceneDetector) ->
     np.testing.assert_array_equal(np.concatenate(pieces), modes)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(lengths=st.lists(st.integers(1, 20), max_size=6))
 def test_any_cutting_into_chunks_gives_the_same_bits(day: SceneDetector, lengths: list[int]) -> None:

@@ -177,6 +177,7 @@ def test_median_removes_a_single_pixel_and_keeps_an_edge() -> None:
     assert torch.equal(median3x3(noisy), image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["paper", "code"])
 @pytest.mark.parametrize("draws", [1, 3])
 def test_scores_do_not_depend_on_the_batch(preset: str, draws: int) -> None:
@@ -266,6 +267,14 @@ def test_the_class_loss_asks_for_a_high_logit_where_something_was_pasted() -> No
 
 
 @torch.no_grad()
+def test_without_a_gradient_all_tokens_weigh_the_same() -> None:
+    model, whole = tiny("paper", gradient="none"), batch()
+    weights = model.token_weights(whole)
+    assert weights.shape == (4, model.config.grid[0] * model.config.grid[1])
+    torch.testing.assert_close(weights, torch.full_like(weights, 1 / weights.shape[1]))
+    assert tiny("paper").token_weights(whole).std() > 0 and model.window == tiny("paper").window
+
+
 def test_the_class_loss_counts_by_its_weight() -> None:
     model = tiny("paper", class_weight=0.25, dropout=0.0)
     losses = model.stages()[0].loss(batch())

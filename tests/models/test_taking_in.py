@@ -68,6 +68,7 @@ def test_greedy_choice_goes_on_until_nothing_lies_outside() -> None:
     assert lacking(rows[:0], known, 1.0, 10).tolist() == []
 
 
+@pytest.mark.slow
 def test_motion_that_was_taken_in_is_usual_and_nothing_rises(monitors: Monitors) -> None:
     other = film(crossing(45.0, 20.0), 5)
     before, beside = (score(monitors, chunks(video, monitors.window)).components for video in (FAST, other))
@@ -86,6 +87,7 @@ def test_what_was_learned_already_adds_nothing(monitors: Monitors) -> None:
     assert monitors.finish_taking_in() == 0, "nothing was taken in"
 
 
+@pytest.mark.slow
 def test_a_camera_takes_in_part_by_part_and_its_state_goes_round() -> None:
     options = {"monitors": {"exemplars": 300, "rows": 3000}, "parts": ("monitors", "scene"), "height": 120}
     detector = CameraDetector.for_video(INFO, **options)

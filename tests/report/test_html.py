@@ -140,6 +140,7 @@ def test_two_hours_make_a_small_page_that_keeps_the_peak(calibration: Calibratio
     assert "1:06:40" in page.text
 
 
+@pytest.mark.slow
 def test_a_day_with_two_hundred_events_is_a_page_below_three_megabytes(
     calibration: Calibration, tmp_path: Path
 ) -> None:

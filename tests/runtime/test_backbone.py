@@ -58,6 +58,7 @@ def test_the_file_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert open_backbone(BLOCKS, "onnx")(FRAMES[:1]).shape == (1, 6, 10, 64)
 
 
+@pytest.mark.slow
 def test_the_gate_lets_pass_what_agrees_and_names_what_does_not(file: Path) -> None:
     plain = load_backbone(file, "onnx")
     assert gate(plain, load_backbone(file, "openvino")) is None

@@ -57,6 +57,7 @@ def test_the_threshold_is_the_smallest_that_keeps_the_promise() -> None:
     assert sum(len(find_events(s, one_lower, (one_lower + median) / 2)) for s in scores) == made.events + 1 == 5
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1000),

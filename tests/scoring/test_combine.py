@@ -86,6 +86,7 @@ RAW = arrays(np.float64, (2, 45), elements=st.floats(0, 1e6))
 LEVELS = {"a": (0.3, 0.7), "b": (-2.0, 11.0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["none", "normal", "per_video_minmax", "dataset_minmax"])
 @given(raw=RAW, length=st.integers(0, 45), at=st.lists(st.integers(0, 45), max_size=10))
 def test_any_cutting_gives_the_bits_of_the_whole(scale: str, raw: np.ndarray, length: int, at: list[int]) -> None:

@@ -43,6 +43,7 @@ VIDEOS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", VIDEOS.values(), ids=list(VIDEOS))
 @settings(deadline=None, max_examples=25)
 @given(cuts=st.lists(st.integers(1, 40), min_size=1, max_size=12))

@@ -100,6 +100,7 @@ def assert_same(joined: FrameScores, whole: FrameScores) -> None:
     assert find_events(joined, high, low, 0.3, 0.1) == events and events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [
@@ -149,6 +150,7 @@ def test_a_part_that_saw_other_pictures_does_not_fit(video: VideoSource, tmp_pat
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learned", [5.0, 3.3], ids=str)
 def test_parts_pick_the_frames_that_the_whole_picks(learned: float, video: VideoSource) -> None:
     scorer, timeline = scorer_of(FIRST["frame_difference"], learned=learned), timeline_of(video)

@@ -185,6 +185,7 @@ def coverage(cameras: int, hours: float, rate: float) -> tuple[float, float]:
     return float(np.mean(true <= [one.upper_rate for one in made])), float(np.median(true / rate))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours, rate", [(0.5, 1.0), (2.0, 1.0), (6.0, 1.0)])
 def test_the_bound_holds_on_video_not_seen(hours: float, rate: float) -> None:
     held, ratio = coverage(100, hours, rate)

@@ -153,6 +153,7 @@ def test_a_calm_picture_with_noise_is_not_frozen(
     assert watch(reference, frames(shown)) == []
 
 
+@pytest.mark.slow
 def test_what_stands_in_a_frozen_picture_covers_nothing(
     pictures: tuple[list[Picture], list[Picture]], reference: SentinelReference
 ) -> None:
@@ -203,6 +204,7 @@ def test_people_close_to_the_camera_are_no_fault(
     assert watch(reference, frames(shown)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "light",
     [
@@ -222,6 +224,7 @@ def test_a_change_of_light_is_no_fault(
     assert watch(reference, frames(shown)) == []
 
 
+@pytest.mark.slow
 def test_a_night_that_was_learned_is_neither_dark_nor_moved(pictures: tuple[list[Picture], list[Picture]]) -> None:
     """At night only a lamp's circle is lit."""
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
@@ -237,6 +240,7 @@ def test_a_night_that_was_learned_is_neither_dark_nor_moved(pictures: tuple[list
     assert closed(watch(both, frames([moved(12, 0)(p) for p in nights])))
 
 
+@pytest.mark.slow
 def test_what_is_said_depends_on_the_frames_up_to_it_alone(
     pictures: tuple[list[Picture], list[Picture]], reference: SentinelReference
 ) -> None:
@@ -312,6 +316,7 @@ def test_a_jolt_of_four_seconds_is_no_fault(
     assert watch(reference, frames(shown)) == []
 
 
+@pytest.mark.slow
 def test_a_fault_ends_within_the_eased_limits_alone(
     pictures: tuple[list[Picture], list[Picture]], reference: SentinelReference
 ) -> None:
@@ -342,6 +347,7 @@ def test_short_videos_are_not_judged(
     assert watch(reference, frames([covered(1)(p) for p in pictures[1][:8]])) == []
 
 
+@pytest.mark.slow
 def test_the_size_and_the_colour_of_the_frames_do_not_matter(
     pictures: tuple[list[Picture], list[Picture]], reference: SentinelReference
 ) -> None:
@@ -352,6 +358,7 @@ def test_the_size_and_the_colour_of_the_frames_do_not_matter(
     assert kinds == ["moved"]
 
 
+@pytest.mark.slow
 def test_a_camera_that_swings_in_normal_video_may_swing(pictures: tuple[list[Picture], list[Picture]]) -> None:
     def swung(shown: Sequence[Picture]) -> list[Picture]:
         return [moved(2.0 * (k // 40 % 2), 0)(p) for k, p in enumerate(shown)]
@@ -362,6 +369,7 @@ def test_a_camera_that_swings_in_normal_video_may_swing(pictures: tuple[list[Pic
     assert closed(watch(found, frames([moved(9, 0)(p) for p in swung(pictures[1])])))
 
 
+@pytest.mark.slow
 def test_a_camera_that_swings_is_judged_where_it_has_swung_to(pictures: tuple[list[Picture], list[Picture]]) -> None:
     swung = learned({"a": [moved(2.0 * (k // 40 % 2), 0)(p) for k, p in enumerate(pictures[0])]})
     assert swung.limits.sway > 2 and learned({"a": pictures[0]}).limits.sway == 0
@@ -373,6 +381,7 @@ def test_a_camera_that_swings_is_judged_where_it_has_swung_to(pictures: tuple[li
     assert [fault.kind for fault in closed(watch(swung, frames(hidden)))] == ["covered"]
 
 
+@pytest.mark.slow
 def test_things_that_somebody_puts_elsewhere_do_not_move_the_camera() -> None:
     """A wall with a few weak lines, and three bottles that are most of what the picture shows."""
 

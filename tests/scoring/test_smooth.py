@@ -153,6 +153,7 @@ def at_once(score: np.ndarray, how: Smoothing) -> np.ndarray:
     return sums / np.correlate(np.pad(np.ones(len(score)), pad), weights, mode="valid")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @given(score=arrays(np.float64, st.integers(0, 60), elements=st.floats(-1e3, 1e3)), width=widths, at=cuts)
 def test_any_cutting_gives_the_bits_of_the_whole(
@@ -176,6 +177,7 @@ def test_long_videos_with_the_published_widths_give_the_same_bits_frame_by_frame
         assert np.concatenate(pieces).tobytes() == smooth(score, how).tobytes() == at_once(score, how).tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @given(score=arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e3, 1e3)), width=widths)
 def test_a_smoothed_score_is_handed_out_as_soon_as_its_look_ahead_has_arrived(

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from told import PATIENCE_S, Looks
+
 import oddframe
 from oddframe.server.access import access_for
 from oddframe.server.app import make_app
@@ -21,24 +23,30 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-PATIENCE_S = 10.0
+@dataclass(frozen=True)
+class Served:
+    """A server that runs: its address without the slash at its end, and its looks at the store."""
+
+    url: str
+    looks: Looks
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """The address of a server that shows a folder, without the slash at its end."""
+def serving(folder: Path) -> Iterator[Served]:
+    """A server that shows a folder."""
     library, _ = open_library(str(folder))
+    looks = Looks(library.store)
     with listening("127.0.0.1", 0) as one:
         server = Server(make_app(library, access_for("127.0.0.1", (), None, "anna")))
         thread = threading.Thread(target=server.run, args=([one],), daemon=True)
         thread.start()
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_S
         while not server.started and thread.is_alive() and time.monotonic() < until:
             time.sleep(0.01)
         assert server.started
-        yield f"http://127.0.0.1:{one.getsockname()[1]}"
+        yield Served(f"http://127.0.0.1:{one.getsockname()[1]}", looks)
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -48,12 +56,13 @@ class Site:
 
     url: str
     store: Store
+    looks: Looks
 
 
 def site_of(folder: Path) -> Iterator[Site]:
     """The server of a folder that holds a store."""
-    with serving(folder) as url, oddframe.open_store(str(folder / "events.db")) as store:
-        yield Site(url, store)
+    with serving(folder) as served, oddframe.open_store(str(folder / "events.db")) as store:
+        yield Site(served.url, store, served.looks)
 
 
 @dataclass
@@ -84,6 +93,12 @@ class Visit:
         while not self.page.evaluate(condition, arg):
             assert time.monotonic() < until, f"it never came to be that {condition}"
             time.sleep(0.02)
+
+    def until_open(self, id: str) -> None:
+        """Wait until an event of the list is open, so that keys mean it."""
+        self.until("id => location.hash === `#/event/${id}`", arg=id)
+        self.until("id => document.querySelector('.row.open a')?.hash === `#/event/${id}`", arg=id)
+        self.page.wait_for_selector("#event:not(.empty) h2:not(:empty)")
 
     def check(self) -> None:
         """Nothing was asked of another host, and nothing went wrong."""

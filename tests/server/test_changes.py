@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from found import notice
 from sqlalchemy import text
-from told import next_told
+from told import PATIENCE_S, Looks, next_told
 
 from oddframe.server import changes as module
 from oddframe.server.changes import Changes
@@ -29,14 +29,15 @@ def library(store: Store, url: str, tmp_path: Any) -> Library:
     return Library(store, store_place(url), None, tmp_path)
 
 
+@pytest.mark.slow
 def test_changes_are_told_once(store: Store, url: str, tmp_path: Any) -> None:
     store.tell([notice(0, "closed")])
 
     async def listen() -> list[tuple[str, Any]]:
         changes = Changes(library(store, url, tmp_path))
-        stream = changes.listen()
+        looks, stream = Looks(store), changes.listen()
         assert (await anext(stream)).startswith("retry: ")
-        await asyncio.sleep(0.3)  # what was there before is no change
+        await asyncio.to_thread(looks.wait)  # what was there before is no change
         await asyncio.to_thread(store.tell, [notice(1), notice(2)])
         told = [await next_told(stream, "change")]
         await asyncio.to_thread(store.mark, f"{0:016x}", "normal", "ann")
@@ -62,9 +63,9 @@ def test_states_and_last_events_of_cameras_are_told(store: Store, url: str, tmp_
 
     async def listen() -> list[Any]:
         changes = Changes(library(store, url, tmp_path))
-        stream = changes.listen()
+        looks, stream = Looks(store), changes.listen()
         await anext(stream)
-        await asyncio.sleep(0.3)
+        await asyncio.to_thread(looks.wait)
         await asyncio.to_thread(store.tell_states, [CameraState("front", None, "waiting", "lost", now, now)])
         told = [await next_told(stream, "state")]
         await asyncio.to_thread(store.tell, [notice(5)])
@@ -85,7 +86,7 @@ def test_nobody_looks_at_the_store_while_nobody_listens(store: Store, url: str, 
         task = changes._task
         assert task is not None and not task.done()
         await stream.aclose()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, PATIENCE_S)
         assert changes.listeners == 0
 
     asyncio.run(listen())

@@ -42,6 +42,7 @@ def test_a_list_goes_on_page_by_page_until_its_end(full: Store, url: str, open_p
     assert seen == [event.id for event in full.events(limit=20)]
 
 
+@pytest.mark.slow
 def test_filters_find_what_the_store_finds(full: Store, url: str, open_page: OpenPage) -> None:
     page = open_page(url)
     front = page.get("events", source="camera:front", order="time")

@@ -112,6 +112,7 @@ def test_a_version_is_chosen_by_the_page_alone_and_by_its_id(versions: Path, ope
     assert "is not a link, and is left alone" in page.post("bundles/use", {"id": "1" * 12}, status=400)["error"]
 
 
+@pytest.mark.slow
 def test_a_damaged_version_is_named_and_leaves_the_way_back_open(versions: Path, open_page: OpenPage) -> None:
     page = open_page(versions)
     (versions / "run-2" / META).write_text("{")

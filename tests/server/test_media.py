@@ -260,6 +260,7 @@ def watched(folder: Path, ahead: float = 0.0, key: str = "live-x") -> tuple[Noti
     return told, 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ahead", "key"), [(0.0, "live-other"), (900.0, "live-x"), (-900.0, "live-x-2")])
 def test_the_clip_of_a_camera_has_the_scores_of_its_frames(
     tmp_path: Path, open_page: OpenPage, ahead: float, key: str
@@ -290,6 +291,7 @@ def test_a_clip_of_a_camera_without_a_note_is_shown_without_scores(tmp_path: Pat
     assert table["span"] is None and set(table["scores"]) == {None} == set(table["frames"]) and table["start_s"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["../outside.mp4", "/etc/passwd", "clips/../../outside.mp4", "link.mp4", "x.mp4"])
 def test_a_store_cannot_name_files_elsewhere(tmp_path: Path, open_page: OpenPage, place: str) -> None:
     folder = tmp_path / "watched"

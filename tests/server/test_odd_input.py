@@ -33,6 +33,7 @@ def test_events_with_odd_ids_are_shown_and_marked(tmp_path: Path, open_page: Ope
     assert page.get("events", mark="normal")["count"] == len(ODD_IDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("note", ["x" * 4000, "🐕" * 4000, "\u202eright to left", "a\0b\ud800", "\n" * 100, " "])
 def test_a_note_comes_back_as_it_was_written(store: Store, url: str, open_page: OpenPage, note: str) -> None:
     store.tell([notice(1, "closed")])

@@ -13,7 +13,7 @@ import pytest
 from found import notice
 from postgres_server import emptied
 from shown import OpenPage, write_scored, write_video
-from told import next_told
+from told import Looks, next_told
 
 import oddframe
 from oddframe.server import changes as module
@@ -72,10 +72,10 @@ def test_listeners_are_told_that_the_store_is_away_and_that_another_one_is_there
     library = Library(oddframe.open_store(file), store_place(file), tmp_path, tmp_path / ".review")
 
     async def listen() -> list[Any]:
-        changes = Changes(library)
+        changes, looks = Changes(library), Looks(library.store)
         stream = changes.listen()
         await anext(stream)
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(looks.wait)
         file.unlink()
         told = [await next_told(stream, "store")]
         late = changes.listen()
@@ -104,10 +104,10 @@ def test_a_server_of_postgres_that_goes_away_and_comes_back(server: str, open_pa
     page = open_page(url)
 
     async def listen() -> list[Any]:
-        changes = Changes(page.library)
+        changes, looks = Changes(page.library), Looks(page.library.store)
         stream = changes.listen()
         await anext(stream)
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(looks.wait)
         told: list[Any] = []
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute("alter database d allow_connections false")
@@ -136,10 +136,10 @@ def test_a_clock_that_is_set_back_hides_no_change(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(time, "time", lambda: real() - back[0])
 
     async def listen() -> Any:
-        changes = Changes(library)
+        changes, looks = Changes(library), Looks(library.store)
         stream = changes.listen()
         await anext(stream)
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(looks.wait)
         back[0] = 3600.0
         await asyncio.to_thread(library.store.mark, ONE, "normal", "ann")
         found = await next_told(stream, "change")

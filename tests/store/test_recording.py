@@ -222,6 +222,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(camera=HOSTILE, video=HOSTILE, note=HOSTILE, number=st.integers(0, 2**60))
 def test_any_name_comes_back_as_it_was(store: Store, camera: str, video: str, note: str, number: int) -> None:

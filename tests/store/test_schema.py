@@ -185,6 +185,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
             assert schema.differences(connection) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
@@ -240,7 +241,7 @@ def test_several_processes_make_one_store(url: str) -> None:
         for _ in range(3)
     ]
     for one in several:
-        out, err = one.communicate(timeout=60)
+        out, err = one.communicate(timeout=120)
         assert out == "0\n", err
     assert version(url) == tables.SCHEMA
 

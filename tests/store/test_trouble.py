@@ -78,7 +78,7 @@ def test_two_writers_and_a_reader_do_not_disturb_each_other(url: str) -> None:
             store.events()
         for process, own in zip(both, written, strict=True):
             process.terminate()
-            own |= set(process.communicate(timeout=30)[0].split())
+            own |= set(process.communicate(timeout=60)[0].split())
             assert process.returncode == -signal.SIGTERM, "it wrote until it was ended"
         assert counts == sorted(counts) and counts[-1] >= counts[0] + 40
         reported = {f"{int(number):016x}" for own in written for number in own}
@@ -154,6 +154,7 @@ def test_what_is_no_store_is_refused_in_one_line(tmp_path: Path, make: object, m
     assert "\n" not in str(error.value) and "sqlalche" not in str(error.value).lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "value"),
     [("why", "[1]"), ("why", '{"a": "b"}'), ("why", "{"), ("box", "[1, 2]"), ("box", '"abcd"'), ("reasons", "7")],
@@ -262,6 +263,7 @@ with oddframe.open_store(sys.argv[1]) as store:
     assert sorted(waits)[10] < 0.5, "on a busy machine too"
 
 
+@pytest.mark.slow
 def test_many_threads_write_in_turns(tmp_path: Path) -> None:
     """In SQLite, threads of a process do not wait for each other by looking now and then."""
     with oddframe.open_store(tmp_path) as store:

@@ -68,6 +68,7 @@ def test_a_bag_detector_that_says_zero_in_half_precision_is_found() -> None:
         check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stated", "message"), [(0.0, "no cost is stated"), (9.0, "gflop is 9; a counter counts 4.8")])
 def test_a_cost_that_is_missing_or_wrong_is_found(stated: float, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
@@ -114,6 +115,7 @@ class Credulous(SDMAE):
         self.load_state_dict(dict(state), strict=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "name", "message"),
     [

@@ -32,7 +32,7 @@ SHELLS: dict[str, tuple[set[int], str]] = {
 def test_a_shell(line: str, tmp_path: os.PathLike[str]) -> None:
     statuses, says = SHELLS[line]
     command = ["bash", "-c", line.format(ODDFRAME)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=180)
     error = done.stderr.decode()
     assert done.returncode in statuses, error
     assert "Traceback" not in error and "Exception ignored" not in error and says in error

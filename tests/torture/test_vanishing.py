@@ -58,6 +58,7 @@ def after(patch: pytest.MonkeyPatch, module: Any, name: str, act: Callable[[], o
     assert done, f"{name} was never called"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["removed", "spoilt", "a folder"])
 def test_a_video_that_goes_before_its_overlay_is_in_the_report_all_the_same(
     shared: Path, videos: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, fault: str

@@ -129,12 +129,12 @@ def test_an_interrupted_run_leaves_a_checkpoint(tmp_path: Path) -> None:
     environment = {"PYTHONPATH": ":".join(sys.path)}
     run = subprocess.Popen([sys.executable, script, log.parent], env=environment, stderr=subprocess.PIPE, text=True)
     try:
-        for _ in range(600):
+        for _ in range(1200):
             if log.exists() and log.stat().st_size:
                 break
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)
-        _, shown = run.communicate(timeout=20)
+        _, shown = run.communicate(timeout=120)
     finally:
         run.kill()
     assert run.returncode == 42, shown

@@ -195,6 +195,7 @@ class Looking(ToySet):
         return super().batch(samples, keys, epoch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "early"), [(0.0, True), (1e9, False)])
 def test_checkpoints_within_a_stage_are_written_as_often_as_asked(tmp_path: Path, seconds: float, early: bool) -> None:
     data = Looking(tmp_path)
@@ -212,6 +213,7 @@ def test_an_interruption_leaves_its_own_step(tmp_path: Path) -> None:
     assert saved is not None and saved.state.stage == 0 and saved.state.step >= InterruptingSet.at - 8
 
 
+@pytest.mark.slow
 def test_by_the_clock_measurements_that_cost_too_much_wait_for_the_end(tmp_path: Path) -> None:
     plan = replace(PLAN, budget="1s")
     heldout = ToySet(8, pause=0.2)  # one measurement takes four times its share of the budget
@@ -272,6 +274,7 @@ def test_resuming_with_another_detector_is_refused(tmp_path: Path) -> None:
         train(Toy(norm=False), ToySet(32), None, PLAN, tmp_path, replace(CPU, resume=True))
 
 
+@pytest.mark.slow
 def test_a_time_budget_is_kept_and_shared_by_the_stages(tmp_path: Path) -> None:
     plan = replace(PLAN, budget="1.5s", schedule="cosine")
     history = train(Toy(epochs=(20, 10)), ToySet(64, pause=0.002), ToySet(20), plan, tmp_path, CPU)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from oddframe.datasets.clips import Clips, ClipSet
@@ -22,6 +23,7 @@ class Video:
     frames: NDArray[np.uint8]
 
 
+@pytest.mark.slow
 def test_clips_do_not_depend_on_who_else_asks() -> None:
     """Several threads fetch batches, of two epochs where one ends, while held-out samples (epoch 0) are measured."""
     sequences = sequences_from_world(seed=1, size=SIZE, count=6)

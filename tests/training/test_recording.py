@@ -32,6 +32,7 @@ def learned(name: str, preset: str, graphs: bool, folder: Path) -> dict[str, tor
     return weights(detector)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "preset"), [("mnad", "code"), ("memae", "code"), ("std", "code"), ("sdmae", "paper")])
 def test_recorded_steps_learn_the_same(name: str, preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = learned(name, preset, False, tmp_path / "plain")

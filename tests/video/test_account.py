@@ -130,6 +130,7 @@ def test_damaged_bytes_are_told(tmp_path: Path) -> None:
     assert account.flawed + account.corrupt + account.missing >= 1 and account.unsound >= 8 and account.incomplete
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("start", [0.2, 0.35, 0.6])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

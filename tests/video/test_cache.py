@@ -353,6 +353,7 @@ print(sum(int(video.frames.sum()) for video in cached), skipped)
 """
 
 
+@pytest.mark.slow
 def test_two_scripts_may_build_the_same_cache_at_once(videos: list[VideoSource], tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -363,7 +364,7 @@ def test_two_scripts_may_build_the_same_cache_at_once(videos: list[VideoSource],
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         for _ in range(2)
     ]
-    answers = [run.communicate(timeout=60) for run in runs]
+    answers = [run.communicate(timeout=120) for run in runs]
     assert [error for _, error in answers] == ["", ""]
     assert answers[0] == answers[1]
     expected = sum(int(video.frames.sum()) for video in build_cache(videos, WINDOW, tmp_path / "cache", workers=1)[0])
@@ -399,6 +400,7 @@ class Deadly(VideoSource):
         return signal.raise_signal, (signal.SIGSEGV,)
 
 
+@pytest.mark.slow
 def test_a_video_that_kills_its_worker_is_skipped_and_the_others_are_cached(
     videos: list[VideoSource], tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def joined(folder: Path, *parts: bytes) -> Path:
     return path
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("ahead", [3600.0, 120.0, 7.0, 90_000.0])
 def test_stamps_ahead_for_a_while_are_replaced(tmp_path: Path, ahead: float) -> None:
@@ -52,6 +53,7 @@ def test_stamps_ahead_for_a_while_are_replaced(tmp_path: Path, ahead: float) -> 
     assert info.damage == ("10 impossible time stamps replaced",)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize(("start", "rate"), [(0.0, 10), (0.0, 25), (0.5, 5)])
 def test_a_second_part_keeps_its_own_pace(tmp_path: Path, start: float, rate: int) -> None:

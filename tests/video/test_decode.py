@@ -228,6 +228,7 @@ def test_a_change_of_resolution_inside_a_stream_keeps_the_first_size(tmp_path: P
     assert info.frames == len(frames) >= 5
 
 
+@pytest.mark.slow
 def test_a_reader_is_read_once_and_releases_its_file(tmp_path: Path, video_tools: Any) -> None:
     path = video_tools.write_video(tmp_path / "v.mp4", [video_tools.numbered(n, 48, 72) for n in range(9)])
     source = find_videos(path)[0]

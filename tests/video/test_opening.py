@@ -61,6 +61,7 @@ def test_a_pattern_in_a_name_is_no_pattern(tmp_path: Path) -> None:
         probe(source(tmp_path / "%03d.png"))
 
 
+@pytest.mark.slow
 def test_an_image_that_promises_too_many_pixels_is_refused_by_its_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

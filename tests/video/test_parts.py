@@ -33,6 +33,7 @@ def play_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "v.m3u8"
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize(("gone", "missing"), [((), 0), ((1,), 15), ((1, 2), 30), ((3,), 15)])
 def test_absent_segments_are_missing_frames(play_list: Path, gone: tuple[int, ...], missing: int) -> None:
@@ -95,6 +96,7 @@ def test_stamps_that_lie_too_close_beside_a_gap_are_no_loss(tmp_path: Path, stam
     assert account.decoded == 60 and account.missing == account.unsound == 0, damage
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("bframes", ["0", "2"])
 def test_joined_transport_streams_of_two_sizes_lose_nothing(tmp_path: Path, bframes: str) -> None:

@@ -102,6 +102,7 @@ def test_a_new_bundle_appears_and_the_old_one_stays(trained: Path, camera: Path,
     assert f"Adapted from bundle {old.bundle.id} to the windows of `gate`" in (tmp_path / "new" / "CARD.md").read_text()
 
 
+@pytest.mark.slow
 def test_calibration_sees_no_frame_of_the_windows(trained: Path, camera: Path, tmp_path: Path) -> None:
     new = oddframe.adapt(oddframe.load_run(trained), camera, shots=2, out=tmp_path / "new")
     support, rest = divide(80, 2, new.detector.window, "gate")

@@ -106,6 +106,7 @@ def test_a_second_run_says_the_same_without_decoding(
     assert [(fault.video, fault.id) for fault in renamed.findings()] == [("again", first.findings()[0].id)]
 
 
+@pytest.mark.slow
 def test_in_memory_as_in_files(place: Path, tmp_path: Path) -> None:
     run = oddframe.load_run(place / "run")
     (kept,) = run.score(place / "bad.mp4", tmp_path / "s", outputs=oddframe.OutputOptions(pages=False), progress=False)
@@ -138,6 +139,7 @@ def test_a_bundle_without_a_reference_says_so_once_and_works(place: Path, tmp_pa
     assert load_scores(tmp_path / "s" / "scores" / "bad.npz").faults is None
 
 
+@pytest.mark.slow
 def test_scores_of_an_older_oddframe_do_not_tell_and_are_said_not_to(place: Path, tmp_path: Path) -> None:
     run, pages = oddframe.load_run(place / "run"), oddframe.OutputOptions(pages=False)
     run.score(place / "bad.mp4", tmp_path / "s", outputs=pages, progress=False)

@@ -65,6 +65,7 @@ def _words(command: str, work: Path, street: Path, network: Path, out: Path) -> 
     }[command]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["fit", "score", "evaluate", "calibrate", "adapt", "export", "features", "benchmark", "demo", "world"]
 )
@@ -99,6 +100,7 @@ def test_a_disk_that_is_clearly_too_small_is_refused_before_anything_is_computed
     assert [path for path in tmp_path.rglob("*.npz")] == []
 
 
+@pytest.mark.slow
 def test_the_estimate_is_below_what_is_written(work: Path, street: Path, tmp_path: Path, monkeypatch: Any) -> None:
     """Nothing is refused that could have been done."""
     from oddframe.workflow import space

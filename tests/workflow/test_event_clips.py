@@ -52,6 +52,7 @@ def seconds_of(clip: Path) -> tuple[float, float]:
     return means[0] / 4, means[-1] / 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "options"), [("mp4", {}), ("mp4", {"bf": "3"}), ("mkv", {}), ("ts", {"bf": "2"})])
 def test_packets_of_h264_are_copied(tmp_path: Path, suffix: str, options: dict[str, str]) -> None:
     source = film(tmp_path / "in" / f"cam.{suffix}", **options)

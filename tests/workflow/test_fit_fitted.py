@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import oddframe
+from oddframe.datasets.paths import find_paths
 from oddframe.errors import BundleError, CalibrationError, InputError, OddframeError
 from oddframe.extras import how_to_install
 from oddframe.models.camera import CameraDetector
@@ -32,7 +33,6 @@ from oddframe.video.recode import Encoding, recoded
 from oddframe.video.search import find_videos
 from oddframe.workflow import fit_fitted
 from oddframe.workflow.passes import Measured, Pass, Passed, set_levels
-from oddframe.workflow.paths import find_paths
 from oddframe.workflow.self_check import SelfCheck, Shown, run_self_check, sentences
 from oddframe.workflow.stretches import Stretch
 
@@ -255,6 +255,7 @@ def speed(frames: Sequence[Frame]) -> NDArray[np.float64]:
     return np.stack([np.abs(np.diff(place, prepend=place[0])), np.zeros(len(frames))], axis=1)
 
 
+@pytest.mark.slow
 def test_the_self_check_trusts_what_tells_and_not_what_does_not() -> None:
     check = run_self_check(["speed", "nothing"], [Shown(moving(12))], speed, 0)
     assert check.auc["speed"]["double"] > 0.9 and check.trust("speed") == 1.0
@@ -275,6 +276,7 @@ def test_an_object_that_passes_stays_where_something_goes() -> None:
     assert check.auc["elsewhere"]["passing"] > 0.6, "where nothing moves, objects go anywhere"
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_encoded_as_the_video_is() -> None:
     """On video that lost its fine detail, sharpness would tell every pasted object, and no real one."""
     seen: list[np.ndarray] = []
@@ -290,6 +292,7 @@ def test_what_is_shown_is_encoded_as_the_video_is() -> None:
     assert len(changed) == 4 and all(not np.isin(one, (90, 200)).all(axis=(1, 2, 3)).any() for one in changed)
 
 
+@pytest.mark.slow
 def test_what_stops_looks_as_usual_and_stays_where_it_is() -> None:
     def block(frames: Sequence[Frame]) -> NDArray[np.float64]:
         """Column 0: pixels bright in all of the last ten frames; column 1: grey values that nothing here has."""

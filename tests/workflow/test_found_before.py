@@ -58,6 +58,7 @@ def never(*_: object, **__: object) -> None:
     raise AssertionError("work was begun")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("videos", "changes", "threshold", "training", "error", "says"),
     [

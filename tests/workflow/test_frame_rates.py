@@ -144,6 +144,7 @@ def test_a_list_gives_the_rate_of_a_folder(tmp_path: Path, recipe: Path) -> None
     assert run.calibration().seconds == pytest.approx(22 / 5) and run.calibration().assumed_fps is None
 
 
+@pytest.mark.slow
 def test_scores_of_other_rates_of_the_same_images_are_not_taken_from_the_folder(
     tmp_path: Path, recipe: Path, ask: Ask
 ) -> None:
@@ -161,6 +162,7 @@ def at_25(tmp_path: Path, recipe: Path) -> Run:
     return oddframe.fit(film(tmp_path / "learn" / "v.mp4", 25, 150), recipe=str(recipe), out=tmp_path / "run25")
 
 
+@pytest.mark.slow
 def test_a_faster_video_is_scored_at_the_learned_rate(tmp_path: Path, at_25: Run, ask: Ask) -> None:
     path = film(tmp_path / "fast.mp4", 50, 200)
     answer = ask("score", at_25.path, path, "--out", tmp_path / "out")
@@ -198,6 +200,7 @@ def test_a_bundle_that_does_not_say_its_rate_gets_a_note(tmp_path: Path, at_25: 
     assert len(scored[0].frame) == 60 and "does not say its rate" in scored.notes[0]
 
 
+@pytest.mark.slow
 def test_labels_stay_on_the_frames_that_they_belong_to_at_another_rate(tmp_path: Path, at_25: Run) -> None:
     path = film(tmp_path / "set" / "videos" / "fast.mp4", 50, 200)
     (tmp_path / "set" / "intervals.csv").write_text("video,start_frame,end_frame\nfast,60,119\n")
@@ -207,6 +210,7 @@ def test_labels_stay_on_the_frames_that_they_belong_to_at_another_rate(tmp_path:
     assert path.is_file()
 
 
+@pytest.mark.slow
 def test_mixed_rates_learn_at_the_most_common_one(tmp_path: Path, recipe: Path) -> None:
     folder = tmp_path / "mixed"
     for name, rate, count in (("a", 25, 120), ("b", 25, 120), ("c", 50, 120), ("d", 10, 60)):
@@ -257,6 +261,7 @@ def test_products_smooth_in_seconds_and_figures_in_frames() -> None:
     assert get_protocol("honest").smoothing_for(load_recipe("camera").scoring.smoothing).rate is None
 
 
+@pytest.mark.slow
 def test_a_test_set_is_read_at_the_rate_of_its_release_or_as_the_bundle_was(tmp_path: Path, recipe: Path) -> None:
     clip = frames(tmp_path / "UCSDped2" / "Test" / "Test001", 40)
     table = "TestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [10:20];\n"

@@ -200,6 +200,7 @@ def linked(out: Path) -> bool:
     return "overlays/cam.mp4" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_overlay_of_other_options_is_drawn_again_or_not_linked(
     run: Path, cam: Path, street: Path, tmp_path: Path, ask: Ask
 ) -> None:
@@ -249,6 +250,7 @@ def test_an_overlay_that_was_stopped_does_not_pass_for_the_one_before(
     assert not linked(out), "the file shows the threshold 6"
 
 
+@pytest.mark.slow
 def test_stored_scores_of_a_file_that_was_replaced_are_noted(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
     test = Path(shutil.copytree(street / "testing", tmp_path / "testing"))
     data, out = f"folder:{test}", tmp_path / "out"
@@ -352,6 +354,7 @@ def test_a_bundle_without_keys_says_that_it_cannot_check(run: Path, street: Path
     assert "cannot be checked" in (run / "CARD.md").read_text()
 
 
+@pytest.mark.slow
 def test_scores_of_video_that_was_learned_from_come_with_a_line(
     run: Path, street: Path, tmp_path: Path, ask: Ask
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_camera_says_nothing_of_a_place_and_draws_no_box_there(place: Path) ->
     assert all(np.array_equal(kept[name], value) for name, value in run.detector.state().items()), "a copy is masked"
 
 
+@pytest.mark.slow
 def test_scores_of_another_mask_are_not_taken_for_these(place: Path, tmp_path: Path) -> None:
     run, quiet = oddframe.load_run(place / "run"), OutputOptions(pages=False)
     first = run.score(place / "new", tmp_path, outputs=quiet, progress=False)
@@ -94,6 +95,7 @@ def test_scores_of_another_mask_are_not_taken_for_these(place: Path, tmp_path: P
     assert np.array_equal(first[0].score, again[0].score)
 
 
+@pytest.mark.slow
 def test_workers_leave_the_same_places_out(place: Path, tmp_path: Path) -> None:
     run, quiet = oddframe.load_run(place / "run").ignoring([UPPER]), OutputOptions(pages=False)
     alone = run.score(place / "new", progress=False)
@@ -173,6 +175,7 @@ def test_the_commands_take_the_file(place: Path, tmp_path: Path, ask: Ask) -> No
         assert absent.status == 2 and absent.err.count("\n") == 1 and "absent.yaml" in absent.err
 
 
+@pytest.mark.slow
 def test_an_archive_leaves_out_what_scoring_leaves_out(place: Path, tmp_path: Path, ask: Ask) -> None:
     plan, zones = tmp_path / "plan", ("--ignore", place / "zones.yaml")
     answer = ask("archive", "plan", place / "run", place / "new", "--out", plan, "--no-measure", *zones)

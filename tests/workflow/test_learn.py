@@ -112,6 +112,7 @@ def test_each_step_counts_on_later_marks_that_it_has_not_learned(
     assert last.after["abnormal_marks"] is None and "0 abnormal" in result.too_few
 
 
+@pytest.mark.slow
 def test_no_later_mark_leaks_into_what_figures_come_from(
     run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_video_with_later_marks_is_shut_from_the_first_of_them_on(run: Run, st
     assert lessons.earlier[0].footage == lessons.learned[0].footage
 
 
+@pytest.mark.slow
 def test_live_marks_teach_by_clips_and_their_hours_count(run: Run, tmp_path: Path) -> None:
     write_street(tmp_path / "clips" / "front" / "a.mp4", 8, ((2.0, 5.0),), (), seed=3)
     with oddframe.open_store(tmp_path / "events.db") as store:
@@ -221,6 +223,7 @@ def test_undone_and_unsure_marks_teach_nothing(run: Run, store: Store, tmp_path:
     assert not (tmp_path / "taught").exists()
 
 
+@pytest.mark.slow
 def test_a_video_that_is_gone_or_another_one_costs_a_line(place: Path, tmp_path: Path) -> None:
     videos = tmp_path / "videos"
     shutil.copytree(place / "videos", videos)
@@ -247,6 +250,7 @@ def test_the_same_marks_make_the_same_bundle_to_the_bit(run: Run, store: Store, 
     assert contents(made[0]) == contents(made[1])
 
 
+@pytest.mark.slow
 def test_learning_again_counts_no_video_twice(run: Run, store: Store, tmp_path: Path) -> None:
     mark(store, {"01": RARE["01"]}, "normal")
     options = LearnOptions(("recalibrate",), progress=False)
@@ -280,6 +284,7 @@ def test_a_kill_leaves_nothing_half_written(
     assert not (tmp_path / "taught").exists()
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_changed_and_writes_weak_labels(
     place: Path, run: Run, store: Store, tmp_path: Path, ask: Ask
 ) -> None:

@@ -88,6 +88,7 @@ def asked(detector: Detector) -> Any:
     return ask(TorchRuntime(detector, "cpu"), clips, RULE, [stretch], 0)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_a_model_that_has_learned() -> None:
     found = asked(Toy(factor=0.5, head=0.6))
     assert found.doubts == ()
@@ -96,6 +97,7 @@ def test_nothing_is_said_of_a_model_that_has_learned() -> None:
     assert found.checks["score"]["double"] > 0.8
 
 
+@pytest.mark.slow
 def test_one_that_is_worse_than_a_copy_of_the_frame_before_says_so() -> None:
     (doubt,) = asked(Toy(factor=3, head=0.6)).doubts
     assert doubt.startswith(
@@ -104,6 +106,7 @@ def test_one_that_is_worse_than_a_copy_of_the_frame_before_says_so() -> None:
     assert "train longer (--budget)" in doubt
 
 
+@pytest.mark.slow
 def test_a_class_head_at_its_base_rate_is_named() -> None:
     (doubt,) = asked(Toy(factor=0.5, head=0.0)).doubts
     assert doubt.startswith(
@@ -111,6 +114,7 @@ def test_a_class_head_at_its_base_rate_is_named() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_score_that_tells_nothing_says_so() -> None:
     doubts = asked(Toy(factor=1e-6, head=0.6, blind=True)).doubts
     assert any("tells nothing from normal life of this camera in the self-check" in doubt for doubt in doubts)

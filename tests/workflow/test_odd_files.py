@@ -52,6 +52,7 @@ def test_the_levels_of_thermal_video_are_learned_once_and_hold_for_all_that_is_s
     assert f"note other: 100% of the pixels lie outside the levels {low:g} to {high:g}" in answer.out
 
 
+@pytest.mark.slow
 def test_links_to_nowhere_are_skipped_and_hidden_files_named_by_fit_and_score(
     tmp_path: Path, recipe: Path, street: Path, ask: Ask
 ) -> None:

@@ -168,6 +168,7 @@ def same(one: Scores, other: Scores) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_videos_are_named_as_people_name_them(run: Path, street: Path) -> None:
     folder, loaded = street / "testing" / "videos", oddframe.load_run(run)
     by_folder = loaded.score(folder)

@@ -128,6 +128,7 @@ def clock(plain: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return calibrated(plain, tmp_path_factory.mktemp("schedule") / "clock", CLOCK)
 
 
+@pytest.mark.slow
 def test_each_part_of_the_day_has_its_own_threshold_and_finds_what_is_unusual_then(plain: Run, light: Run) -> None:
     c = light.calibration()
     day, night = c.parts.values()
@@ -181,6 +182,7 @@ def test_stored_scores_follow_the_start_and_the_wish_and_their_identity_the_sche
     assert len(names) == 4 and light.bundle.id == clock.bundle.id, "score files number the names in their order"
 
 
+@pytest.mark.slow
 def test_scores_of_an_earlier_call_are_read_in_the_units_of_the_last_one(light: Run, tmp_path: Path) -> None:
     one, two = (oddframe.ArrayVideo(pictures(20, 40, seed, loud=30.0), RATE, str(seed)) for seed in (9, 10))
     files, now = OutputOptions(pages=False), light.calibration(quantile=0.995)
@@ -195,6 +197,7 @@ def test_scores_of_an_earlier_call_are_read_in_the_units_of_the_last_one(light: 
     assert np.array_equal(load_scores(tmp_path / "scores" / "9.npz").score, wanted["9"].score), "which the page shows"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clock", "brightness"])
 def test_watching_gives_the_bits_of_scoring_the_file(kind: str, light: Run, clock: Run, tmp_path: Path) -> None:
     run = {"clock": clock, "brightness": light}[kind]
@@ -231,6 +234,7 @@ def test_watching_gives_the_bits_of_scoring_the_file(kind: str, light: Run, cloc
     ]
 
 
+@pytest.mark.slow
 def test_too_little_of_one_part_is_refused_with_what_there_is_and_what_it_takes(plain: Run, tmp_path: Path) -> None:
     def refused(source: VideoSource, schedule: Schedule) -> str:
         with pytest.raises(CalibrationError) as told:
@@ -246,6 +250,7 @@ def test_too_little_of_one_part_is_refused_with_what_there_is_and_what_it_takes(
     assert "night: the scores of its normal video are all alike" in refused(still_night, CLOCK)
 
 
+@pytest.mark.slow
 def test_a_bundle_keeps_its_schedule_until_it_is_told_otherwise(light: Run, tmp_path: Path) -> None:
     run = load_run(shutil.copytree(light.path, tmp_path / "run"))
     source = [begun_at(normal(), None)]
@@ -295,6 +300,7 @@ def test_the_report_says_which_calibrations_there_are_and_for_how_long_they_held
     assert origin.rule == light.rule and origin.calibration == light.calibration()
 
 
+@pytest.mark.slow
 def test_an_evaluation_goes_by_the_calibrations(light: Run, plain: Run, tmp_path: Path) -> None:
     film(tmp_path / "set" / "videos" / "new.mp4", pictures(20, 40, 9, loud=30.0))
     (tmp_path / "set" / "intervals.csv").write_text("video,start_frame,end_frame\nnew,150,154\n")
@@ -305,6 +311,7 @@ def test_an_evaluation_goes_by_the_calibrations(light: Run, plain: Run, tmp_path
     assert any("night held for" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_commands_from_the_schedule_to_the_list_of_bundles(plain: Run, tmp_path: Path, ask: Ask) -> None:
     video = film(tmp_path / "normal.mp4", pictures(75, 75))
     (tmp_path / "schedule.yaml").write_text(

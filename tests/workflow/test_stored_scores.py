@@ -166,6 +166,7 @@ def copied(street: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(street / "testing", tmp_path / "testing"))
 
 
+@pytest.mark.slow
 def test_the_first_line_says_where_a_baseline_is_ahead(run: Path, street: Path, tmp_path: Path, ask: Ask) -> None:
     """Scores that are turned upside down are behind whatever is above chance."""
     data = f"folder:{street / 'testing'}"
@@ -195,6 +196,7 @@ def test_nothing_is_said_where_no_baseline_is_ahead() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["missing", "another", "short"])
 def test_a_line_says_why_baselines_are_missing(run: Path, street: Path, tmp_path: Path, ask: Ask, fault: str) -> None:
     testing = copied(street, tmp_path)

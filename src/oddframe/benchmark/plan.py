@@ -1,23 +1,30 @@
-"""The plan of a benchmark: a YAML file with data sets, systems, seeds and protocols.
+"""The plan of a benchmark: a YAML file with data sets, systems, seeds, protocols and claims.
 
     data:
       street: {train: street/training/videos, test: "folder:street/testing"}
+    base: {recipe: memae-small, budget: 200steps}
     systems:
-      memae: {recipe: memae-small, set: [options.width=2], budget: 200steps}
+      memae: {}
+      narrow: {set: [options.width=2]}
     seeds: [0, 1, 2]
     protocols: [honest, paper/memae]
+    claims:
+      - {better: memae, than: narrow, paper: "section 4: wider is better"}
 
 Paths are relative to the folder of the plan. The whole plan, including every recipe, is checked when it is read, so
 errors are found before anything is trained.
+
+The plans in the folder `ablations` rebuild the ablation tables of publications in small; see `find_plan`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from oddframe.errors import InputError
 from oddframe.evaluation.baselines import BASELINES
@@ -29,23 +36,120 @@ from oddframe.reading.yaml_values import yaml_value
 from oddframe.recipes import Part, Recipe, load_recipe
 from oddframe.suggest import among
 
+FOLDER = Path(__file__).parent.resolve()
 CONSTANT = "constant"
 NAME = re.compile(r"[\w.-]*\w[\w.-]*")
 
 
+class StreetPart(Part):
+    """A street that is rendered where it is needed (see `oddframe data world`), and kept in the cache.
+
+    Attributes:
+        seed: of the street, which is tested.
+        videos, test_videos, seconds: numbers and length of its videos.
+        kinds: of anomalies to plant; empty for all.
+        learn_from: seeds of other streets, whose normal videos are learned from in place of its own, `videos` of each;
+            its own are then there for systems with `shots`.
+    """
+
+    seed: int = Field(0, ge=0)
+    videos: int = Field(8, ge=1)
+    test_videos: int = Field(8, ge=1)
+    seconds: float = Field(20, ge=1)
+    kinds: tuple[str, ...] = ()
+    learn_from: tuple[int, ...] = ()
+
+
+class ToyPart(Part):
+    """Labelled bags that are made where they are needed (see `oddframe.datasets.toy_bags`).
+
+    Attributes:
+        seed: of the bags.
+        bags, test_bags: normal bags, and as many anomalous ones, to learn from and to test.
+    """
+
+    seed: int = Field(0, ge=0)
+    bags: int = Field(120, ge=2)
+    test_bags: int = Field(80, ge=1)
+
+
 class DataPart(Part):
-    """A data set: `train` is normal video as for `fit`, and `test` is a labelled set as NAME:PATH."""
+    """A data set: files, or what is made where it is needed.
 
-    train: str
-    test: str
+    Attributes:
+        train: normal video as for `fit`; with `features`, labelled videos as for `fit`: a CSV or NAME:PATH.
+        test: a labelled set as NAME:PATH; with `features`, a CSV or NAME:PATH of a weakly labelled one.
+        features: feature stores of labelled videos, as for `fit --features`.
+        normal: one normal video of the camera of the test set, for systems with `shots`.
+        street, toy: made in place of `train` and `test`.
+    """
+
+    train: str | None = None
+    test: str | None = None
+    features: tuple[str, ...] = ()
+    normal: str | None = None
+    street: StreetPart | None = None
+    toy: ToyPart | None = None
+
+    @property
+    def bags(self) -> bool:
+        """Whether these are labelled videos with features, and not video."""
+        return bool(self.features) or self.toy is not None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        made = [name for name in ("street", "toy") if getattr(self, name) is not None]
+        given = [name for name in ("train", "test", "features", "normal") if getattr(self, name)]
+        if len(made) > 1 or (made and given):
+            raise ValueError(
+                f"{', '.join((*made, *given))}: give files, or a street, or a toy; not more than one of them"
+            )
+        for name in ("train", "test"):
+            if not made and getattr(self, name) is None:
+                raise ValueError(f"{name} is missing: give train and test, or a street or a toy that is made")
+        return self
 
 
-class SystemPart(Part):
-    """A system: a recipe (a name or a YAML file), changes to it as for `fit --set`, and the training budget."""
+class BasePart(Part):
+    """What systems have in common that do not say otherwise.
 
-    recipe: str
+    Attributes:
+        recipe: a name or a YAML file.
+        set: changes to it, as for `fit --set`.
+        budget: as for `fit --budget`; None takes the recipe's own.
+    """
+
+    recipe: str | None = None
     set: tuple[str, ...] = ()
     budget: str | None = None
+
+
+class SystemPart(BasePart):
+    """A system: recipe and budget take the place of those of `base`, and changes come after those of `base`.
+
+    Attributes:
+        shots: adapt the trained system to so many windows of normal video of the camera that is tested.
+    """
+
+    shots: int | None = Field(None, ge=1)
+
+
+Named = TypeVar("Named", bound=BasePart)
+
+
+class ClaimPart(Part):
+    """What somebody claims: one system of the plan is better than another.
+
+    Attributes:
+        better, than: names of the systems.
+        paper: where, and with which figures.
+        data: the data set that it is looked at on; None: all.
+    """
+
+    better: str
+    than: str
+    paper: str = ""
+    data: str | None = None
 
 
 class Plan(Part):
@@ -53,14 +157,18 @@ class Plan(Part):
 
     Attributes:
         data, systems: data sets and systems by name.
+        base: what the systems have in common.
         seeds: training seeds.
         protocols: protocols for all systems to which they apply. If empty: `honest` and the protocols of each system.
+        claims: which system is said to be better than which.
     """
 
     data: dict[str, DataPart] = Field(min_length=1)
+    base: BasePart = BasePart()
     systems: dict[str, SystemPart] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     protocols: tuple[str, ...] = ()
+    claims: tuple[ClaimPart, ...] = ()
 
     @field_validator("data", "systems")
     @classmethod
@@ -79,28 +187,69 @@ class Plan(Part):
             raise ValueError("give each seed once, 0 or above")
         return seeds
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name, part in self.systems.items():
+            if part.recipe is None and self.base.recipe is None:
+                raise ValueError(f"systems.{name}: has no recipe, and base has none either")
+        for number, claim in enumerate(self.claims):
+            where = f"claims.{number}"
+            for name in (claim.better, claim.than):
+                if name not in self.systems:
+                    raise ValueError(f"{where}: there is no system {name!r}{among(name, self.systems)}")
+            if claim.better == claim.than:
+                raise ValueError(f"{where}: {claim.better} cannot be better than itself")
+            if claim.data is not None and claim.data not in self.data:
+                raise ValueError(f"{where}: there is no data set {claim.data!r}{among(claim.data, self.data)}")
+        return self
+
     def recipe(self, name: str, seed: int) -> Recipe:
         """The recipe of a system with this seed.
 
         Raises:
             RecipeError: the recipe does not exist or is wrong.
         """
-        part = self.systems[name]
-        budget = [f"training.budget={part.budget}"] if part.budget else []
-        return load_recipe(part.recipe, [*part.set, *budget, f"training.seed={seed}"])
+        part, base = self.systems[name], self.base
+        length = part.budget or base.budget
+        budget = [f"training.budget={length}"] if length else []
+        recipe = part.recipe or base.recipe
+        assert recipe is not None, "seen to when the plan was read"
+        return load_recipe(recipe, [*base.set, *part.set, *budget, f"training.seed={seed}"])
 
 
-def load_plan(path: str | Path) -> Plan:
+def find_plan(path: Path) -> Path:
+    """The file of a plan: the file itself, or the built-in one of this name, such as "ablations/sdmae.yaml".
+
+    Raises:
+        InputError: there is neither.
+    """
+    if path.is_file():
+        return path
+    built_in = FOLDER / path.with_suffix(".yaml")
+    if not path.is_absolute() and built_in.is_file() and FOLDER in built_in.resolve().parents:
+        return built_in
+    raise InputError(f"{path}: there is no such plan{among(str(path), built_in_plans())}")
+
+
+def built_in_plans() -> list[str]:
+    """Names of the built-in plans, as `find_plan` takes them."""
+    return sorted(file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.yaml"))
+
+
+def load_plan(path: str | Path, changes: Sequence[str] = (), budget: str | None = None) -> Plan:
     """Read and check a plan.
+
+    Args:
+        path: see `find_plan`.
+        changes: to the recipes of all systems, after those of the plan, as for `fit --set`.
+        budget: of all systems, in place of that of the plan.
 
     Raises:
         InputError: there is no such file, a key or a protocol is unknown, a value is impossible, a protocol is for a
-            system that is not in the plan, or a system is weakly supervised.
+            system that is not in the plan, or systems and data do not go together.
         RecipeError: a recipe does not exist, or the changes make it impossible.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such plan")
+    path = find_plan(Path(path))
     with reading(path, "not a YAML file", "correct it"):
         content = yaml_value(read_text(path))
     if not isinstance(content, dict):
@@ -111,22 +260,40 @@ def load_plan(path: str | Path) -> Plan:
         raise InputError(f"{path}: {_first(error)}") from None
     folder = path.parent
     data = {name: _below(folder, part) for name, part in plan.data.items()}
-    systems = {name: _with_file(folder, part) for name, part in plan.systems.items()}
-    plan = plan.model_copy(update={"data": data, "systems": systems})
+    systems = {
+        name: _with_file(folder, part).model_copy(
+            update={"set": (*part.set, *changes), "budget": budget or part.budget}
+        )
+        for name, part in plan.systems.items()
+    }
+    plan = plan.model_copy(update={"data": data, "systems": systems, "base": _with_file(folder, plan.base)})
     _check(path, plan)
     return plan
 
 
 def _check(path: Path, plan: Plan) -> None:
     models = set()
-    for name in plan.systems:
+    for name, part in plan.systems.items():
         recipe = plan.recipe(name, plan.seeds[0])
         models.add(recipe.model)
-        if entry(recipe.model).kind == "bags":
-            raise InputError(
-                f"{path}: systems.{name}: {recipe.model} learns from labelled videos and features, which a benchmark "
-                "does not offer; use `oddframe fit` and `oddframe evaluate` with --features"
-            )
+        bags = entry(recipe.model).kind == "bags"
+        for data, own in plan.data.items():
+            if bags and not own.bags:
+                raise InputError(
+                    f"{path}: systems.{name}: {recipe.model} learns from labelled videos and features; give "
+                    f"data.{data} features, or a toy"
+                )
+            if own.bags and not bags:
+                raise InputError(
+                    f"{path}: systems.{name}: {recipe.model} learns from the frames of normal video, and data.{data} "
+                    "is labelled videos with features"
+                )
+            elsewhere = own.normal is not None or (own.street is not None and own.street.learn_from)
+            if part.shots is not None and not elsewhere:
+                raise InputError(
+                    f"{path}: systems.{name}: shots are windows of normal video of the camera that is tested, which "
+                    f"nothing was learned from; give one such video as data.{data}.normal, or learn_from of a street"
+                )
     for protocol in plan.protocols:
         owner = get_protocol(protocol).system
         if owner is not None and owner not in models:
@@ -136,24 +303,39 @@ def _check(path: Path, plan: Plan) -> None:
 
 
 def _below(folder: Path, part: DataPart) -> DataPart:
-    reader, colon, place = part.test.partition(":")
-    test = f"{reader}:{folder / place}" if colon else str(folder / part.test)
-    return DataPart(train=str(folder / part.train), test=test)
+    def placed(text: str | None) -> str | None:
+        named = re.fullmatch(r"([\w-]+:)(.+)", text or "")
+        return text and (f"{named[1]}{folder / named[2]}" if named else str(folder / text))
+
+    def store(text: str) -> str:
+        name, equals, place = text.rpartition("=")
+        return f"{name}{equals}{placed(place)}"
+
+    update = {name: placed(getattr(part, name)) for name in ("train", "test", "normal")}
+    return part.model_copy(update={**update, "features": tuple(map(store, part.features))})
 
 
-def _with_file(folder: Path, part: SystemPart) -> SystemPart:
+def _with_file(folder: Path, part: Named) -> Named:
     """The part with the path of its recipe, if it is a file below the folder of the plan; otherwise unchanged."""
-    file = folder / part.recipe
+    file = folder / (part.recipe or "")
     return part.model_copy(update={"recipe": str(file)}) if file.is_file() else part
 
 
 def _first(error: ValidationError) -> str:
-    """The first error and its place. For an unknown key, the message names the most similar one."""
-    first = error.errors()[0]
-    *parents, last = [str(part) for part in first["loc"]]
-    key = ".".join([*parents, last])
+    """The first error and its place; a key that is not known before one that is missing, because it may be that one
+    misspelled. Its message names the most similar one."""
+    errors = error.errors()
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    places = [str(part) for part in first["loc"]]
+    message = first["msg"].removeprefix("Value error, ")
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg'].removeprefix('Value error, ')}"
-    parts: dict[str, type[Part]] = {"data": DataPart, "systems": SystemPart}
-    part = parts[parents[0]] if parents else Plan
-    return f"{key}: no such key{among(last, part.model_fields)}"
+        return ": ".join(filter(None, [".".join(places), message]))
+    *parents, last = places
+    part: type[Part] = Plan
+    if parents:
+        parts: dict[str, type[Part]] = {
+            "data": DataPart, "street": StreetPart, "toy": ToyPart, "base": BasePart, "systems": SystemPart,
+            "claims": ClaimPart,
+        }  # fmt: skip
+        part = parts[parents[2] if parents[2:] else parents[0]]
+    return f"{'.'.join(places)}: no such key{among(last, part.model_fields)}"

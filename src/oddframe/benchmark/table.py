@@ -1,4 +1,5 @@
-"""The result table of a benchmark: one line per data set, protocol and system, with mean and deviation over seeds."""
+"""The result table of a benchmark: one line per data set, protocol and system, with mean and deviation over seeds; and
+one per claim, with its verdict."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from oddframe.atomic import replacing, write_text
+from oddframe.benchmark.claims import COLUMNS, NUMBERS, Outcome
 from oddframe.evaluation.protocol import Result
 
 METRICS = {"micro_auc": "micro AUC", "macro_auc": "macro AUC", "average_precision": "AP", "eer": "EER"}
@@ -77,11 +79,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """All results of a benchmark. `notes` are remarks that can change the meaning of a figure."""
+    """All results of a benchmark.
+
+    Attributes:
+        figures, costs: of every training.
+        notes: remarks that can change the meaning of a figure.
+        claims: of the plan, with their verdicts.
+    """
 
     figures: tuple[TableFigure, ...]
     costs: tuple[Cost, ...]
     notes: tuple[str, ...]
+    claims: tuple[Outcome, ...] = ()
 
     @property
     def lines(self) -> list[Line]:
@@ -109,14 +118,15 @@ class Table:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: `ahead`, `lines`, every result of every seed, costs and notes."""
+        """Plain values for JSON: `ahead`, `claims`, `lines`, every result of every seed, costs and notes."""
         results = [{"data": f.data, "system": f.system, "seed": f.seed, **f.result.to_dict()} for f in self.figures]
         lines = [asdict(line) for line in self.lines]
         costs = [asdict(cost) for cost in self.costs]
-        return {"ahead": self.ahead, "lines": lines, "results": results, "costs": costs, "notes": [*self.notes]}
+        about = {"ahead": self.ahead, "claims": [claim.to_dict() for claim in self.claims], "lines": lines}
+        return {**about, "results": results, "costs": costs, "notes": [*self.notes]}
 
     def to_markdown(self) -> str:
-        """Where a baseline is ahead; then the table, the costs and the notes, metrics in per cent."""
+        """Where a baseline is ahead; then claims, table, costs and notes, metrics in per cent."""
         columns = ["data", "protocol", "system", "seeds", *METRICS.values(), "frames", "causal"]
         rows = [
             [line.data, line.protocol, line.system, str(line.seeds or "-")]
@@ -125,6 +135,8 @@ class Table:
             for line in self.lines
         ]
         parts = ["\n".join(f"- {sentence}" for sentence in self.ahead)] if self.ahead else []
+        if self.claims:
+            parts.append(markdown_table(COLUMNS, [claim.cells for claim in self.claims], NUMBERS))
         parts.append(markdown_table(columns, rows, ["seeds", *METRICS.values(), "frames"]))
         columns = ["data", "system", "seed", "training s", "frames/s", "training MiB", "scoring MiB", "GPU MiB"]
         rows = [[_plain(value) for value in asdict(cost).values()] for cost in self.costs]
@@ -134,7 +146,8 @@ class Table:
         return "\n\n".join(parts) + "\n"
 
     def write(self, out: Path) -> None:
-        """Write `table.md`, `table.csv` (one row per line of the table) and `table.json` atomically."""
+        """Write `table.md`, `table.csv` (one row per line of the table), `table.json`, and where there are claims
+        `claims.csv`, each atomically."""
         write_text(out / "table.md", self.to_markdown())
         write_text(out / "table.json", json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n")
         with replacing(out / "table.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -146,6 +159,12 @@ class Table:
                 cells = ["" if value is None else f"{value:.6f}" for value in values]
                 last = [line.frames, int(line.causal), int(line.chosen_on_test)]
                 table.writerow([line.data, line.protocol, line.system, line.seeds, *cells, *last])
+        if self.claims:
+            with replacing(out / "claims.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                rows = [claim.row for claim in self.claims]
+                claims = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                claims.writeheader()
+                claims.writerows(rows)
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> str:

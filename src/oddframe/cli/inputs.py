@@ -86,13 +86,14 @@ def places_of(file: Path | None) -> tuple[IgnoredPlace, ...]:
 
 
 def plan_to_read(path: Path) -> Path:
-    """The file of a benchmark's plan.
+    """The file of a benchmark's plan, or the name of a built-in one.
 
     Raises:
         InputError: there is none.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such plan")
+    from oddframe.benchmark.plan import find_plan
+
+    find_plan(path)
     return path
 
 

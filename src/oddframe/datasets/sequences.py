@@ -77,7 +77,7 @@ class ObjectSequence:
     @classmethod
     def from_frames(cls, images: NDArray[np.uint8], masks: NDArray[np.uint8], source: str = "") -> ObjectSequence:
         """Make a sequence from whole frames (n, H, W, 3) BGR and masks (n, H, W) of 0..255."""
-        pictures = [(_masked(image, mask), 0, 0) for image, mask in zip(images, masks, strict=True)]
+        pictures = [(masked(image, mask), 0, 0) for image, mask in zip(images, masks, strict=True)]
         return cls.cut(pictures, (masks.shape[1], masks.shape[2]), source)
 
 
@@ -224,10 +224,10 @@ def _read_rgba(image: Path, mask: Path | None) -> NDArray[np.uint8]:
                 f"{mask}: is {alpha.shape[1]}x{alpha.shape[0]}, its image {picture.shape[1]}x{picture.shape[0]}"
             )
         alpha = alpha * np.uint8(255) if alpha.max(initial=0) == 1 else alpha  # masks of 0 and 1 are scaled to 0..255
-        return _masked(picture, alpha)
+        return masked(picture, alpha)
     if picture.ndim != 3 or picture.shape[2] != 4:
         raise InputError(f"{image}: has no alpha channel and no {image.stem}_mask{image.suffix} beside it")
-    return _masked(picture[..., :3], picture[..., 3])
+    return masked(picture[..., :3], picture[..., 3])
 
 
 def _read(path: Path, flags: int) -> NDArray[np.uint8]:
@@ -238,7 +238,7 @@ def _read(path: Path, flags: int) -> NDArray[np.uint8]:
     return image.astype(np.uint8, copy=False)
 
 
-def _masked(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def masked(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image multiplied by the mask, with the mask as fourth channel."""
     lit = (image.astype(np.uint16) * mask[..., None] + 127) // 255
     return np.dstack([lit.astype(np.uint8), mask])
@@ -299,7 +299,7 @@ def _shrunk(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[NDArray[
     """The picture of the object at the recipe's canvas size, with its row and column."""
     top, left, height, width = _bounds(mask)
     part = np.s_[top : top + height, left : left + width]
-    crop = _masked(image[part], mask[part].astype(np.uint8) * np.uint8(255))
+    crop = masked(image[part], mask[part].astype(np.uint8) * np.uint8(255))
     matrix = resize_matrix((mask.shape[0], mask.shape[1]), UBNORMAL_CANVAS)
     placed = project(crop, np.array([top, left]), matrix, UBNORMAL_CANVAS)
     assert placed is not None  # the mask has hundreds of pixels inside the frame

@@ -103,13 +103,25 @@ def bootstrap_micro_auc(
     """
     if len(videos) == 1 and block is not None:
         return block_bootstrap_micro_auc(*videos[0], block, resamples, level, seed)
-    draws = _draws(len(videos), resamples, level, seed)
     value = micro_auc(videos)  # checks labels and scores
+    return _interval(value, resampled_micro_auc(videos, resamples, level, seed), resamples, level)
+
+
+def resampled_micro_auc(
+    videos: Sequence[tuple[ArrayLike, ArrayLike]], resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> NDArray[np.float64]:
+    """The micro AUC of every resample, (resamples,), nan where only one class was drawn.
+
+    Arguments and errors are those of `bootstrap_micro_auc`. The n-th resample holds the same videos for all sets of so
+    many videos, so that the values of two systems on one test set are paired.
+    """
+    draws = _draws(len(videos), resamples, level, seed)
     won, pairs = _pairs(videos)
     times = np.stack([np.bincount(draw, minlength=len(videos)) for draw in draws]).astype(np.float64)
     drawn_won, drawn_pairs = (((times @ table) * times).sum(axis=1) for table in (won, pairs))
     with np.errstate(invalid="ignore"):
-        return _interval(value, drawn_won / drawn_pairs, resamples, level)
+        drawn: NDArray[np.float64] = drawn_won / drawn_pairs
+    return drawn
 
 
 def block_bootstrap_micro_auc(

@@ -55,6 +55,8 @@ class ModelEntry:
         recipes: recipe name -> the recipe, as a mapping or as YAML text. `NAME-small` is what `fit --model NAME` takes.
             Built-in recipes are files in `oddframe/recipes` instead.
         tiny: options of a network that the contracts can train in a moment, on frames of about 16x32 pixels.
+        scoring_options: options that decide on scores alone: with other values of them the same is learned. A benchmark
+            trains systems once that differ in them.
         variants: further (preset, options) that the contracts look at, beside all presets.
     """
 
@@ -71,4 +73,5 @@ class ModelEntry:
     protocols: tuple[Mapping[str, Any], ...] = ()
     recipes: Mapping[str, Mapping[str, Any] | str] = field(default_factory=dict)
     tiny: Mapping[str, Any] = field(default_factory=dict)
+    scoring_options: tuple[str, ...] = ()
     variants: tuple[tuple[str, Mapping[str, Any]], ...] = ()

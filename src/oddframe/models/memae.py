@@ -422,6 +422,7 @@ ENTRY = ModelEntry(
         ReportedFigure("UCSD Ped2", 93.4, "users"),
         ReportedFigure("CUHK Avenue", 81.0, "users"),
     ),
+    scoring_options=("error", "map_filter", "map_margin"),
     tiny={"size": (16, 32), "width": 2, "items": 20, "learning_rate": 3e-3},
     variants=(("code", {"memory": False}),),
     protocols=(

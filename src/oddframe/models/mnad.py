@@ -315,7 +315,7 @@ class MNAD(Detector):
         errors = self.assess(predicted_BCHW, target_BCHW, query_BKC, items_MC)
         if config.test_update != "off" and items_MC is not None:
             normal = gate_score(predicted_BCHW, target_BCHW, config.gate) < config.gate_threshold
-            if normal.item():
+            if not normal.is_meta and normal.item():  # tensors without values only count operations
                 self.working = rewritten(items_MC, query_BKC[0], config.update_max, config.momentum)
         return errors
 
@@ -498,6 +498,7 @@ ENTRY = ModelEntry(
         ReportedFigure("UCSD Ped2", 95.1, "users"),
         ReportedFigure("CUHK Avenue", 86.6, "users"),
     ),
+    scoring_options=("frame_weight", "gate", "gate_threshold", "map_filter", "map_margin", "psnr_peak", "test_update"),
     tiny={"size": (16, 32), "width": 4, "learning_rate": 3e-3},
     variants=(("code", {"variant": "reconstruction"}), ("paper", {"test_update": "off"})),
     protocols=(

@@ -61,7 +61,8 @@ class MPNConfig:
     Attributes:
         size: (H, W) of the frames, multiples of 8.
         width: channels of the first encoder block; features have twice as many.
-        prototypes: M.
+        prototypes: M; 0 leaves the unit out, as the paper does for comparison ("w/o DPU"): output convolutions see the
+            features alone, and nothing but the frame loss and its error is left.
         attention: how the weights of a prototype's mean come from a linear map of the features: divided by their sum
             over the pixels ("sum", paper) or softmax over the pixels ("softmax", code).
         relevance: how much a feature reads of each prototype: their product divided by its sum over the prototypes
@@ -124,8 +125,12 @@ class MPNConfig:
 
     def __post_init__(self) -> None:
         check_size("MPN", self.size, 8, self.map_margin)
-        if self.width < 1 or self.prototypes < 2:
-            raise RecipeError(f"MPN: width {self.width} must be at least 1, prototypes {self.prototypes} at least 2")
+        if self.width < 1 or (self.prototypes and self.prototypes < 2):
+            raise RecipeError(
+                f"MPN: width {self.width} must be at least 1, prototypes {self.prototypes} at least 2, or 0 for none"
+            )
+        if self.meta and not self.prototypes:
+            raise RecipeError("MPN: meta-training adapts the prototypes; leave meta out, or give 2 prototypes or more")
         if not self.temperature > 0 or self.adapt_steps < 1:
             raise RecipeError(
                 f"MPN: temperature {self.temperature:g} must be above 0 and adapt_steps {self.adapt_steps} at least 1"
@@ -211,14 +216,17 @@ class MPN(Detector):
         self.map_filter = c.map_filter
         self.adapts = c.meta
         error = "map_max" if c.map_filter else "prediction"
-        self.combination = Combination(
-            {error: 0.5, "prototype": 0.5}, {error: "decibel", "prototype": "decibel"}, scale="normal"
-        )
+        weights = {error: 0.5, "prototype": 0.5}
+        if not c.prototypes:
+            del self.components["prototype"]
+            weights = {error: 1.0}
+        self.combination = Combination(weights, dict.fromkeys(weights, "decibel"), scale="normal")
 
         w = c.width
         self.encoder = UNetEncoder(12, w, norm=False)
         self.decoder = MPNDecoder(w)
-        self.prototype = nn.ModuleDict({"Mheads": nn.Linear(2 * w, c.prototypes, bias=False)})
+        heads = {"Mheads": nn.Linear(2 * w, c.prototypes, bias=False)} if c.prototypes else {}
+        self.prototype = nn.ModuleDict(heads)
         self.ohead = nn.Sequential(
             nn.Conv2d(2 * w, w, 3, padding=1), nn.ReLU(),
             nn.Conv2d(w, w, 3, padding=1), nn.ReLU(),
@@ -253,8 +261,12 @@ class MPN(Detector):
 
     def predict(self, x_BCHW: Tensor, theta: Theta) -> MPNOutput:
         """Unit and output convolutions on features of unit length, with the weights given."""
-        with full_precision(x_BCHW.device.type):
-            unit = self.read(x_BCHW, theta["prototype.Mheads.weight"])
+        if self.config.prototypes:
+            with full_precision(x_BCHW.device.type):
+                unit = self.read(x_BCHW, theta["prototype.Mheads.weight"])
+        else:
+            none_B0C = x_BCHW.new_zeros(x_BCHW.shape[0], 0, x_BCHW.shape[1])
+            unit = x_BCHW, none_B0C, none_B0C, torch.zeros_like(x_BCHW[:, 0]).flatten(1)
 
         def convolution(y: Tensor, layer: int) -> Tensor:
             return F.conv2d(y, theta[f"ohead.{layer}.weight"], theta[f"ohead.{layer}.bias"], padding=1)
@@ -294,9 +306,12 @@ class MPN(Detector):
         return self.predict(self.features(x_BCHW), self.theta())
 
     def losses(self, out: MPNOutput, target_B3HW: Tensor, weights: tuple[float, float, float]) -> dict[str, Tensor]:
-        """Frame, compactness and diversity loss, their weighted sum, and how alike the prototypes are (mean cosine)."""
+        """Frame, compactness and diversity loss, their weighted sum, and how alike the prototypes are (mean cosine);
+        without prototypes the frame loss alone."""
         c, error_B3HW = self.config, out.frame_B3HW - target_B3HW
         frame = error_B3HW.square().mean() if c.frame_loss == "mse" else length(error_B3HW.flatten(1), 1).mean()
+        if not c.prototypes:
+            return {"loss": weights[0] * frame, "frame": frame}
         compactness = out.distance_BN.mean()
         one, other = torch.triu_indices(c.prototypes, c.prototypes, 1, device=target_B3HW.device)
         one_BPC, other_BPC = out.prototypes_BMC[:, one], out.prototypes_BMC[:, other]
@@ -325,7 +340,9 @@ class MPN(Detector):
     def score(self, batch: Batch) -> FrameErrors:
         out = self(self.input(batch))
         error_BHW = squared_error(out.frame_B3HW, self.target(batch))
-        components = {"prediction": error_BHW.mean((1, 2)), "prototype": out.distance_BN.mean(1)}
+        components = {"prediction": error_BHW.mean((1, 2))}
+        if self.config.prototypes:
+            components["prototype"] = out.distance_BN.mean(1)
         error_BHW = within(error_BHW, self.config.map_margin)
         return FrameErrors(components, error_BHW if self.map_filter else on_grid(error_BHW, self.config.grid))
 
@@ -490,6 +507,7 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech", 72.9, "users"),
     ),
     tiny={"size": (16, 32), "width": 8, "learning_rate": 1e-3},
+    scoring_options=("map_filter", "map_margin"),
     variants=(("code", {"meta": True, "step_size": 1e-2, "meta_learning_rate": 1e-3}),),
     protocols=(
         {**_PAPER, "data": ("", "ped2", "avenue", "shanghaitech"), "ground_truth": True},

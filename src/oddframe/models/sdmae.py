@@ -55,7 +55,7 @@ class SDMAEConfig:
         class_head: predict from the class token whether the frame holds a pseudo-anomaly (Eq. 5); absent in the code.
         class_weight: weight of Eq. 5 against Eq. 3.
         gradient: motion gradient: |f(t) - f(t-1)| after a 3x3 median ("previous_median", paper) or |f(t-1) - f(t+1)|
-            ("span", code).
+            ("span", code). "none", for ablation: all tokens of a frame weigh the same, pasted ones too.
         anomaly_gain: what a pasted object adds to the gradient of its patches: the full range of a grey value ("unit":
             the paper's a in {0, 1} added to gradients in [0, 1]) or max(128, largest gradient of the frame) ("code").
         map_values: target of the fourth channel for normal and abnormal pixels: (0, 1) paper, (-1, 1) code.
@@ -81,7 +81,7 @@ class SDMAEConfig:
     dropout: float = 0.1
     class_head: bool = True
     class_weight: float = 1.0
-    gradient: Literal["previous_median", "span"] = "previous_median"
+    gradient: Literal["previous_median", "span", "none"] = "previous_median"
     anomaly_gain: Literal["unit", "code"] = "unit"
     map_values: tuple[float, float] = (0.0, 1.0)
     normaliser: Literal["paper", "code"] = "paper"
@@ -164,7 +164,9 @@ class CvTAttention(nn.Module):
 
         def project(conv: ConvProjection, linear: nn.Linear) -> Tensor:
             convolved = conv(tokens_BChw).permute(0, 2, 3, 1).flatten(1, 2)
-            projected: Tensor = linear(torch.cat((cls_B1C, convolved), 1))
+            # Joined after the matrix: joined before, tokens would take their gradient back in strides that BatchNorm
+            # needs a third of a step for on a CPU.
+            projected: Tensor = torch.cat((linear(cls_B1C), linear(convolved)), 1)
             heads_BHLc: Tensor = projected.unflatten(2, (self.heads, -1)).transpose(1, 2)
             return heads_BHLc
 
@@ -353,6 +355,9 @@ class SDMAE(Detector):
         """(B, L) motion weights w_i, summing to 1 for every frame (Eq. 1-2)."""
         assert batch.context is not None, "training batches carry the frames of window.context"
         dtype = self.cls_token.dtype
+        if self.config.gradient == "none":
+            tokens = self.config.grid[0] * self.config.grid[1]
+            return torch.full((len(batch.target), tokens), 1 / tokens, dtype=dtype, device=batch.target.device)
         if self.config.gradient == "span":
             gradient_BHW3 = (batch.context[:, 0].to(dtype) - batch.context[:, 1].to(dtype)).abs()
         else:
@@ -612,6 +617,7 @@ ENTRY = ModelEntry(
         "Auto-Encoders are Efficient Video Anomaly Detectors. CVPR 2024."
     ),
     gflop=4.86,
+    scoring_options=("error", "fusion", "map_filter"),
     tiny={
         "size": (16, 32), "patch": 4, "encoder_width": 16, "decoder_width": 16, "heads": 2, "learning_rate": 3e-3,
         "dropout": 0.0,

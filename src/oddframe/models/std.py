@@ -558,6 +558,7 @@ ENTRY = ModelEntry(
         ReportedFigure("ShanghaiTech", 73.7, "recalled, unverified"),
         ReportedFigure("UCSD Ped2", 94.4, "users"),
     ),
+    scoring_options=("fusion", "map_filter", "map_margin", "transform"),
     tiny={
         "size": (16, 32), "width": 4, "clusters": 4, "centre_batches": 2, "learning_rate": 3e-3,
         "cluster_learning_rate": 3e-3,

@@ -134,6 +134,11 @@ def training_set(window: Window, videos: int = 2) -> ClipSet:
     return ClipSet([Stored(video(window, LENGTH + n)) for n in range(videos)], window)
 
 
+def heldout_set(window: Window) -> ClipSet:
+    """A few samples of a short video: they are measured again and again."""
+    return ClipSet([Stored(video(window, window.look_back + window.look_ahead + 8))], window)
+
+
 def batches(data: ClipSet, size: int = 8) -> Iterator[Batch]:
     """Batches that suit every sampling: windows that lie close together in one video. One has a pasted square."""
     while True:
@@ -373,7 +378,7 @@ def two_devices_learn_alike(case: Case, rounding: tuple[str, ...] = ()) -> None:
     plan = TrainingPlan(batch_size=8, budget="6steps")
     with tempfile.TemporaryDirectory() as folder:
         for detector, devices in ((one, 1), (two, 2)):
-            data, heldout = training_set(detector.window), training_set(detector.window)
+            data, heldout = training_set(detector.window), heldout_set(detector.window)
             train(detector, data, heldout, plan, Path(folder) / str(devices), replace(CPU, devices=devices))
     moved = (value - start.state_dict()[name] for name, value in one.state_dict().items())
     require(any(change.abs().max() > 0 for change in moved), "training changes nothing")

@@ -1,19 +1,20 @@
 """A plan in, a table out: trains what is missing, scores what is missing, and evaluates everything anew.
 
     OUT/runs/DATA/SYSTEM-seedN-KEY/         a bundle; its trained.json says that it is finished, and what it took
+    OUT/runs/.../adapted/                   the bundle of a system with shots, made of that one
     OUT/runs/.../test-KEY/scores/           score files of the test set; scored.json beside them says the same of them
     OUT/baselines/DATA-KEY/baseline/        those of the baselines
-    OUT/table.md, table.csv, table.json, plots/
+    OUT/table.md, table.csv, table.json, claims.csv, plots/
 
-KEY is a hash of what the work depends on, so that nothing is reused that another recipe, seed or video made. The
-process may be killed at any time: every file appears whole or not at all, and training goes on from its last
-checkpoint.
+KEY is a hash of what the work depends on, so that nothing is reused that another recipe, seed or video made. Systems
+that differ in nothing that training sees are trained once. The process may be killed at any time: every file appears
+whole or not at all, and training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,36 +23,34 @@ from typing import Any
 
 import numpy as np
 
-from oddframe.atomic import write_text
+from oddframe.atomic import replacing, write_text
+from oddframe.benchmark.claims import Outcome, judge, reading_notes
 from oddframe.benchmark.memory import Peak, peak_memory
-from oddframe.benchmark.plan import CONSTANT, DataPart, Plan, load_plan
+from oddframe.benchmark.plan import CONSTANT, Plan, load_plan
 from oddframe.benchmark.table import Cost, Table, TableFigure
-from oddframe.bundle import CALIBRATION
+from oddframe.bundle import CALIBRATION, CHECKPOINT, META
 from oddframe.datasets.labelled import LabelledSet, LabelledVideo
-from oddframe.datasets.readers import open_labelled
-from oddframe.errors import InputError, VideoError
+from oddframe.errors import InputError
 from oddframe.evaluation.baselines import combination_of
+from oddframe.evaluation.paired import Videos
 from oddframe.evaluation.protocol import Protocol, curves, evaluate
 from oddframe.evaluation.protocols import get_protocol, known_data
-from oddframe.locks import holding
-from oddframe.models.registry import create
+from oddframe.locks import holding, remove
+from oddframe.models.registry import create, entry
 from oddframe.progress import ProgressCall
 from oddframe.reading.guard import reading
 from oddframe.reading.records import read_object
 from oddframe.reading.tables import read_text
-from oddframe.recipes import Recipe
+from oddframe.recipes import Recipe, ScoringPart
 from oddframe.report.plots import operating_point, plot_rocs, plot_timeline
 from oddframe.report.units import ThresholdUnits
-from oddframe.runtime.runtime import RuntimeOptions
 from oddframe.scoring.calibrate import Calibration
 from oddframe.scoring.combine import ScoreRule
 from oddframe.scoring.origin import Origin, stored_scores
 from oddframe.settings import TrainingOptions, TrainingPlan
 from oddframe.training.loop import check_options
-from oddframe.types import Combination, FrameScores, VideoInfo, Window
-from oddframe.video.cache import cache_key
-from oddframe.video.search import find_videos
-from oddframe.video.sources import VideoSource
+from oddframe.types import Combination, FrameScores
+from oddframe.workflow.adapt import adapt
 from oddframe.workflow.baselines import (
     BASELINE_SMOOTHING,
     measure_baselines,
@@ -59,15 +58,21 @@ from oddframe.workflow.baselines import (
     save_baselines,
     stored_baselines,
 )
+from oddframe.workflow.benchmark_data import (
+    SHARED,
+    BagData,
+    FrameData,
+    flat_scores,
+    hashed,
+    open_data,
+    plain_rule,
+    video_key,
+)
 from oddframe.workflow.evaluate import choose_protocols, ground_truth_notes
-from oddframe.workflow.fit import fit
-from oddframe.workflow.outputs import OutputOptions
 from oddframe.workflow.run import Run, load_run
 
-TRAINED, SCORED = "trained.json", "scored.json"
-FILES = OutputOptions(pages=False)
+TRAINED, SCORED, ADAPTED = "trained.json", "scored.json", "adapted"
 SEVERAL_CAMERAS = ("shanghaitech", "ubnormal")  # the median of their training video is the background of no camera
-SHARED = Window((0,), (1, 1))  # the same for all systems
 
 
 @dataclass(frozen=True)
@@ -117,91 +122,131 @@ def _carry_out(
     plan: Plan, out: Path, device: str, workers: int, progress: ProgressCall | None, train_progress: bool
 ) -> Table:
     """`benchmark`, with a folder that nobody else writes into."""
-    opened = {name: (open_labelled(part.test), find_videos(part.train)) for name, part in plan.data.items()}
+    opened = {name: open_data(part, progress) for name, part in plan.data.items()}
+    for name, own in opened.items():
+        for system in plan.systems:
+            own.check(plan.recipe(system, plan.seeds[0]))
+        if plan.claims and len(own.test.videos) < 2:
+            raise InputError(f"{name}: has one test video; claims need at least two, to say how sure a difference is")
     figures: list[TableFigure] = []
     costs: list[Cost] = []
     notes: list[str] = []
-    for data, (labelled, training) in opened.items():
-        notes += [f"{data}: {note}" for note in labelled.notes]
+    outcomes: list[Outcome] = []
+    for data, own in opened.items():
+        notes += [f"{data}: {note}" for note in own.test.notes]
         scored = []
-        for system in plan.systems:
+        learned: dict[str, tuple[str, Path]] = {}  # what training sees -> the first system that learned it, and where
+        for system, part in plan.systems.items():
             for seed in plan.seeds:
                 recipe = plan.recipe(system, seed)
-                run = out / "runs" / data / f"{system}-seed{seed}-{_key(recipe, training)}"
-                _train(plan.data[data], recipe, run, device, workers, train_progress, notes)
-                test = run / f"test-{_videos_key(labelled)}"
-                scored.append(ScoredTestSet(system, seed, *_score(run, test, labelled, device, progress), run))
+                run = _folder(out / "runs" / data, own, system, recipe, part.shots)
+                first, place = learned.setdefault(own.key(_as_trained(recipe)), (system, run))
+                if place != run:
+                    how = "scored in another way" if part.shots is None else f"adapted to {part.shots} windows"
+                    notes.append(f"{data}: {system} is what {first} learned, {how}")
+                    _share(place, run)
+                options = TrainingOptions(
+                    workers=workers, device=device.partition(":")[0], check=False, resume=True,
+                    progress=train_progress,
+                    features=own.features if isinstance(own, BagData) else (),
+                )  # fmt: skip
+                notes += _train(own, recipe, run, options, part.shots)
+                bundle = run if part.shots is None else run / ADAPTED
+                test = run / f"test-{own.test_key}"
+                scored.append(ScoredTestSet(system, seed, *_score(own, bundle, test, device, progress), bundle))
                 costs.append(_cost(data, scored[-1], _read(run / TRAINED), _read(test / SCORED)))
-        scored += _baselines(out / "baselines", data, labelled, plan.data[data].train, costs, progress)
-        found, used = _evaluate(plan, data, labelled, scored)
+        if isinstance(own, FrameData):
+            scored += _baselines(out / "baselines", data, own, costs, progress)
+        else:
+            beside, remarks = _bag_baselines(own, scored[0], progress)
+            scored += beside
+            notes += [f"{data}: {remark}" for remark in remarks]
+        found, used = _evaluate(plan, data, own.test, scored)
         if not used:
             raise InputError(f"{data}: no system has the components of {' or '.join(plan.protocols)}")
         figures += found
-        notes += [f"{data}: {note}" for note in ground_truth_notes(labelled, _of_data(used, plan))]
-        _plot(out / "plots" / data, data, labelled, scored, used[0])
+        outcomes += _judge(plan, data, own.test, scored, used)
+        notes += [f"{data}: {note}" for note in ground_truth_notes(own.test, _of_data(used, plan))]
+        _plot(out / "plots" / data, data, own.test, scored, used[0])
     unused = [name for name in plan.protocols if all(figure.result.protocol != name for figure in figures)]
     notes += [f"{name}: no system has the components that it asks for" for name in unused]
-    table = Table(tuple(figures), tuple(costs), tuple(dict.fromkeys(notes)))
+    notes += reading_notes(outcomes, len(plan.seeds))
+    table = Table(tuple(figures), tuple(costs), tuple(dict.fromkeys(notes)), tuple(outcomes))
     table.write(out)
     return table
 
 
+def _folder(root: Path, data: FrameData | BagData, system: str, recipe: Recipe, shots: int | None) -> Path:
+    adapted = "" if shots is None else f"-shots{shots}"
+    return root / f"{system}{adapted}-seed{recipe.training.seed}-{data.key(recipe)}"
+
+
+def _as_trained(recipe: Recipe) -> Recipe:
+    """The recipe without all that training does not see."""
+    unseen = entry(recipe.model).scoring_options
+    options = {name: value for name, value in recipe.options.items() if name not in unseen}
+    return recipe.model_copy(update={"name": "", "summary": "", "options": options, "scoring": ScoringPart()})
+
+
+def _share(trained: Path, run: Path) -> None:
+    """Let a run begin where another one has ended: all of its training is done, what is left is its threshold."""
+    if (trained / CHECKPOINT).is_file() and not (run / META).is_file():
+        with replacing(run / CHECKPOINT) as temporary:
+            shutil.copyfile(trained / CHECKPOINT, temporary)
+
+
 def _train(
-    data: DataPart, recipe: Recipe, out: Path, device: str, workers: int, progress: bool, notes: list[str]
-) -> None:
-    """Train a run, or go on with it, unless it is finished."""
+    data: FrameData | BagData, recipe: Recipe, out: Path, training: TrainingOptions, shots: int | None
+) -> list[str]:
+    """Train a run, or go on with it, unless it is finished; what was left out of training."""
     if not (out / TRAINED).is_file():
         with peak_memory() as peak:
-            training = TrainingOptions(workers=workers, device=device.partition(":")[0], resume=True, progress=progress)
-            run = fit(data.train, recipe=recipe, out=out, training=training)
+            run = data.fit(recipe, out, training)
+            if shots is not None:
+                _adapt(data, run, shots, training.device)
         spent = run.history.get("seconds", {})
         seconds = sum(sum(parts.values()) for parts in spent.values())
         skipped = [reason for _, reason in run.skipped]
         _note(out / TRAINED, peak, seconds=seconds, skipped=skipped)
-    notes += [f"{out.parent.name}: left out of training: {reason}" for reason in _read(out / TRAINED)["skipped"]]
+    return [f"{out.parent.name}: left out of training: {reason}" for reason in _read(out / TRAINED)["skipped"]]
+
+
+def _adapt(data: FrameData | BagData, run: Run, shots: int, device: str) -> None:
+    """Adapt a run to the camera that is tested; what an earlier try has left is made anew."""
+    assert isinstance(data, FrameData) and data.normal is not None, "seen to when the plan was read"
+    remove(run.path / ADAPTED)
+    adapt(run, data.normal, shots=shots, out=run.path / ADAPTED, device=device)
 
 
 def _score(
-    run: Path, folder: Path, labelled: LabelledSet, device: str, progress: ProgressCall | None
+    data: FrameData | BagData, bundle: Path, folder: Path, device: str, progress: ProgressCall | None
 ) -> tuple[Origin, Sequence[FrameScores]]:
     """The scores of a test set, stored or made now."""
     if not (folder / SCORED).is_file():
-        done: dict[str, int] = {}
-
-        def count(name: str, frames: int, total: int | None) -> None:
-            done[name] = frames
-            if progress is not None:
-                progress(name, frames, total)
-
-        sources = [video.source for video in labelled.videos]
-        trained: Run = load_run(run)
+        trained: Run = load_run(bundle)
         with peak_memory() as peak:
             start = time.perf_counter()
-            scores = trained.score(
-                sources, folder, outputs=FILES, options=RuntimeOptions(device=device), progress=count
-            )
+            frames = data.score(trained, folder, device, progress)
             seconds = time.perf_counter() - start
-        if scores.skipped:
-            raise InputError(f"{scores.skipped[0][1]}; a test set must be whole for its figures to mean anything")
-        frames = sum(done.values())
         _note(folder / SCORED, peak, frames_per_second=frames / seconds if frames else None)
     return stored_scores(folder / "scores")
 
 
 def _baselines(
-    root: Path, data: str, labelled: LabelledSet, train: str, costs: list[Cost], progress: ProgressCall | None
+    root: Path, data: str, own: FrameData, costs: list[Cost], progress: ProgressCall | None
 ) -> Iterator[ScoredTestSet]:
     """What every table has: what says the same of all frames, and what learns nothing or next to nothing."""
+    labelled = own.test
     rule = ScoreRule(Combination({CONSTANT: 1.0}), BASELINE_SMOOTHING)
     yield ScoredTestSet(CONSTANT, None, Origin(CONSTANT, "", rule), [_constant(video) for video in labelled.videos])
     several = known_data(labelled.name) in SEVERAL_CAMERAS
-    background = "running" if several else _hash([_video_key(source, SHARED) for source in find_videos(train)])
-    folder = root / f"{data}-{_videos_key(labelled)}-{background}"
+    background = "running" if several else hashed([video_key(source, SHARED) for source in own.training])
+    folder = root / f"{data}-{own.test_key}-{background}"
     scores = stored_baselines(folder, labelled) if (folder / SCORED).is_file() else ()
     if not scores:
         with peak_memory() as peak:
             start = time.perf_counter()
-            scores = measure_baselines(labelled, None if several else normal_background(train), progress)
+            scores = measure_baselines(labelled, None if several else normal_background(own.train), progress)
             seconds = time.perf_counter() - start
         save_baselines(scores, folder)
         _note(folder / SCORED, peak, frames_per_second=sum(len(one.frame) for one in scores) / seconds)
@@ -212,14 +257,22 @@ def _baselines(
     costs.append(_cost(data, ScoredTestSet("baselines", None, Origin("", "", rule), ()), {}, _read(folder / SCORED)))
 
 
+def _bag_baselines(
+    own: BagData, first: ScoredTestSet, progress: ProgressCall | None
+) -> tuple[list[ScoredTestSet], list[str]]:
+    """The same of labelled videos: baselines learn from those that the first system has not held out."""
+    assert first.folder is not None, "systems come before baselines"
+    scores, notes = own.baselines(load_run(first.folder), progress)
+    constant = [_constant(video) for video in own.test.videos]
+    found = [ScoredTestSet(CONSTANT, None, Origin(CONSTANT, "", plain_rule(CONSTANT)), constant)]
+    for name in scores[0].components if scores else ():
+        found.append(ScoredTestSet(name, None, Origin(name, "", plain_rule(name)), scores))
+    return found, notes
+
+
 def _constant(video: LabelledVideo) -> FrameScores:
     """1 at every frame. What lies above an AUC of one half is the protocol's doing."""
-    count, source = len(video.labels), video.source
-    ones = np.ones(count)
-    info = VideoInfo(source.name, str(source.path), 0, 0, None, count)
-    return FrameScores(
-        source.name, np.arange(count), np.arange(count, dtype=np.float64), {"constant": ones}, ones, info
-    )
+    return flat_scores(video.source.name, len(video.labels), {CONSTANT: 1.0})
 
 
 def _evaluate(
@@ -242,6 +295,23 @@ def _evaluate(
     return sorted(figures, key=lambda figure: order.index(figure.result.protocol)), list(used.values())
 
 
+def _judge(
+    plan: Plan, data: str, labelled: LabelledSet, scored: Sequence[ScoredTestSet], used: Sequence[Protocol]
+) -> list[Outcome]:
+    """The claims of the plan on a data set, under all protocols of both systems."""
+    named = {name for claim in plan.claims for name in (claim.better, claim.than)}
+    labels = {video.source.name: video.labels for video in labelled.videos}
+    found: list[Outcome] = []
+    for protocol in used:
+        videos: dict[str, list[Videos]] = {}
+        for one in scored:
+            if one.name in named and one.folder is not None and protocol in _protocols(plan, one, labelled.name):
+                own = curves(one.scores, labels, protocol, one.origin.rule)
+                videos.setdefault(one.name, []).append(list(own.values()))
+        found += judge(plan.claims, data, protocol.name, videos)
+    return found
+
+
 def _protocols(plan: Plan, one: ScoredTestSet, data: str) -> list[Protocol]:
     if not plan.protocols:
         components = set(one.scores[0].components)
@@ -258,6 +328,9 @@ def check_systems(plan: Plan) -> None:
         RecipeError: a system cannot be made with these options, or is fitted to one camera.
     """
     recipes = [plan.recipe(system, plan.seeds[0]) for system in plan.systems]
+    bags = any(part.bags for part in plan.data.values())
+    if bags:
+        return  # their networks are made when it is known how long the features are
     made = {one.model: create(one.model, one.preset, **one.options).one_class("a benchmark") for one in recipes}
     for protocol in map(get_protocol, plan.protocols):
         needed = set(protocol.combination.weights) if protocol.combination else set()
@@ -314,27 +387,6 @@ def _telling(labels: Any) -> int:
     """How much a video has of its rarer class."""
     positives = int(labels.sum())
     return min(positives, len(labels) - positives)
-
-
-def _key(recipe: Recipe, training: Sequence[VideoSource]) -> str:
-    """What a bundle depends on: the recipe, seed included, and the training videos as its window sees them."""
-    detector = create(recipe.model, recipe.preset, **recipe.options).one_class("a benchmark")
-    return _hash([recipe.model_dump_json(), *(_video_key(source, detector.window) for source in training)])
-
-
-def _videos_key(labelled: LabelledSet) -> str:
-    return _hash([_video_key(video.source, SHARED) for video in labelled.videos])
-
-
-def _video_key(source: VideoSource, window: Window) -> str:
-    try:
-        return f"{source.name} {cache_key(source, window)}"
-    except VideoError as error:
-        return f"{source.name} {error}"  # skipped in training, and an error when a test set is scored
-
-
-def _hash(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]
 
 
 def _cost(data: str, one: ScoredTestSet, trained: dict[str, Any], scored: dict[str, Any]) -> Cost:

@@ -39,6 +39,7 @@ KINDS = {
     "keys": CacheKind("content keys of large videos", "keys", re.compile(r"[0-9a-f]+\.json").fullmatch),
     "graphs": CacheKind("graphs of detectors", "graphs", re.compile(r".+-[0-9a-f]{8}\.onnx").fullmatch),
     "backbones": CacheKind("frozen networks", "backbones", re.compile(r".+-[0-9a-f]{8}\.onnx").fullmatch),
+    "made": CacheKind("streets and toys of benchmarks", "made", re.compile(r"(street|toy)-[0-9a-f]{16}").fullmatch),
     "review": CacheKind("clips and pictures of the review page", "../review", re.compile(r"[0-9a-f]{16}").fullmatch),
 }  # fmt: skip
 """Name -> what it is. The review page of a store in a file keeps its pictures beside that file, and not here."""

@@ -14,6 +14,7 @@ import torch
 
 from oddframe.bundle import META, SkippedVideo, TrainingData, TrainingVideo, save_bundle
 from oddframe.datasets.clips import ClipSet, scored_frames, split_holdout
+from oddframe.datasets.own_objects import sequences_from_training
 from oddframe.datasets.pseudo import Paster
 from oddframe.datasets.sequences import (
     ObjectSequence,
@@ -53,6 +54,8 @@ from oddframe.workflow.learned import LONGEST, STRETCHES, Learned, ask, check_we
 from oddframe.workflow.notes import damage_notes, incomplete_parts, order_notes, repeated_notes
 from oddframe.workflow.run import Run
 from oddframe.workflow.standouts import glance_at, standouts, unsteady
+
+LONGEST_PART, MOST_PARTS = 300, 200  # frames of a part, and parts, that are searched for objects
 
 
 def fit(
@@ -135,7 +138,9 @@ def _fit(
     check_weights(recipe, detector.signature.reported)
 
     found = search_videos(videos)
-    paster = make_paster(recipe.pseudo, window.size, plan.seed, learns=bool(detector.stages()))
+    # Without stages nothing is learnt, and nothing pasted. A source elsewhere is opened before the videos are decoded.
+    pastes, own = bool(detector.stages()), recipe.pseudo.from_training
+    paster = make_paster(recipe.pseudo, window.size, plan.seed) if pastes and not own else None
     levels = learn_levels(found.sources)
     sources = with_levels(found.sources, levels)
     with shown(training.progress) as show:
@@ -161,6 +166,8 @@ def _fit(
     for number, scored in enumerate(frames):  # a block that is too short to be scored holds nothing out
         if heldout[number] and not scored:
             learnt[number], heldout[number] = range(len(cached[number].frames)), range(0)
+    if pastes and own:
+        paster = make_paster(recipe.pseudo, window.size, plan.seed, parts_of(cached, learnt, plan.seed))
     seconds = sum(plausible_seconds(v.time[part.start : part.stop]) for v, part in zip(cached, heldout, strict=True))
     if threshold.quantile is not None:
         check_quantile(threshold.quantile, sum(frames))
@@ -186,7 +193,7 @@ def _fit(
     measured = ClipSet(cached, window, heldout, paster, followed)
     rule = rule_of(recipe, detector.combination, [components for _, components in pieces])
     stretches = stretches_of(cached, heldout)
-    asked = ask(runtime, measured, rule, stretches, plan.seed) if history.records else Learned()
+    asked = ask(runtime, measured, rule, stretches, plan.seed) if history.records and training.check else Learned()
     doubts = (*epochs_text(history, plan, len(ClipSet(cached, window, learnt, None, followed))), *asked.doubts)
     learned = TrainingData(
         videos=tuple(
@@ -301,11 +308,13 @@ def refuse_training_options(model: str, training: TrainingOptions) -> None:
             )
 
 
-def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int, learns: bool) -> Paster | None:
+def make_paster(
+    pseudo: PseudoAnomalies, size: tuple[int, int], seed: int, parts: Iterable[Sequence[Frame]] = ()
+) -> Paster | None:
     """What pastes pseudo-anomalies into training clips, or None for a recipe without.
 
     Args:
-        learns: without it nothing is pasted, and sequences of the synthetic street, which take a second, are not drawn.
+        parts: consecutive frames of the training video, for the sources that cut objects out of it; see `parts_of`.
 
     Raises:
         RecipeError: a source of another form.
@@ -313,17 +322,38 @@ def make_paster(pseudo: PseudoAnomalies, size: tuple[int, int], seed: int, learn
     """
     kind, _, path = pseudo.source.partition(":")
     sequences: Sequence[ObjectSequence]
-    if kind == "none" or (kind == "world" and not learns):
+    if pseudo.source == "none":
         return None
-    if kind == "world":
+    if pseudo.source == "world":
         sequences = sequences_from_world(seed, size, pseudo.sequences)
+    elif pseudo.source == "training":
+        sequences = sequences_from_training(parts, seed, pseudo.sequences)
+    elif pseudo.source == "world+training":
+        sequences = [
+            *sequences_from_world(seed, size, pseudo.sequences),
+            *sequences_from_training(parts, seed, pseudo.sequences),
+        ]
     elif kind == "ubnormal" and path:
         sequences = sequences_from_ubnormal(Path(path))
     elif kind == "folder" and path:
         sequences = sequences_from_folder(Path(path))
     else:
-        raise RecipeError(f"pseudo.source is {pseudo.source!r}; write world, ubnormal:PATH, folder:PATH or none")
+        raise RecipeError(
+            f"pseudo.source is {pseudo.source!r}; write world, training, world+training, ubnormal:PATH, folder:PATH "
+            "or none"
+        )
     return Paster(sequences, size, pseudo, seed)
+
+
+def parts_of(videos: Sequence[CachedVideo], ranges: Sequence[range], seed: int) -> Iterator[list[Frame]]:
+    """Parts of these videos, in an order that depends on the seed, for `sequences_from_training`."""
+    parts = [
+        (video, block[first : first + LONGEST_PART])
+        for video, block in zip(videos, ranges, strict=True)
+        for first in range(0, len(block), LONGEST_PART)
+    ]
+    for number in np.random.default_rng(seed).permutation(len(parts))[:MOST_PARTS]:
+        yield list(_frames(*parts[number]))
 
 
 def heldout_pieces(

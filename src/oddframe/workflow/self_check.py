@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from oddframe.datasets.paths import Path, find_paths
 from oddframe.datasets.pseudo import Paster, blend
 from oddframe.datasets.sequences import ObjectSequence, project, sequences_from_world
 from oddframe.errors import InputError
@@ -28,7 +29,6 @@ from oddframe.evaluation.auc import roc_auc
 from oddframe.settings import Blend, PseudoAnomalies
 from oddframe.video.decode import Frame
 from oddframe.video.recode import Encoding, recoded
-from oddframe.workflow.paths import Path, find_paths
 
 TESTS = {
     "passing": "pasted objects that move as things do here",

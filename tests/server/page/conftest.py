@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chromium import chromium
 from page_site import Open, Visit
+from told import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -43,7 +44,7 @@ def visit(browser: Browser) -> Iterator[Open]:
         page.on("pageerror", lambda error: one.complaints.append(str(error)))
         page.on("dialog", lambda dialog: (one.complaints.append(dialog.message), dialog.dismiss()))
         visits.append(one)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(1000 * PATIENCE_S)
         page.goto(f"{url}/{hash}")
         return one
 

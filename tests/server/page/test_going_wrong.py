@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from page_site import Open, Site, Visit, site_of
 from page_world import tell
+from told import PATIENCE_S
 
 import oddframe
 
@@ -23,11 +24,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     yield from site_of(tmp_path)
 
 
-def opened(one: Visit, id: str) -> None:
-    one.until("id => location.hash === `#/event/${id}`", arg=id)
-    one.page.wait_for_selector("#event:not(.empty) h2:not(:empty)")
-
-
 def chip(one: Visit, id: str, name: str) -> None:
     """Wait until a row of the list bears a mark."""
     one.page.locator(f'.row:has(a[href="#/event/{id}"]) .chip.{name}').wait_for(state="attached")
@@ -35,7 +31,7 @@ def chip(one: Visit, id: str, name: str) -> None:
 
 def test_a_store_that_is_deleted_and_replaced_is_told_on_the_page(site: Site, visit: Open, tmp_path: Path) -> None:
     one = visit(site.url)
-    opened(one, FIRST)
+    one.until_open(FIRST)
     one.page.locator("#link.stands").wait_for()
     (tmp_path / "events.db").unlink()
     alert = one.page.get_by_role("alert")
@@ -51,9 +47,9 @@ def test_a_store_that_is_deleted_and_replaced_is_told_on_the_page(site: Site, vi
     assert "yard" in one.page.locator(".rows").inner_text() and not alert.is_visible()
     one.complaints[:] = [told for told in one.complaints if not told.startswith(("503", "404"))]
     one.page.goto(f"{site.url}/?again")
-    opened(one, f"{9:016x}")
+    one.until_open(f"{9:016x}")
     one.page.keyboard.press("n")
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE_S
     while site.store.event(f"{9:016x}").mark != "normal" and time.monotonic() < until:
         time.sleep(0.02)
     assert site.store.event(f"{9:016x}").mark == "normal"
@@ -66,7 +62,7 @@ def test_a_page_that_is_opened_while_the_store_is_away_shows_it_once_it_is_back(
     one = visit(site.url)
     one.page.get_by_role("alert").get_by_text("deleted or moved away").wait_for()
     one.complaints.clear()
-    time.sleep(0.7)  # the server looks at the store twice a second
+    site.looks.wait()  # so that the server knows as well that the store is away
     (tmp_path / "moved.db").rename(tmp_path / "events.db")
     one.page.get_by_role("status").get_by_text("The event store answers again").wait_for()
     one.until("document.querySelectorAll('.rows .row').length === 5")
@@ -76,12 +72,12 @@ def test_a_page_that_is_opened_while_the_store_is_away_shows_it_once_it_is_back(
 def test_two_people_mark_one_event_and_each_takes_back_what_is_theirs(site: Site, visit: Open) -> None:
     ann, bert = visit(site.url), visit(site.url)
     for one in (ann, bert):
-        opened(one, FIRST)
+        one.until_open(FIRST)
         one.page.locator("#link.stands").wait_for()
-    time.sleep(0.7)  # the server tells what changes after it has looked once
+    site.looks.wait()
     ann.page.keyboard.press("n")
     chip(bert, FIRST, "normal")
-    assert "Normal" in bert.page.locator("#event .meta").inner_text(), "what is open says it as well"
+    bert.page.locator("#event .meta").get_by_text("Normal").wait_for()  # what is open says it as well
     bert.page.keyboard.press("a")
     chip(ann, FIRST, "abnormal")
     ann.page.keyboard.press("z")

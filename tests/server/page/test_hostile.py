@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from page_site import Open, Site, site_of
 from page_world import FILM, film, record, tell
+from told import PATIENCE_S
 
 import oddframe
 from oddframe.store.reading import EventQuery
@@ -49,11 +51,13 @@ def test_nothing_in_data_is_run(site: Site, visit: Open) -> None:
     page.locator(".filters summary").click()
     for name in ("timeline", "cameras", "learn", "events"):
         page.evaluate("name => { location.hash = `#/${name}` }", name)
+        page.locator(f"#view-{name}").wait_for()
         page.wait_for_timeout(150)
     for payload in PAYLOADS:
-        page.evaluate(
-            "source => { location.hash = `#/timeline?source=${encodeURIComponent(source)}` }", f"camera:{payload}"
-        )
+        with page.expect_response("**/api/timeline?*"):
+            page.evaluate(
+                "source => { location.hash = `#/timeline?source=${encodeURIComponent(source)}` }", f"camera:{payload}"
+            )
         page.wait_for_timeout(50)
     assert page.evaluate("window.hit") is None
     assert page.locator("main img[src=x], main script, main iframe, main svg[onload]").count() == 0
@@ -70,14 +74,17 @@ def test_an_address_that_names_something_else_does_no_harm(site: Site, visit: Op
 def test_scripts_and_styles_in_the_page_are_refused(site: Site, visit: Open) -> None:
     """The policy of the server stands behind the care of the page."""
     one = visit(site.url)
-    one.page.evaluate(
-        """() => {
+    with one.page.expect_response("**/x"):  # the picture that is not there, whose handler would run now
+        one.page.evaluate(
+            """() => {
       const image = document.createElement("div");
       image.innerHTML = "<img src=x onerror='window.hit=1'><p style='color: rgb(1, 2, 3)'>text</p>";
       document.body.append(image);
     }"""
-    )
-    one.page.wait_for_timeout(200)
+        )
+    until = time.monotonic() + PATIENCE_S
+    while not any("Content Security Policy" in told for told in one.complaints) and time.monotonic() < until:
+        one.page.wait_for_timeout(20)
     assert one.page.evaluate("window.hit") is None
-    assert one.complaints
+    assert any("Content Security Policy" in told for told in one.complaints)
     one.complaints.clear()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from page_site import Open, serving
 from taught import fitted, record, write_street
+from told import PATIENCE_S
 
 import oddframe
 from oddframe.store.reading import EventQuery
@@ -28,18 +29,18 @@ def test_marks_by_keys_become_a_version_that_is_used_and_left_again(tmp_path: Pa
         write_street(tmp_path / "videos" / f"{name}.mp4", 22, RARE, odd, seed=int(name) + 1)
         spans[name] = (*RARE, *odd)
     record(run, tmp_path / "videos", tmp_path / "scores", spans).close()
-    with serving(tmp_path / "scores") as url, oddframe.open_store(tmp_path / "scores") as store:
-        one = visit(url)
+    with serving(tmp_path / "scores") as served, oddframe.open_store(tmp_path / "scores") as store:
+        one = visit(served.url)
         page = one.page
         left = {event.id: event for event in store.every(EventQuery(kind="anomaly"))}
         assert len(left) == 2 * len(VIDEOS) + len(WITH_ODD)
         while left:
             one.until("ids => ids.includes(location.hash.slice(8))", arg=list(left))
             event = left.pop(page.evaluate("location.hash.slice(8)"))
-            page.wait_for_selector("#event:not(.empty) h2:not(:empty)")
+            one.until_open(event.id)
             is_odd = any(event.start_s <= stop and event.end_s >= start for start, stop in ODD)
             page.keyboard.press("a" if is_odd and event.video in WITH_ODD else "n")
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE_S
         while store.count(EventQuery(mark="none", kind="anomaly")) and time.monotonic() < until:
             time.sleep(0.05)
         assert store.count(EventQuery(mark="normal")) == 2 * len(VIDEOS)
@@ -57,7 +58,8 @@ def test_marks_by_keys_become_a_version_that_is_used_and_left_again(tmp_path: Pa
         start.focus()
         page.keyboard.press("Enter")
         section.get_by_text("Learning goes on").wait_for()
-        held[0].fulfill(json={"running": False, "lines": [], "result": None})
+        with page.expect_response("**/api/learn"):
+            held[0].fulfill(json={"running": False, "lines": [], "result": None})
         page.unroute("**/api/learn")
         page.wait_for_timeout(300)
         assert start.is_disabled()

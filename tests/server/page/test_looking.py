@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from found import notice
-from page_site import PATIENCE_S, Open, Site, Visit, site_of
+from page_site import Open, Site, Visit, site_of
 from page_world import everything
+from told import PATIENCE_S
 
 from oddframe.store.reading import EventQuery, StoredEvent
 from oddframe.store.sources import CameraState
@@ -39,6 +40,7 @@ def of_video(site: Site, name: str = "film") -> StoredEvent:
 def open_event(site: Site, visit: Open, event: StoredEvent, **context: Any) -> Visit:
     one = visit(site.url, f"#/event/{event.id}", **context)
     one.page.wait_for_selector(".frame[data-position]")
+    one.page.wait_for_selector(".row.open")  # the list stands too, and moves nothing any more
     return one
 
 
@@ -177,9 +179,10 @@ def test_the_timeline_leads_to_events(site: Site, visit: Open) -> None:
     one = visit(site.url, "#/timeline")
     select = one.page.locator("#timeline-source")
     select.locator("option").first.wait_for(state="attached")
-    select.select_option(
-        label=next(text for text in select.locator("option").all_inner_texts() if text.startswith("film"))
-    )
+    one.page.locator(".span").filter(has_text="to").wait_for()  # of the source that is shown first
+    film = next(text for text in select.locator("option").all_inner_texts() if text.startswith("film"))
+    with one.page.expect_response("**/api/timeline?*"):
+        select.select_option(label=film)
     one.until("document.querySelectorAll('.found li').length === 3")
     span = one.page.locator(".span").inner_text()
     canvas = one.page.locator("canvas.timeline")
@@ -219,12 +222,20 @@ def test_two_fingers_zoom_the_timeline_and_one_pulls_it(site: Site, visit: Open)
         seconds = [60 * float(text.split(":")[0]) + float(text.split(":")[1]) for text in (from_, to)]
         return seconds[0], seconds[1]
 
+    def settled(before: tuple[float, float]) -> tuple[float, float]:
+        """The limits once they are others than before, and stay for a while."""
+        until, last, since = time.monotonic() + PATIENCE_S, limits(), time.monotonic()
+        while (last == before or time.monotonic() - since < 0.3) and time.monotonic() < until:
+            if (now := limits()) != last:
+                last, since = now, time.monotonic()
+        return last
+
     whole = limits()
     fingers("touchStart", 0.4, 0.6)
     for step in (0.05, 0.1, 0.15, 0.2):
         fingers("touchMove", 0.4 - step, 0.6 + step)
     fingers("touchEnd")
-    near = limits()
+    near = settled(whole)
     assert near[1] - near[0] == pytest.approx((whole[1] - whole[0]) / 3, rel=0.1), "three times as far apart"
     assert sum(near) / 2 == pytest.approx(sum(whole) / 2, abs=0.1 * (whole[1] - whole[0]))
     one.until("document.querySelectorAll('.found li').length < 3")
@@ -232,7 +243,7 @@ def test_two_fingers_zoom_the_timeline_and_one_pulls_it(site: Site, visit: Open)
     for share in (0.5, 0.4, 0.3):
         fingers("touchMove", share)
     fingers("touchEnd")
-    pulled = limits()
+    pulled = settled(near)
     assert pulled[1] - pulled[0] == pytest.approx(near[1] - near[0], abs=0.11) and pulled[0] > near[0] + 0.1
     fingers("touchStart", 0.2, 0.8)
     for step in (0.1, 0.2, 0.25):
@@ -250,7 +261,8 @@ def test_what_is_chosen_last_is_what_the_timeline_shows(site: Site, visit: Open)
     one.page.route("**/api/days*", lambda route: held.append(route))
     with one.page.expect_request("**/api/days*"):
         select.select_option(label=next(text for name, text in named.items() if name == "front"))
-    select.select_option(label=named["film"])
+    with one.page.expect_response("**/api/timeline?*"):
+        select.select_option(label=named["film"])
     one.until("document.querySelectorAll('.found li').length === 3")
     with one.page.expect_response("**/api/days*"):
         held[0].continue_()
@@ -287,7 +299,7 @@ def test_the_wall_is_told_states_and_last_events_as_they_change(site: Site, visi
     assert lead.inner_text() == "2 cameras, 1 running."
     card.get_by_role("link", name="Something moves").wait_for()
     one.page.locator("#link.stands").wait_for()
-    time.sleep(1.0)  # the server tells what changes after it has looked once
+    site.looks.wait()
     asked = len(one.asked)
     site.store.tell_states([CameraState("gate", None, "stalled", "no pictures for 12 s", now, time.time())])
     card.get_by_text("No pictures", exact=True).wait_for()
@@ -341,7 +353,8 @@ def test_learning_says_what_each_step_changed_on_held_out_marks(site: Site, visi
     text = section.inner_text()
     for words in ("6 → 2 of 6", "too few marks", "recalibrate", "memory 3 of 4", "old.mp4 is gone", "run-2", "in use"):
         assert words in text
-    section.get_by_role("button", name="Learn from the marks").click()
+    with one.page.expect_response(lambda answer: answer.request.method == "POST"):
+        section.get_by_role("button", name="Learn from the marks").click()
     section.get_by_text("Learning goes on").wait_for()
     assert posted and posted[0]
     assert section.get_by_role("button", name="Learn from the marks").is_disabled()

@@ -42,8 +42,11 @@ def states(one: Visit, site: Site) -> Iterator[str]:
         page.wait_for_selector(f"#event .meta .chip.{mark}")
         yield mark
     page.keyboard.press("x")
+    page.locator(".bulk").wait_for()
     yield "chosen"
+    page.wait_for_selector(".frame[data-position]")
     page.keyboard.press("i")
+    page.locator(".zone").wait_for()
     yield "drawing"
     page.keyboard.press("Escape")
     page.route("**/api/marks", lambda route: route.abort())

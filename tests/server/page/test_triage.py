@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from page_site import Open, Site, Visit, site_of
 from page_world import everything, tell
+from told import PATIENCE_S
 
 from oddframe.store.reading import EventQuery
 
@@ -38,19 +39,13 @@ def shown(visit: Visit) -> str:
     return visit.page.evaluate("location.hash").removeprefix("#/event/")
 
 
-def opened(visit: Visit, id: str) -> None:
-    """Wait until an event is open."""
-    visit.until("id => location.hash === `#/event/${id}`", arg=id)
-    visit.page.wait_for_selector("#event:not(.empty) h2:not(:empty)")
-
-
 def marks(site: Site) -> dict[str, str | None]:
     return {event.id: event.mark for event in site.store.every(EventQuery())}
 
 
 def settle(site: Site, wanted: dict[str, str | None]) -> None:
     """Wait until the store has these marks and no others; what is shown comes before what is written."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE_S
     while (found := {id: mark for id, mark in marks(site).items() if mark}) != wanted and time.monotonic() < until:
         time.sleep(0.02)
     assert found == wanted
@@ -62,7 +57,7 @@ def test_ten_events_by_keyboard_alone(site: Site, visit: Open) -> None:
     one = visit(site.url)
     keys = "nanunaannu"
     for id, key in zip(ranked, keys, strict=True):
-        opened(one, id)
+        one.until_open(id)
         one.until(SHOWS)
         one.page.keyboard.press(key)
     one.until("id => location.hash !== `#/event/${id}`", arg=ranked[-1])
@@ -70,14 +65,14 @@ def test_ten_events_by_keyboard_alone(site: Site, visit: Open) -> None:
     words = {"n": "normal", "a": "abnormal", "u": "unsure"}
     settle(site, {id: words[key] for id, key in zip(ranked, keys, strict=True)})
     assert shown(one) not in ranked
-    assert took < 40
+    assert took < 60
 
 
 def test_after_the_last_mark_nothing_is_left_to_review(site: Site, visit: Open) -> None:
     last, *others = (event.id for event in site.store.events(EventQuery(), 500))
     site.store.mark(others, "normal")
     one = visit(site.url)
-    opened(one, last)
+    one.until_open(last)
     one.until("document.querySelector('#tally').textContent === '1 to review'")
     one.page.keyboard.press("n")
     one.page.get_by_text("Every event of this list is reviewed.").wait_for()
@@ -88,12 +83,12 @@ def test_after_the_last_mark_nothing_is_left_to_review(site: Site, visit: Open) 
 def test_undo_shows_the_event_again(site: Site, visit: Open) -> None:
     first, second = (event.id for event in site.store.events(EventQuery(), 2))
     one = visit(site.url)
-    opened(one, first)
+    one.until_open(first)
     one.page.keyboard.press("a")
-    opened(one, second)
+    one.until_open(second)
     settle(site, {first: "abnormal"})
     one.page.keyboard.press("z")
-    opened(one, first)
+    one.until_open(first)
     settle(site, {})
     assert one.page.locator("#event .meta .chip").inner_text() == "Not reviewed"
     assert [mark.what for mark in site.store.marks(first)][-2:] == ["abnormal", "undo"]
@@ -102,7 +97,7 @@ def test_undo_shows_the_event_again(site: Site, visit: Open) -> None:
 def test_a_mark_that_is_refused_is_not_shown(site: Site, visit: Open) -> None:
     first = site.store.events(EventQuery(), 1)[0].id
     one = visit(site.url)
-    opened(one, first)
+    one.until_open(first)
     one.page.route("**/api/marks", lambda route: route.fulfill(status=507, json={"error": "the disk is full"}))
     one.page.keyboard.press("n")
     one.page.get_by_role("alert").get_by_text("the disk is full").wait_for()
@@ -115,7 +110,7 @@ def test_many_at_once_and_back(site: Site, visit: Open) -> None:
     one = visit(site.url)
     one.page.wait_for_selector(".row.open")
     ids = one.page.evaluate(SEEN)[:4]
-    opened(one, ids[0])
+    one.until_open(ids[0])
     for id in ids[1:]:
         one.page.locator(f'.row:has(a[href="#/event/{id}"]) input').check()
     one.page.get_by_role("group", name="Mark what is chosen").get_by_role("button", name="Normal", exact=True).click()
@@ -138,9 +133,10 @@ def test_those_that_are_alike_are_marked_together(site: Site, visit: Open) -> No
     settle(site, dict.fromkeys(front, "unsure"))
     one.page.keyboard.press("z")
     settle(site, {})
+    one.page.locator("#said").get_by_text("Taken back").wait_for()  # with it the first of them is opened
     lowest = min(front)
     one.page.locator(f'a[href="#/event/{lowest}"]').click()
-    opened(one, lowest)
+    one.until_open(lowest)
     one.page.keyboard.press("Shift+N")
     settle(site, dict.fromkeys(front, "normal"))
 
@@ -148,7 +144,7 @@ def test_those_that_are_alike_are_marked_together(site: Site, visit: Open) -> No
 def test_notes_are_written_with_the_mark_and_shown(site: Site, visit: Open) -> None:
     first = site.store.events(EventQuery(), 1)[0].id
     one = visit(site.url)
-    opened(one, first)
+    one.until_open(first)
     one.page.keyboard.press("m")
     one.page.keyboard.type("a man and a n ew dog")  # letters that are keys elsewhere
     one.page.keyboard.press("Escape")
@@ -187,7 +183,7 @@ def test_what_others_do_is_shown(site: Site, visit: Open) -> None:
     one.page.wait_for_selector(".row.open")
     second = one.page.evaluate(SEEN)[1]
     one.page.locator("#link.stands").wait_for()
-    time.sleep(0.7)  # the server tells what changes after it has looked once
+    site.looks.wait()
     site.store.mark(second, "abnormal", who="bert")
     one.page.locator(f'.row:has(a[href="#/event/{second}"]) .chip.abnormal').wait_for()
     assert one.page.locator(".fresh").is_hidden()
@@ -205,6 +201,7 @@ def test_keys_can_be_switched_off(site: Site, visit: Open) -> None:
     legend.get_by_label("Keys are on").uncheck()
     one.page.keyboard.press("Escape")
     one.page.keyboard.press("n")
+    assert one.page.locator(".row .chip").all_inner_texts() == ["Not reviewed"] * one.page.locator(".row").count()
     time.sleep(0.2)
     settle(site, {})
 
@@ -220,10 +217,10 @@ def test_pages_follow_while_events_are_marked(site: Site, visit: Open) -> None:
     # The last event of the page is marked, which puts it at the end of the list. The next page must not begin there.
     last = one.page.evaluate("[...document.querySelectorAll('.rows .row a')].at(-1).hash.slice(8)")
     one.page.locator("#link.stands").wait_for()
-    time.sleep(0.7)  # the server tells what changes after it has looked once
+    site.looks.wait()
     site.store.mark(last, "normal", who="bert")
     one.page.locator(f'.row:has(a[href="#/event/{last}"]) .chip.normal').wait_for(state="attached")
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while one.page.locator(".rows .row").count() < len(every) and time.monotonic() < until:
         one.page.evaluate("document.querySelector('#list').scrollTop = 1e6")
         time.sleep(0.05)
