@@ -158,8 +158,8 @@ def test_int8_keeps_the_ends_and_stays_close(graph_of: Callable[[str], Path], tm
 @pytest.mark.parametrize("target", ["onnx", "openvino"])
 def test_the_graph_of_a_weakly_supervised_detector(tmp_path: Path, target: Target) -> None:
     torch.manual_seed(0)
-    options = {"backbones": {"one": 12, "two": 8}, "student": "two", "segments": 4, "projection": (8, 8),
-               "attention_dim": 8, "heads": 2, "head": (8, 4)}  # fmt: skip
+    options = {"backbones": {"one": 12, "two": 8}, "student": "two", "segments": 4, "difference": True,
+               "projection": (8, 8), "attention_dim": 8, "heads": 2, "head": (8, 4)}  # fmt: skip
     detector = create("dakd", "paper", **options).eval()
     assert isinstance(detector, BagDetector) and detector.required == ("two",)
     write_bag_graph(detector, tmp_path / "g.onnx")

@@ -27,8 +27,8 @@ def models(as_json: JsonOption = False) -> None:
     columns = ["model", "paper", "input", "look-ahead", "parameters", "GFLOP/frame", "presets"]
     print_table(columns, cells, ["parameters", "GFLOP/frame"])
     say(
-        "camera is the default and finds most. The -small recipes of the others are for study: on UCSD Ped2, under the "
-        "protocol honest, none of them is ahead of both frame_difference and optical_flow."
+        "camera is the default and finds most. The -small recipes of the others are for study: none of them has been "
+        "shown clearly ahead of both frame_difference and optical_flow on UCSD Ped2, under the protocol honest."
     )
 
 
