@@ -33,7 +33,7 @@ def draw(axes: Axes, title: str, records: list[dict[str, Any]]) -> None:
         if held:
             axes.plot(*zip(*held, strict=True), marker=".", color=colour, label=f"held out: {name}")
     axes.set(title=title, xlabel="step", yscale="log")
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="upper right")
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ between windows as they are and the same windows
     as usual   with the same objects at their own speed: what is found here is that something was pasted, not what
     double     played at double speed: nothing is pasted, everything is too fast
 
-`--set` changes the recipe, as it does for `oddframe fit`; `--parts` tells instead what the parts of the loss weigh.
+`--set` changes the recipe, as it does for `oddframe fit`; `--parts` tells instead what the parts of the loss weigh; a
+source that is the folder of a run asks that run instead of training, and tells where its error lies.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from oddframe.training.sampling import as_batch
 from oddframe.video.cache import build_cache
 from oddframe.video.search import find_videos
 from oddframe.workflow.fit import parts_of
+from oddframe.workflow.run import load_run
 
 UNSEEN = ("motorbike", "umbrella", "dog")
 WINDOWS = 120
@@ -67,6 +69,18 @@ def scores(model: SDMAE, clips: Clips) -> dict[str, NDArray[np.float64]]:
     return {name: torch.cat(values).double().numpy() for name, values in rows.items()}
 
 
+def ask(model: SDMAE, unchanged: Clips, tests: dict[str, Clips]) -> None:
+    """Print the AUC of every component in every test."""
+    normal = scores(model, unchanged)
+    for name, clips in tests.items():
+        visible = clips.pasted.reshape(len(clips.key), -1).max(1) > 127
+        chosen = np.ones_like(visible) if name == "double" else visible
+        other = scores(model, clips)
+        labels = np.r_[np.zeros(len(chosen), np.int8), np.ones(int(chosen.sum()), np.int8)]
+        aucs = {n: roc_auc(labels, np.r_[normal[n], other[n][chosen]]) for n in normal}
+        print(f"  {name:9s}" + "".join(f"  {n} {auc:.3f}" for n, auc in aucs.items()), flush=True)
+
+
 def parts_of_the_loss(model: SDMAE, data: ClipSet) -> None:
     """Gradients of both losses in the encoder, and where the weights of Eq. 2 lie."""
     samples = np.linspace(0, len(data) - 1, 32).astype(np.int64)
@@ -80,12 +94,35 @@ def parts_of_the_loss(model: SDMAE, data: ClipSet) -> None:
         norm = torch.stack([p.grad.norm() for p in model.blocks.parameters() if p.grad is not None]).norm()
         print(f"  {name:15s} loss {loss.item():9.5f}   norm of its gradient in the encoder {norm.item():9.5f}")
     weights = model.token_weights(batch)
-    size = model.config.patch
-    pasted = F.max_pool2d(batch.pasted[:, None].float(), size).flatten(1) > 127
+    pasted = F.max_pool2d(batch.pasted[:, None].float(), model.config.patch).flatten(1) > 127
     shown = pasted.any(1)
     share = (weights * pasted).sum(1)[shown].mean()
     tokens = pasted[shown].float().mean()
     print(f"  weight on pasted tokens, of frames with an object: {share:.0%} on {tokens:.1%} of the tokens")
+
+
+@torch.inference_mode()
+def where_the_error_is(model: SDMAE, clips: Clips) -> None:
+    """Mean squared error of the picture's channels on normal video, beside that of the mean frame."""
+    batch = as_batch(clips)
+    order = model.order(batch)
+    teacher, student, _ = model(batch.frames, order)
+    wanted = model.target(batch).unflatten(2, (-1, 4))
+    got, copied = (
+        head(tokens).unflatten(2, (-1, 4))
+        for head, tokens in ((model.decoder_pred, teacher), (model.decoder_student_pred, student))
+    )
+    plain = wanted.mean(0, keepdim=True)
+    moves = (model.token_weights(batch) * wanted.shape[1]) > 2
+    hidden = model.mask(order) > 0
+    for name, chosen in {"moving": moves, "still": ~moves, "hidden": hidden, "visible": ~hidden}.items():
+        error, mean, gap = (
+            float((a - b)[..., :3].square().mean((2, 3))[chosen].mean())
+            for a, b in ((wanted, got), (wanted, plain.expand_as(wanted)), (got, copied))
+        )
+        marked = float(got[..., 3].square().mean(2)[chosen].mean())
+        print(f"  {name:8s} {chosen.float().mean():4.0%} of the tokens: error {error:.4f}, mean frame {mean:.4f},"
+              f" gap of the student {gap:.4f}, square of the map {marked:.4f}")  # fmt: skip
 
 
 def main() -> None:
@@ -122,9 +159,15 @@ def main() -> None:
              for name, objects in shown.items()}  # fmt: skip
     tests["double"] = ClipSet(cached, double, heldout).batch(samples, samples, 0)
     for source in arguments.sources:
+        if Path(source).is_dir():
+            asked_run = load_run(source).detector
+            assert isinstance(asked_run, SDMAE)
+            print(source)
+            ask(asked_run, asked.batch(samples, samples, 0), tests)
+            where_the_error_is(asked_run.eval(), asked.batch(samples[::4], samples[::4], 0))
+            continue
         objects = [one for part in source.split("+") for one in foreign[part]]
         data = ClipSet(cached, window, learnt, Paster(objects, window.size, recipe.pseudo, 0))
-        torch.manual_seed(0)
         model = SDMAE.from_preset(recipe.preset, **recipe.options)
         print(source, *arguments.changes)
         if arguments.parts:
@@ -134,14 +177,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as out:
             train(model, data, None, plan, Path(out), TrainingOptions(device="cpu", progress=False))
         print(f"  {arguments.steps} steps, {time.process_time() - began:.0f} s of processor time")
-        normal = scores(model, asked.batch(samples, samples, 0))
-        for name, clips in tests.items():
-            visible = clips.pasted.reshape(len(samples), -1).max(1) > 127
-            chosen = np.ones(len(samples), bool) if name == "double" else visible
-            other = scores(model, clips)
-            labels = np.r_[np.zeros(len(samples), np.int8), np.ones(int(chosen.sum()), np.int8)]
-            aucs = {n: roc_auc(labels, np.r_[normal[n], other[n][chosen]]) for n in normal}
-            print(f"  {name:9s}" + "".join(f"  {n} {auc:.3f}" for n, auc in aucs.items()), flush=True)
+        ask(model, asked.batch(samples, samples, 0), tests)
 
 
 if __name__ == "__main__":
