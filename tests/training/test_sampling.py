@@ -152,6 +152,10 @@ def test_heldout_samples_are_always_the_same_and_grouped_alike() -> None:
     first, again = (heldout_samples(VIDEOS, how, 8, 0) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)) and {len(a) for a in first} == {8}
     assert heldout_samples([range(3)], how, 8, 0) == []
+    bags = [range(100), range(100, 200)]
+    assert len(heldout_samples(bags, BatchSampling("balanced"), 60, 0)) == 200 // 60
+    few = heldout_samples([range(5), range(5, 9)], BatchSampling("balanced"), 60, 0)
+    assert len(few) == 1, "nine bags are not measured four times over"
 
 
 CLASSES = (range(0, 70), range(70, 90))  # 70 normal bags, 20 anomalous

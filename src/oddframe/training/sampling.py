@@ -194,7 +194,10 @@ class Sampler:
 def heldout_samples(
     groups: Sequence[range], sampling: BatchSampling, batch_size: int, seed: int
 ) -> list[NDArray[np.int64]]:
-    """Choose at most 256 held-out samples, always the same ones, in batches of the training size or smaller."""
+    """Choose at most 256 held-out samples, always the same ones, in batches of the training size or smaller.
+
+    Where batches are made of groups they are whole, and as many as there are samples for, at least one.
+    """
     if sampling.kind == "shuffle":
         last = sum(map(len, groups)) - 1
         chosen = np.unique(np.linspace(0, last, HELDOUT_SAMPLES).round().astype(np.int64))
@@ -202,7 +205,8 @@ def heldout_samples(
     sampler = Sampler(seed, HELDOUT, 0, tuple(groups), batch_size, sampling=sampling)
     if not sampler.units or (sampler.balanced and not all(map(len, groups))):
         return []
-    return [sampler.at(step)[0] for step in range(max(1, HELDOUT_SAMPLES // sampler.global_batch))]
+    wanted = min(HELDOUT_SAMPLES, sum(map(len, groups)))
+    return [sampler.at(step)[0] for step in range(max(1, wanted // sampler.global_batch))]
 
 
 def fetched_ahead(fetch: Callable[[int], T], first_step: int, devices: int) -> Generator[tuple[T, float], None, None]:
