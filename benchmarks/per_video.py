@@ -1,9 +1,9 @@
-"""What each component of stored scores is worth: micro AUC over all videos, and the AUC of every video of both classes.
+"""What each component of stored scores is worth: micro and macro AUC with intervals over videos, and every video's AUC.
 
     oddframe evaluate RUN --data folder:TEST --out OUT
     python benchmarks/per_video.py OUT/scores TEST/labels --taps 19 --sigma 5
 
-Components are smoothed causally as the options say, and not normalised.
+Components are smoothed causally as the options say, and not normalised. Videos of one class have no AUC.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from oddframe.evaluation.auc import roc_auc
+from oddframe.evaluation.auc import macro_auc, roc_auc
+from oddframe.evaluation.bootstrap import bootstrap, bootstrap_micro_auc
 from oddframe.scoring.files import load_scores
 from oddframe.scoring.smooth import smooth
 from oddframe.settings import Smoothing
@@ -31,8 +32,8 @@ def main() -> None:
     truth = {v.video: np.load(options.labels / f"{v.video}.npy")[v.frame] for v in videos}
     for name in videos[0].components:
         curves = {v.video: smooth(v.components[name], how) for v in videos}
-        micro = roc_auc(np.concatenate(list(truth.values())), np.concatenate(list(curves.values())))
-        print(f"{name:<8} micro {micro:.3f}")
+        pairs = [(truth[video], score) for video, score in curves.items()]
+        print(f"{name:<8} micro {bootstrap_micro_auc(pairs)}, macro {bootstrap(pairs, macro_auc)}")
         for video, score in curves.items():
             normal, abnormal = score[truth[video] == 0], score[truth[video] == 1]
             if len(normal) and len(abnormal):
