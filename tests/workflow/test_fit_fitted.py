@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import oddframe
+from oddframe.datasets.paths import find_paths
 from oddframe.errors import BundleError, CalibrationError, InputError, OddframeError
 from oddframe.extras import how_to_install
 from oddframe.models.camera import CameraDetector
@@ -32,7 +33,6 @@ from oddframe.video.recode import Encoding, recoded
 from oddframe.video.search import find_videos
 from oddframe.workflow import fit_fitted
 from oddframe.workflow.passes import Measured, Pass, Passed, set_levels
-from oddframe.datasets.paths import find_paths
 from oddframe.workflow.self_check import SelfCheck, Shown, run_self_check, sentences
 from oddframe.workflow.stretches import Stretch
 
