@@ -168,6 +168,7 @@ def main() -> None:
             continue
         objects = [one for part in source.split("+") for one in foreign[part]]
         data = ClipSet(cached, window, learnt, Paster(objects, window.size, recipe.pseudo, 0))
+        torch.manual_seed(0)
         model = SDMAE.from_preset(recipe.preset, **recipe.options)
         print(source, *arguments.changes)
         if arguments.parts:
