@@ -18,7 +18,7 @@ from oddframe.evaluation.paired import Difference, Videos
 
 WIDE = ClaimPart(better="wide", than="narrow", paper="table 2: 91 against 88")
 ELSEWHERE = ClaimPart(better="wide", than="narrow", data="night")
-FIGURES = {"high": 0.8, "low": 0.6, "near": 0.61}
+FIGURES = {"high": 0.8, "low": 0.6, "near": 0.61, "short": 0.6}
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def differences(monkeypatch: pytest.MonkeyPatch) -> None:
     def difference(first: Sequence[str], second: Sequence[str], level: float) -> Difference:
         own = tuple(FIGURES[one] - FIGURES[other] for one, other in zip(first, second, strict=True))
         value = float(np.mean(own))
-        return Difference(own, value, value - 0.02, value + 0.02, level)
+        return Difference(own, value, value - 0.02, value + 0.02, level, (70, 92 if second[0] == "short" else 70))
 
     monkeypatch.setattr(claims, "paired_difference", difference)
 
@@ -56,7 +56,7 @@ def test_a_claim_needs_both_systems_and_its_data_set() -> None:
 
 def test_the_table_has_figures_and_where_they_are_claimed(tmp_path: Path) -> None:
     found = outcomes("high", "low")
-    undefined = Outcome("day", "honest", WIDE, Difference((np.nan,), np.nan, np.nan, np.nan, 0.95))
+    undefined = Outcome("day", "honest", WIDE, Difference((np.nan,), np.nan, np.nan, np.nan, 0.95, (3, 3)))
     table = Table((), (), (), (*found, undefined))
     rows = [line.split(" | ") for line in table.to_markdown().splitlines() if line.startswith("| day")]
     assert rows[0][2:5] == ["wide", "narrow", "table 2: 91 against 88"]
@@ -67,6 +67,8 @@ def test_the_table_has_figures_and_where_they_are_claimed(tmp_path: Path) -> Non
     assert stored[0]["by_seed"] == pytest.approx([0.2, 0.2]) and stored[1]["low"] is None
     with (tmp_path / "claims.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
+    Table((), (), ()).write(tmp_path)
+    assert not (tmp_path / "claims.csv").exists(), "what another plan has left"
     assert [line["verdict"] for line in lines] == ["agrees", "undecided"] and lines[1]["difference"] == ""
 
 
@@ -75,4 +77,7 @@ def test_notes_say_how_verdicts_are_to_be_read() -> None:
     many = outcomes("high", "low") * 10
     text = " ".join(reading_notes(many, 3))
     assert "over 3 seeds and the test videos" in text and "of 10 comparisons" in text and "0.5 would be" in text
+    assert "have scores for" not in text
+    told = "claims: wide and narrow have scores for 70 and 92 frames of day"
+    assert told in reading_notes(outcomes("high", "short"), 3)
     assert "nothing of what another training would change" in " ".join(reading_notes(many, 1))

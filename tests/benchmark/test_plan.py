@@ -10,6 +10,8 @@ import yaml
 from oddframe.benchmark.plan import built_in_plans, find_plan, load_plan
 from oddframe.errors import InputError, OddframeError
 from oddframe.models.registry import create
+from oddframe.street import World
+from oddframe.workflow.adapt import divide
 
 DATA = {"street": {"train": "street/training", "test": "folder:street/testing"}}
 SYSTEMS = {"small": {"recipe": "memae-small", "set": ["options.width=2"], "budget": "20steps"}}
@@ -77,7 +79,19 @@ def test_paths_are_below_the_plan_and_recipes_are_made(tmp_path: Path) -> None:
         ({"data": {"s": {"toy": {}}}}, r"systems\.small: memae learns from the frames of normal video, and data\.s"),
         ({"systems": {"a": {"recipe": "mil-small"}}}, r"systems\.a: mil learns from labelled videos and features"),
         ({"seeds": [1, 1]}, "seeds: give each seed once"),
-        ({"seeds": [-1]}, "seeds: give each seed once, 0 or above"),
+        ({"seeds": [-1]}, r"seeds\.0: Input should be greater than or equal to 0"),
+        ({"seeds": [2**63]}, r"seeds\.0: "),
+        ({"seeds": [True]}, r"seeds\.0: Input should be a valid integer"),
+        ({"data": {"s": {"street": {"learn_from": [-1]}}}}, r"data\.s\.street\.learn_from\.0: "),
+        ({"systems": {"a" * 101: {"recipe": "memae-small"}}}, "becomes a file name"),
+        (
+            {"systems": {"a": {"recipe": "memae-small", "set": ["training.seed=9"]}}},
+            r"systems\.a: training\.seed=9: a plan says this for all systems, as seeds",
+        ),
+        (
+            {"systems": {"a": {"recipe": "memae-small", "set": ["training.budget=2steps"]}}},
+            r"training\.budget=2steps: a plan says this for all systems, as budget",
+        ),
         ({"seeds": []}, "seeds: "),
         ({"protocols": ["honset"]}, "no protocol 'honset'; did you mean honest"),
         (
@@ -92,8 +106,9 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: dict[str, object], mess
 
 
 def test_what_is_no_plan_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no such plan"):
-        load_plan(tmp_path / "plan.yaml")
+    for place in (tmp_path / "plan.yaml", Path(".")):
+        with pytest.raises(InputError, match="there is no such plan"):
+            load_plan(place)
     wrong = (("a: [", "not a YAML file"), ("[1]", "a plan is a mapping with the keys data, base, systems,"))
     for text, message in wrong:
         (tmp_path / "plan.yaml").write_text(text)
@@ -134,7 +149,13 @@ def test_a_built_in_plan_needs_no_file_and_has_claims(name: str) -> None:
     assert all(claim.paper for claim in plan.claims)
     for system in plan.systems:
         recipe = plan.recipe(system, 0)
-        create(recipe.model, recipe.preset, **recipe.options)
+        detector = create(recipe.model, recipe.preset, **recipe.options)
+        if (shots := plan.systems[system].shots) is not None:
+            for part in plan.data.values():
+                assert part.street is not None
+                divide(
+                    int(part.street.seconds * World(0).fps), shots, detector.one_class("").window, "its normal video"
+                )
 
 
 def test_a_file_comes_before_a_built_in_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

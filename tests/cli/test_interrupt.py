@@ -123,7 +123,7 @@ def test_every_command_says_how_to_go_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     frames(tmp_path / "frames", 2)
-    (tmp_path / "plan.yaml").touch()
+    (tmp_path / "plan.yaml").write_text("data: {s: {street: {}}}\nsystems: {m: {recipe: mnad-small}}\n")
     monkeypatch.setattr(stopped, stops)
     answer = ask(*command)
     assert answer.status == 130 and message in answer.err and answer.err.count("\n") == 1

@@ -184,7 +184,7 @@ def test_an_export_looks_at_its_test_set_and_libraries_first(
 def test_a_benchmark_that_cannot_end_well_trains_nothing(
     plan: str, says: str, street: Path, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oddframe.workflow.benchmark.fit", never)
+    monkeypatch.setattr("oddframe.workflow.benchmark_data.fit", never)
     data = f"data: {{s: {{train: {street / 'training' / 'videos'}, test: 'folder:{street / 'testing'}'}}}}\n"
     (tmp_path / "plan.yaml").write_text(data + plan)
     answer = ask("benchmark", tmp_path / "plan.yaml", "--out", tmp_path / "out")

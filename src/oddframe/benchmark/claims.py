@@ -46,8 +46,9 @@ class Outcome:
             figures = ["-", "-"]
         else:
             figures = [f"{100 * found.value:+.2f}", f"{100 * found.low:+.2f} to {100 * found.high:+.2f}"]
+        paper = " ".join(claim.paper.split())
         seeds = " ".join("-" if np.isnan(value) else f"{100 * value:+.2f}" for value in found.by_seed)
-        return [self.data, self.protocol, claim.better, claim.than, claim.paper, *figures, seeds, found.verdict]
+        return [self.data, self.protocol, claim.better, claim.than, paper, *figures, seeds, found.verdict]
 
 
 COLUMNS = ("data", "protocol", "said to be better", "than", "where", "difference", "interval", "by seed", "verdict")
@@ -82,6 +83,11 @@ def reading_notes(outcomes: Sequence[Outcome], seeds: int) -> list[str]:
         f"claims: difference of micro AUCs in points, same seeds and videos, with a {LEVEL:.0%} interval over {over}; "
         'an interval that holds 0 is "undecided"',
     ]
+    for one in outcomes:
+        better, than = one.difference.frames
+        if better != than:
+            names = f"{one.claim.better} and {one.claim.than}"
+            notes.append(f"claims: {names} have scores for {better} and {than} frames of {one.data}")
     if seeds == 1:
         notes.append("claims: with one seed, the intervals hold nothing of what another training would change")
     chance = len(outcomes) * (1 - LEVEL)

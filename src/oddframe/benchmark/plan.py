@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -38,7 +38,9 @@ from oddframe.suggest import among
 
 FOLDER = Path(__file__).parent.resolve()
 CONSTANT = "constant"
-NAME = re.compile(r"[\w.-]*\w[\w.-]*")
+NAME = re.compile(r"(?=.{1,100}$)[\w.-]*\w[\w.-]*")
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+OWN_KEYS = {"training.seed": "seeds", "training.budget": "budget"}  # of a recipe, and what a plan says in their place
 
 
 class StreetPart(Part):
@@ -52,12 +54,12 @@ class StreetPart(Part):
             its own are then there for systems with `shots`.
     """
 
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     videos: int = Field(8, ge=1)
     test_videos: int = Field(8, ge=1)
     seconds: float = Field(20, ge=1)
     kinds: tuple[str, ...] = ()
-    learn_from: tuple[int, ...] = ()
+    learn_from: tuple[Seed, ...] = ()
 
 
 class ToyPart(Part):
@@ -68,7 +70,7 @@ class ToyPart(Part):
         bags, test_bags: normal bags, and as many anomalous ones, to learn from and to test.
     """
 
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     bags: int = Field(120, ge=2)
     test_bags: int = Field(80, ge=1)
 
@@ -166,7 +168,7 @@ class Plan(Part):
     data: dict[str, DataPart] = Field(min_length=1)
     base: BasePart = BasePart()
     systems: dict[str, SystemPart] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     protocols: tuple[str, ...] = ()
     claims: tuple[ClaimPart, ...] = ()
 
@@ -175,7 +177,9 @@ class Plan(Part):
     def _names(cls, named: dict[str, Any]) -> dict[str, Any]:
         for name in named:
             if not NAME.fullmatch(name):
-                raise ValueError(f"{name!r} becomes a file name: use letters, digits, dots, dashes and underscores")
+                raise ValueError(
+                    f"{name!r} becomes a file name: use letters, digits, dots, dashes and underscores, at most 100"
+                )
             if name in (CONSTANT, *BASELINES):
                 raise ValueError(f"{name} is a baseline, in every table already; choose another name")
         return named
@@ -183,8 +187,8 @@ class Plan(Part):
     @field_validator("seeds")
     @classmethod
     def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError("give each seed once, 0 or above")
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("give each seed once")
         return seeds
 
     @model_validator(mode="after")
@@ -225,7 +229,7 @@ def find_plan(path: Path) -> Path:
     """
     if path.is_file():
         return path
-    built_in = FOLDER / path.with_suffix(".yaml")
+    built_in = FOLDER / path.with_suffix(".yaml") if path.name else FOLDER
     if not path.is_absolute() and built_in.is_file() and FOLDER in built_in.resolve().parents:
         return built_in
     raise InputError(f"{path}: there is no such plan{among(str(path), built_in_plans())}")
@@ -274,6 +278,9 @@ def load_plan(path: str | Path, changes: Sequence[str] = (), budget: str | None 
 def _check(path: Path, plan: Plan) -> None:
     models = set()
     for name, part in plan.systems.items():
+        for change in (*plan.base.set, *part.set):
+            if instead := OWN_KEYS.get(change.partition("=")[0].strip()):
+                raise InputError(f"{path}: systems.{name}: {change}: a plan says this for all systems, as {instead}")
         recipe = plan.recipe(name, plan.seeds[0])
         models.add(recipe.model)
         bags = entry(recipe.model).kind == "bags"

@@ -159,7 +159,9 @@ class Table:
                 cells = ["" if value is None else f"{value:.6f}" for value in values]
                 last = [line.frames, int(line.causal), int(line.chosen_on_test)]
                 table.writerow([line.data, line.protocol, line.system, line.seeds, *cells, *last])
-        if self.claims:
+        if not self.claims:
+            (out / "claims.csv").unlink(missing_ok=True)  # of another plan
+        else:
             with replacing(out / "claims.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
                 rows = [claim.row for claim in self.claims]
                 claims = csv.DictWriter(file, list(rows[0]), lineterminator="\n")

@@ -38,6 +38,7 @@ class Difference:
         value: their mean.
         low, high: bounds of the interval; nan where it is undefined.
         level: of the interval, 0..1.
+        frames: that the first and the second system have scores for.
     """
 
     by_seed: tuple[float, ...]
@@ -45,6 +46,7 @@ class Difference:
     low: float
     high: float
     level: float
+    frames: tuple[int, int]
 
     @property
     def verdict(self) -> Verdict:
@@ -80,16 +82,21 @@ def paired_difference(
         ],
         axis=0,
     )
+    frames = _frames(first[0]), _frames(second[0])
     value, defined = float(by_seed.mean()), drawn[~np.isnan(drawn)]
     if np.isnan(value) or len(defined) < 2:
-        return Difference(tuple(by_seed.tolist()), value, np.nan, np.nan, level)
+        return Difference(tuple(by_seed.tolist()), value, np.nan, np.nan, level, frames)
     # (variance, degrees of freedom) of what seeds and what videos contribute; one seed says nothing of others
     parts = [(float(defined.var(ddof=1)), len(first[0]) - 1)]
     if len(by_seed) > 1:
         parts.append((float(by_seed.var(ddof=1)) / len(by_seed), len(by_seed) - 1))
     variance = sum(part for part, _ in parts)
     if not variance:
-        return Difference(tuple(by_seed.tolist()), value, value, value, level)
+        return Difference(tuple(by_seed.tolist()), value, value, value, level, frames)
     freedom = variance**2 / sum(part**2 / own for part, own in parts)
     reach = float(student.ppf((1 + level) / 2, freedom)) * variance**0.5
-    return Difference(tuple(by_seed.tolist()), value, value - reach, value + reach, level)
+    return Difference(tuple(by_seed.tolist()), value, max(value - reach, -1.0), min(value + reach, 1.0), level, frames)
+
+
+def _frames(videos: Videos) -> int:
+    return sum(np.size(labels) for labels, _ in videos)

@@ -1,7 +1,7 @@
 """A plan in, a table out: trains what is missing, scores what is missing, and evaluates everything anew.
 
     OUT/runs/DATA/SYSTEM-seedN-KEY/         a bundle; its trained.json says that it is finished, and what it took
-    OUT/runs/.../adapted/                   the bundle of a system with shots, made of that one
+    OUT/runs/DATA/SYSTEM+shotsK-.../adapted/  the bundle of a system with shots, made of that one
     OUT/runs/.../test-KEY/scores/           score files of the test set; scored.json beside them says the same of them
     OUT/baselines/DATA-KEY/baseline/        those of the baselines
     OUT/table.md, table.csv, table.json, claims.csv, plots/
@@ -30,7 +30,7 @@ from oddframe.benchmark.plan import CONSTANT, Plan, load_plan
 from oddframe.benchmark.table import Cost, Table, TableFigure
 from oddframe.bundle import CALIBRATION, CHECKPOINT, META
 from oddframe.datasets.labelled import LabelledSet, LabelledVideo
-from oddframe.errors import InputError
+from oddframe.errors import InputError, RecipeError
 from oddframe.evaluation.baselines import combination_of
 from oddframe.evaluation.paired import Videos
 from oddframe.evaluation.protocol import Protocol, curves, evaluate
@@ -134,6 +134,7 @@ def _carry_out(
     outcomes: list[Outcome] = []
     for data, own in opened.items():
         notes += [f"{data}: {note}" for note in own.test.notes]
+        notes += [f"{data}: {note}" for note in own.seen_before()] if isinstance(own, FrameData) else []
         scored = []
         learned: dict[str, tuple[str, Path]] = {}  # what training sees -> the first system that learned it, and where
         for system, part in plan.systems.items():
@@ -170,6 +171,11 @@ def _carry_out(
         _plot(out / "plots" / data, data, own.test, scored, used[0])
     unused = [name for name in plan.protocols if all(figure.result.protocol != name for figure in figures)]
     notes += [f"{name}: no system has the components that it asks for" for name in unused]
+    notes += [
+        f"claims: {claim.better} better than {claim.than} was not judged: no protocol applies to both"
+        for claim in plan.claims
+        if all(outcome.claim != claim for outcome in outcomes)
+    ]
     notes += reading_notes(outcomes, len(plan.seeds))
     table = Table(tuple(figures), tuple(costs), tuple(dict.fromkeys(notes)), tuple(outcomes))
     table.write(out)
@@ -177,7 +183,10 @@ def _carry_out(
 
 
 def _folder(root: Path, data: FrameData | BagData, system: str, recipe: Recipe, shots: int | None) -> Path:
-    adapted = "" if shots is None else f"-shots{shots}"
+    adapted = ""
+    if shots is not None:
+        assert isinstance(data, FrameData), "seen to when the plan was read"
+        adapted = f"+shots{shots}-{data.normal_key}"  # no name of a system has a plus
     return root / f"{system}{adapted}-seed{recipe.training.seed}-{data.key(recipe)}"
 
 
@@ -331,7 +340,13 @@ def check_systems(plan: Plan) -> None:
     bags = any(part.bags for part in plan.data.values())
     if bags:
         return  # their networks are made when it is known how long the features are
-    made = {one.model: create(one.model, one.preset, **one.options).one_class("a benchmark") for one in recipes}
+    made = {}
+    for (system, part), one in zip(plan.systems.items(), recipes, strict=True):
+        made[one.model] = create(one.model, one.preset, **one.options).one_class("a benchmark")
+        if part.shots is not None and not made[one.model].adapts:
+            raise RecipeError(
+                f"systems.{system}: shots adapt a meta-trained network, as of mpn-meta-small; leave them out"
+            )
     for protocol in map(get_protocol, plan.protocols):
         needed = set(protocol.combination.weights) if protocol.combination else set()
         for model, detector in made.items():

@@ -76,7 +76,24 @@ class FrameData:
     def key(self, recipe: Recipe) -> str:
         """What a bundle depends on: the recipe, seed included, and the training videos as its window sees them."""
         detector = create(recipe.model, recipe.preset, **recipe.options).one_class("a benchmark")
-        return hashed([recipe.model_dump_json(), *(video_key(one, detector.window) for one in self.training)])
+        pasted = files_of(recipe.pseudo.source) if ":" in recipe.pseudo.source else ()
+        videos = (video_key(one, detector.window) for one in self.training)
+        return hashed([recipe.model_dump_json(), *videos, *pasted])
+
+    @property
+    def normal_key(self) -> str:
+        """The content of the normal video of the camera of the test set."""
+        assert self.normal is not None, "seen to when the plan was read"
+        return hashed([video_key(one, SHARED) for one in find_videos(self.normal)])
+
+    def seen_before(self) -> list[str]:
+        """Sentences on test videos that something is learned from."""
+        others = find_videos(self.normal) if self.normal else ()
+        learned = {content_of(source) for source in (*self.training, *others)}
+        again = [one.source.name for one in self.test.videos if content_of(one.source) in learned]
+        if not again:
+            return []
+        return [f"{', '.join(again)}: learned from and tested as well, so that figures say nothing of other video"]
 
     @property
     def test_key(self) -> str:
@@ -296,10 +313,15 @@ def made(what: str, make: Callable[[Path], None]) -> Path:
 
 def video_key(source: VideoSource, window: Window) -> str:
     """Name and content of a video as a window sees it."""
+    return f"{source.name} {content_of(source, window)}"
+
+
+def content_of(source: VideoSource, window: Window = SHARED) -> str:
+    """The content of a video as a window sees it; why it cannot be read, with its place, where it cannot."""
     try:
-        return f"{source.name} {cache_key(source, window)}"
+        return cache_key(source, window)
     except VideoError as error:
-        return f"{source.name} {error}"  # skipped in training, and an error when a test set is scored
+        return f"{source.where} {error}"  # skipped in training, and an error when a test set is scored
 
 
 def hashed(parts: Sequence[str]) -> str:

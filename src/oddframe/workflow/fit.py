@@ -140,7 +140,8 @@ def _fit(
     found = search_videos(videos)
     # Without stages nothing is learnt, and nothing pasted. A source elsewhere is opened before the videos are decoded.
     pastes, own = bool(detector.stages()), recipe.pseudo.from_training
-    paster = make_paster(recipe.pseudo, window.size, plan.seed) if pastes and not own else None
+    later = own or (recipe.pseudo.source == "world" and not pastes)
+    paster = None if later else make_paster(recipe.pseudo, window.size, plan.seed)
     levels = learn_levels(found.sources)
     sources = with_levels(found.sources, levels)
     with shown(training.progress) as show:
