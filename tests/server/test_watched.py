@@ -25,7 +25,7 @@ def test_the_page_of_a_watch_shows_what_the_watch_saw(
         street / "training" / "videos", recipe=str(tmp_path / "plain.yaml"), out=tmp_path / "run",
         threshold=oddframe.ThresholdOptions(quantile=0.9), training=oddframe.TrainingOptions(workers=1),
     )  # fmt: skip
-    monkeypatch.setattr("oddframe.live.ending.SINKS_S", 60)  # what a loaded machine does not deliver stays in the outbox
+    monkeypatch.setattr("oddframe.live.ending.SINKS_S", 60)  # what is not delivered in time stays in the outbox
     video = min((street / "testing" / "videos").glob("*.mp4"))
     out = tmp_path / "out"
     assert ask("watch", tmp_path / "run", video, "--out", out, "--store", "auto", "--name", "door").status == 0
