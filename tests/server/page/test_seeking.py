@@ -27,6 +27,13 @@ READ = """function read() {
   return number;
 }"""
 
+# The clip has come to the frame that it opens with: before that, its first frame may be shown for a moment.
+LANDED = """times => {
+  const [video, told] = ["video", ".frame"].map((name) => document.querySelector(name));
+  const place = times.findLastIndex((time) => time <= video.currentTime);
+  return !video.seeking && video.currentTime > 0 && Number(told.dataset.position) === place;
+}"""
+
 # Points at the strip where each wanted frame lies, waits until the page says that it is shown, and reads the picture.
 SEEK = (
     """async ({ wanted, times }) => {
@@ -67,6 +74,7 @@ def open_video(site: Site, visit: Open, name: str) -> tuple[Visit, list[float], 
     one = visit(site.url, f"#/event/{event.id}", viewport={"width": 3840, "height": 1400})
     one.page.wait_for_selector(".frame[data-position]")
     table = one.page.evaluate("id => fetch(`/api/events/${id}/frames`).then(answer => answer.json())", event.id)
+    one.page.wait_for_function(LANDED, arg=table["times"])
     return one, table["times"], table["frames"]
 
 
