@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from oddframe.live.states import StateChange
 from oddframe.store import engine
 from oddframe.store.place import StorePlace, store_place
 from oddframe.store.reading import EventQuery
+from oddframe.store.sources import CameraState
 from oddframe.workflow.watch_plan import WatchOptions, make_plan
 
 
@@ -180,6 +182,7 @@ def test_numbers_that_are_none_do_not_block_the_store(tmp_path: Path) -> None:
 
 WATCH = """
 import sys
+import threading
 sys.path[:0] = sys.argv[2:4]
 from pathlib import Path
 from test_store_sink import a_notice, a_sink
@@ -311,3 +314,24 @@ def test_watching_fills_the_store_with_what_it_tells(
         clip = {name: row[name] for name in ("clip", "thumbnail", "heat") if row[name]}
         files = {name: path for one in told if one["id"] == row["id"] for name, path in one["files"].items()}
         assert clip == files
+
+
+def test_a_state_that_comes_with_the_end_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last state comes while the one before is being written, and the sink is closed before that is done."""
+    sink = a_sink(tmp_path, [])
+    until(lambda: sink._closed)
+    write, under_way, go_on = sink._store.tell_states, threading.Event(), threading.Event()
+
+    def slow(states: list[CameraState]) -> None:
+        under_way.set()
+        assert go_on.wait(60)
+        write(states)
+
+    monkeypatch.setattr(sink._store, "tell_states", slow)
+    sink.state(StateChange("front", "running", "", NOON))
+    assert under_way.wait(60)
+    sink.state(StateChange("front", "stopped", "", NOON + 1))
+    threading.Timer(0.2, go_on.set).start()
+    sink.close(30)
+    with oddframe.open_store(tmp_path) as store:
+        assert store.camera_states()[0].state == "stopped"

@@ -217,6 +217,7 @@ class OutboxSink(ABC):
         while True:
             self._wait()
             self._work.clear()
+            last = self._stop.is_set()  # what comes while this round is under way has another one
             while self._waits():
                 if time.monotonic() > self._until:
                     return
@@ -234,5 +235,5 @@ class OutboxSink(ABC):
                 self._stop.wait(max(pause, wait * share))
                 wait = min(self._tries.longest, 2 * wait)
             self._rest()
-            if self._stop.is_set():
+            if last:
                 return
