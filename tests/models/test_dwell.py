@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oddframe.models.dwell import DwellLearning, Foreground, Normal, Stay
+from oddframe.models.dwell import RESTED, SETTLING, DwellLearning, Foreground, Normal, Stay
 from oddframe.models.timing import TICK
 
 GRID = np.random.default_rng(0).uniform(40, 180, (12, 16)).astype(np.float32)
@@ -31,7 +31,7 @@ def with_object(grid: np.ndarray, value: float = 60) -> np.ndarray:
 def foregrounds(normal: Normal, *grids: np.ndarray) -> list[np.ndarray]:
     """Of frames of one video in which nothing moves."""
     front = Foreground()
-    return [front.push(normal.compare(grid.astype(np.float32)), NOTHING) for grid in grids]
+    return [front.push(normal.compare(grid.astype(np.float32)), NOTHING, TICK) for grid in grids]
 
 
 def where_the_object_is() -> np.ndarray:
@@ -69,7 +69,8 @@ def test_foreground_is_where_something_is() -> None:
     normal = learned()
     np.testing.assert_allclose(normal.background[0], GRID, atol=0.3)
     (bright,) = foregrounds(normal, with_object(GRID))
-    empty, dim = foregrounds(normal, GRID * 0.8 + 5, with_object(GRID) * 0.8 + 5)
+    settled = round(SETTLING / TICK) + 1
+    *_, empty, dim = foregrounds(normal, *[GRID * 0.8 + 5] * settled, with_object(GRID) * 0.8 + 5)
     np.testing.assert_array_equal(bright, where_the_object_is())
     np.testing.assert_array_equal(dim, where_the_object_is())
     assert not empty.any()
@@ -110,10 +111,18 @@ def test_what_another_exposure_does_to_single_cells_is_no_foreground() -> None:
     assert compared is not None and (np.abs(compared.residual) > compared.tolerance).sum() > 10, "it is tested"
 
 
+def test_a_light_at_the_edge_of_a_learned_one_does_not_come_and_go() -> None:
+    settled = round(SETTLING / TICK) + 1
+    edge = [washed_out(GRID) / 1.3 * gain for gain in (1.13, 1.07) * 5]
+    seen = foregrounds(learned(), GRID, *[washed_out(GRID) / 1.3 * 1.13] * settled, *edge)
+    assert not any(one.any() for one in seen[-len(edge) :])
+
+
 def test_something_put_down_in_another_light_is_seen_and_what_was_there_before_is_not_forgotten() -> None:
-    dark = GRID * 0.6
-    *_, later = foregrounds(learned(), GRID, dark, with_object(GRID) * 0.6)
-    *_, before = foregrounds(learned(), GRID, with_object(GRID), with_object(GRID) * 0.6, with_object(GRID) * 0.5)
+    dark, settled = GRID * 0.6, round(SETTLING / TICK) + 1
+    *_, later = foregrounds(learned(), GRID, *[dark] * settled, with_object(GRID) * 0.6)
+    there = [with_object(GRID)] * (round(RESTED / TICK) + 1)
+    *_, before = foregrounds(learned(), GRID, *there, with_object(GRID) * 0.6, with_object(GRID) * 0.5)
     np.testing.assert_array_equal(later, where_the_object_is())
     np.testing.assert_array_equal(before, where_the_object_is())
 
@@ -122,11 +131,22 @@ def test_somebody_who_walks_by_while_the_light_changes_leaves_nothing_behind() -
     front, normal = Foreground(), learned()
     walker = where_the_object_is()
     bright = washed_out(GRID).astype(np.float32)
-    front.push(normal.compare(GRID), NOTHING)
+    front.push(normal.compare(GRID), NOTHING, TICK)
     with_walker = np.where(walker, np.float32(20), bright)
-    assert front.push(normal.compare(with_walker), walker)[walker].all(), "what moves is still foreground"
-    assert not front.push(normal.compare(bright), NOTHING).any()
-    assert not front.push(normal.compare(bright), NOTHING).any()
+    assert front.push(normal.compare(with_walker), walker, TICK)[walker].all(), "what moves is still foreground"
+    assert not front.push(normal.compare(bright), NOTHING, TICK).any()
+    assert not front.push(normal.compare(bright), NOTHING, TICK).any()
+
+
+def test_somebody_who_stands_for_a_moment_while_the_light_changes_leaves_nothing_behind() -> None:
+    """In cells that this light itself makes foreground, which no look at the background of another light tells."""
+    walker = np.zeros(GRID.shape, bool)
+    walker[9:11, 11:13] = True
+    bright = washed_out(GRID).astype(np.float32)
+    person = np.float32(20)
+    standing = [np.where(walker, person, GRID)] * 3 + [np.where(walker, person, bright)]
+    *_, gone, _ = foregrounds(learned(), GRID, *standing, bright, bright)
+    assert not gone.any()
 
 
 def test_what_stays_where_nobody_stays_is_many_deviations_and_where_somebody_often_stays_few() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from moving import INFO, check_shapes, chunks, cut, learn, same, score, texture
 
 from oddframe.errors import BundleError, InputError, RecipeError
-from oddframe.models.scene import NOTICE, SceneDetector
+from oddframe.models.scene import LASTS, NOTICE, SceneDetector
 from oddframe.video.decode import Frame
 
 SIZE = 64, 128
@@ -125,8 +125,23 @@ def test_a_large_change_of_exposure_is_told_as_light_and_not_as_a_strange_place(
     day: SceneDetector, usual: dict[str, float]
 ) -> None:
     found = scored(day, film(lambda t: GROUND * 0.4, 5))
-    assert found["light"].min() > 1
+    assert found["light"][round(5 * LASTS) + 1 :].min() > 1
     assert found["place"].max() < 2 * usual["place"]
+
+
+@pytest.mark.parametrize("gain", [0.6, 1.5])
+def test_an_exposure_of_a_new_light_that_became_known_is_no_further_light(day: SceneDetector, gain: float) -> None:
+    known = NOTICE + 2
+    frames = film(lambda t: NIGHT if t < known else NIGHT * gain, known + 4)
+    found = scored(day, frames)
+    time = np.array([frame.time for frame in frames])
+    assert found["light"][(time > LASTS + 0.1) & (time < NOTICE - 0.5)].min() > 1, "the light itself is told"
+    assert found["light"][time > known].max() <= 1
+
+
+def test_a_flash_is_no_new_light(day: SceneDetector) -> None:
+    found = scored(day, film(lambda t: NIGHT if 2 < t < 2 + 0.7 * LASTS else GROUND, 5))
+    assert found["light"].max() <= 1
 
 
 def test_an_unseen_light_is_told_once_and_then_judged_relative(day: SceneDetector, usual: dict[str, float]) -> None:
@@ -138,7 +153,7 @@ def test_an_unseen_light_is_told_once_and_then_judged_relative(day: SceneDetecto
     frames = film(look, 34)
     found = scored(day, frames)
     time = np.array([frame.time for frame in frames])
-    told = (time >= 5) & (time < 5 + NOTICE - 0.5)
+    told = (time > 5 + LASTS + 0.1) & (time < 5 + NOTICE - 0.5)
     later = (time > 5 + NOTICE + 0.5) & (time < 30)
     assert found["light"][told].min() > 1 and found["light"][time < 5].max() < 1
     assert found["light"][later].max() < 1
@@ -153,7 +168,7 @@ def test_a_light_that_comes_back_is_not_told_again(day: SceneDetector) -> None:
     frames = film(lambda t: NIGHT if 2 <= t < 16 or t >= 20 else GROUND, 30)
     light = scored(day, frames)["light"]
     time = np.array([frame.time for frame in frames])
-    assert light[(time > 2) & (time < 10)].min() > 1 and light[time >= 20].max() < 1
+    assert light[(time > 2 + LASTS + 0.1) & (time < 10)].min() > 1 and light[time >= 20].max() < 1
 
 
 def test_the_background_of_a_new_light_follows_slowly(day: SceneDetector, usual: dict[str, float]) -> None:
@@ -169,7 +184,7 @@ def test_the_background_of_a_new_light_follows_slowly(day: SceneDetector, usual:
 def test_a_covered_lens_is_told_and_does_not_alarm_for_ever(day: SceneDetector, usual: dict[str, float]) -> None:
     frames = film(lambda t: np.full((*SIZE, 3), 12.0), 40)
     found = scored(day, frames)
-    assert found["light"][:20].min() > 1 and found["light"][60:].max() < 1
+    assert found["light"][round(5 * LASTS) + 1 : 20].min() > 1 and found["light"][60:].max() < 1
     assert found["place"][60:].max() < 2 * usual["place"]
 
 

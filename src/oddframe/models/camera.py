@@ -14,9 +14,10 @@ nothing. What is more usual than m counts as m, so that one part at rest does no
 w_c is earned: see `oddframe.workflow.self_check`.
 
 In a light that was never learned, a component is judged against itself: m and s follow it with a time constant of one
-minute, and s is at least the largest that was learned. Component `light` has the levels m = 1, the reach of the lights
-that are known, and s = 0.1, and the weight 1. It stays below 1 on normal video, so it is silent there; after ten
-seconds it knows a new light. So an unknown light is one event of `light`, and not an endless alarm of all the others.
+minute, and s is at least half as much again as the largest that was learned. Component `light` has the levels m = 1,
+the reach of the lights that are known, and s = 0.1, and the weight 1. It stays at or below 1 on normal video, so it is
+silent there; after ten seconds it knows a new light. So an unknown light is one event of `light`, and not an endless
+alarm of all the others.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ PARTS: dict[str, type[FittedDetector]] = {"patches": Patches, "monitors": Monito
 LIGHT = "light"  # the component that tells an unknown light; it is not judged against itself
 LIGHT_LEVEL = (1.0, 0.1)  # its m and s
 FOLLOW = 60.0  # seconds
+UNSURE = 1.5  # times the largest s that was learned: the least in a light that was not
 MULTIPLE = 8
 LEAST_DEVIATION = 1e-6
 FEWEST = 20  # values of a component in a mode; a mode with fewer takes the levels of all modes together
@@ -285,7 +287,7 @@ class CameraDetector(FittedDetector):
             self._own[:, 0] += share * difference
             self._own[:, 1] = (1 - share) * (self._own[:, 1] + share * difference**2)
         self._since = time
-        return self._own[:, 0].copy(), np.maximum(np.sqrt(self._own[:, 1]), widest)
+        return self._own[:, 0].copy(), np.maximum(np.sqrt(self._own[:, 1]), UNSURE * widest)
 
     def score(self, chunk: Chunk) -> ChunkErrors:
         values, maps = self.measure(chunk)

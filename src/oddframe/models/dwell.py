@@ -17,10 +17,11 @@ unknown, and the frame tells nothing: no cell is foreground. Frames are looked a
 seconds, so a cell that was not watched for five seconds yet has a low one.
 
 One gain does not hold for every cell: white gets no brighter, and a colour loses one channel before the others. So in
-a light that is more than a tenth away from a learned one, a cell has an offset of its own: what differs in it when it
-first rests after a step of the light. Such a cell is foreground beyond what lies between nothing and half as much again
-as its offset. Cells that were foreground before the step keep the offset that they had, so that what was left
-behind is not forgotten when a cloud passes.
+a light that is more than a tenth away from a learned one, a cell has a range of its own: what differs in it whenever it
+rests within ten seconds after a step of the light, and nothing. Such a cell is foreground beyond half as much again as
+this range. It is a range, because somebody may stand in the cell for one of these seconds. Cells that were foreground
+and rested for a second before the step keep the range that they had, so that what was left behind is not forgotten
+when a cloud passes.
 
 Memory of learning is bounded: a random sample of blocks of at most 30 s is kept, 12,000 frames in all. Stretches that
 are learned should last ten seconds or more; m and s are rough where they are shorter than five.
@@ -52,8 +53,11 @@ FINE = 64  # steps of a grey value in what is kept
 LEAST = 3.0  # grey values
 FOREIGN = 0.5  # share of foreground at which the light is unknown
 BLUR = 2.5, 1.5  # columns, rows
-NEAR, STEP = 0.1, 0.05  # logarithms of brightness: how far a learned light reaches, and a step of the light
-SWAY = np.float32(1.5)  # times its offset that a cell may differ, because an offset grows until the next step
+# Logarithms of brightness: how far a learned light reaches, where it begins again, and a step of the light.
+NEAR, BACK, STEP = 0.1, 0.05, 0.05
+SWAY = np.float32(1.5)  # times its range that a cell may differ, because what differs grows until the next step
+SETTLING = 10.0  # seconds after a step of the light in which the range is found
+RESTED = 1.0  # seconds of rest as foreground, after which something counts as left behind
 
 
 class Stay:
@@ -125,12 +129,14 @@ class Foreground:
     """Equation (1) frame by frame, without what a light that was not learned does to single cells."""
 
     def __init__(self) -> None:
-        self._brightness: float | None = None  # of the light for which there are offsets
-        self._offset = np.zeros(0, np.float32)
-        self._before = self._waiting = np.zeros(0, bool)
+        self._brightness: float | None = None  # of the light for which there is a range
+        self._left = 0.0  # seconds in which the range is found
+        self._range = np.zeros((2, 0), np.float32)
+        self._rested = np.zeros(0, np.float32)
+        self._waiting = np.zeros(0, bool)
 
-    def push(self, compared: Compared | None, moving: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(h, w) whether each cell of the next frame is foreground.
+    def push(self, compared: Compared | None, moving: NDArray[np.bool_], seconds: float) -> NDArray[np.bool_]:
+        """(h, w) whether each cell of the next frame, which stands for `seconds`, is foreground.
 
         Args:
             compared: the frame beside the background; see `Normal.compare`.
@@ -138,23 +144,28 @@ class Foreground:
         """
         if compared is None:
             return np.zeros(moving.shape, bool)
-        differs = np.abs(compared.residual) > compared.tolerance
-        if abs(compared.brightness) <= NEAR:
+        residual = compared.residual
+        if not self._rested.size:
+            self._rested = np.zeros_like(residual)
+        if abs(compared.brightness) <= (NEAR if self._brightness is None else BACK):
             self._brightness = None
-            self._before = differs
-            return differs
-        if self._brightness is None or abs(compared.brightness - self._brightness) > STEP:
-            if self._brightness is None:
-                self._offset = np.zeros_like(compared.residual)
-            self._waiting = ~self._before if self._before.size else np.ones(moving.shape, bool)
-            self._brightness = compared.brightness
-        rests = self._waiting & ~moving
-        self._offset = np.where(rests, compared.residual, self._offset)
-        self._waiting = self._waiting & ~rests
-        low, high = np.minimum(SWAY * self._offset, 0), np.maximum(SWAY * self._offset, 0)
-        beyond = np.maximum(low - compared.residual, compared.residual - high)
-        self._before = beyond > compared.tolerance
-        return self._before
+            low = high = np.zeros_like(residual)
+        else:
+            if self._brightness is None or abs(compared.brightness - self._brightness) > STEP:
+                if self._brightness is None:
+                    self._range = np.zeros((2, *residual.shape), np.float32)
+                self._waiting = self._rested < RESTED
+                self._range[:, self._waiting] = 0
+                self._brightness, self._left = compared.brightness, SETTLING
+            if self._left > 0:
+                rests = self._waiting & ~moving
+                self._range[0] = np.where(rests, np.minimum(self._range[0], residual), self._range[0])
+                self._range[1] = np.where(rests, np.maximum(self._range[1], residual), self._range[1])
+                self._left -= seconds
+            low, high = SWAY * self._range
+        foreground = np.maximum(low - residual, residual - high) > compared.tolerance
+        self._rested = np.where(foreground & ~moving, self._rested + np.float32(seconds), np.float32(0))
+        return foreground
 
 
 class _Seen(NamedTuple):
@@ -220,7 +231,7 @@ class DwellLearning:
         for frames in self._blocks.values():
             stay, foreground = Stay(), Foreground()
             for time, since, _, moving in frames:
-                share = stay.push(time, foreground.push(normal.compare(grids[number]), moving), moving, since)
+                share = stay.push(time, foreground.push(normal.compare(grids[number]), moving, since), moving, since)
                 watched = time - frames[0].time
                 if watched >= SECONDS:
                     late.append(share)

@@ -299,7 +299,7 @@ class Monitors(FittedDetector):
         if since is not None:
             moves = self._moving(motion)
             share = self._stay.push(
-                time, self._foreground.push(self._normal.compare(self._means(grey)), moves), moves, since
+                time, self._foreground.push(self._normal.compare(self._means(grey)), moves, since), moves, since
             )
             self._share = self._normal.unusual(share)
         cells = np.stack([cv2.blur(layer, (3, 3)) for layer in (*lasting, *self._share)])
@@ -359,7 +359,7 @@ class Monitors(FittedDetector):
                 since = ticks.push(time)
                 if since is not None:
                     moves = self._moving(None if before is None else self._between(*before, grey, time))
-                    foreground = fronts.push(normal.compare(self._means(grey)), moves)
+                    foreground = fronts.push(normal.compare(self._means(grey)), moves, since)
                     share = stay.push(time, foreground, moves, since)
                     seen.append((time, cv2.dilate(foreground.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0))
                 before = grey, time

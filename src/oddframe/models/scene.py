@@ -19,14 +19,14 @@ between looks of mode k that are at least one block of 10 s apart.
 A light that was never seen. Two questions are asked apart from each other:
 
 - Is the picture as bright, as rich in contrast, as colourful as in some mode? If not, `light` is above 1 and
-  `mode_of` says -1. After ten seconds in it the new light counts as known, and `light` is the distance to it: one
-  event, no endless alarm. Its centre follows the picture with a time constant of 60 s.
+  `mode_of` says -1. It is told after one second. After ten seconds in it the new light counts as known, and `light` is
+  the distance to it: one event, no endless alarm. Its centre follows the picture with a time constant of 60 s.
 - Does some background fit the picture, once gain and offset are out? It fits if the median of |x| / s over the cells
   is at most 1.5 in every channel. If it does, and the gain lies between 1/2.2 and 2.2, the camera shows what it knows
   under another exposure: `light` is at most 1. If none does, place and look are judged relative to a running
   background: it begins with the first such picture, is at first the mean of all and then follows with a time constant
   of 60 s. Spread and scale are the largest and the mean of the modes. It is kept until a picture fits neither it nor a
-  learned one.
+  learned one. After ten seconds it is known, too, and another exposure of it is no new light.
 
 f is 1. Windows that somebody calls normal are taken in later. Then f_k is the largest |x| / s_k that they show at a
 place over 2.33, or 1: so they lie within the usual range. Their x / s become looks, by greedy k-centre that goes on
@@ -64,6 +64,7 @@ LEAST = 3.0  # grey values
 EXPOSURE = 2.2  # gain at most, for a camera under another exposure of its own
 FITS = 1.5  # median of |x| / s at which a background fits
 NOTICE = 10.0  # seconds that a new light is told
+LASTS = 1.0  # seconds after which it is told: what is shorter is a flash, or somebody close to the camera
 FOLLOW = 60.0  # seconds
 BLOCK = 10.0  # seconds
 FEWEST = 5  # thumbnails, to learn from
@@ -159,12 +160,13 @@ class SceneDetector(FittedDetector):
         self._ticks = Ticks()
         self._last: float | None = None
         self._light: _Running | None = None
+        self._strange = 0.0  # seconds that the light is one that is not known
         self._running: _Running | None = None
         self._until: float | None = None  # the end of the block that is learned
 
     @property
     def memory(self) -> object:
-        return self._last, self._light, self._running
+        return self._last, self._light, self._strange, self._running
 
     def learn(self, chunk: Chunk) -> None:
         for thumbnail, time in self._thumbnails(chunk):
@@ -265,6 +267,8 @@ class SceneDetector(FittedDetector):
             light = self._judge_light(looks_of(thumbnail[None, ..., 0], thumbnail[None, ..., 1:])[0], since)
             differing, spread, scale, tolerance, exposed = self._judge_place(thumbnail, since)
             light = min(light, 1.0) if exposed else light
+            self._strange = 0.0 if light <= 1 else self._strange + since
+            light = light if self._strange >= LASTS else min(light, 1.0)
             standing = self._shown(np.asarray(differing / spread, np.float32))
             cells = np.abs(standing / tolerance).max(axis=2)
             look = float(self._neighbours.distances(standing.reshape(1, -1))[0])
@@ -321,7 +325,8 @@ class SceneDetector(FittedDetector):
     def _judge_place(self, thumbnail: Array, since: float) -> tuple[Array, Array, float, Array, bool]:
         """x of equation (1) against the background that fits best, its spread, its scale and its f.
 
-        The last value says whether it is a learned one under another exposure.
+        The last value says whether it is under an exposure of its own a background that is known: a learned one, or a
+        running one that was seen for long enough.
         """
         learned = self._learned
         assert learned is not None
@@ -346,7 +351,8 @@ class SceneDetector(FittedDetector):
             spread /= np.float32(min(gain, 1))
             if _misfit(differing, spread) <= FITS:
                 self._running.follow(thumbnail, since)
-                return differing, spread, scale, tolerance, False
+                known = self._running.seconds >= NOTICE and 1 / EXPOSURE <= gain <= EXPOSURE
+                return differing, spread, scale, tolerance, known
         self._running = _Running(thumbnail)
         return np.zeros_like(thumbnail), spread, scale, tolerance, False
 

@@ -154,12 +154,14 @@ def _changed(test: str, frames: Sequence[Frame], seed: int, colour: str) -> tupl
     grey = float(np.mean([np.ptp(frame.image[::8, ::8].astype(np.int16), axis=2).mean() for frame in frames[::25]]))
     how: Blend = "grey" if grey < COLOURLESS else "alpha"
     height, width = frames[0].image.shape[:2]
+    paths = find_paths(frames)
+    if paths and test == "stopping":
+        return _stopping(frames, paths)
     made_up = sequences_from_world(seed, (height, width), SEQUENCES)
     objects = [_as_rgb(one) for one in made_up] if colour == "rgb" else list(made_up)
-    paths = find_paths(frames)
     if not paths:
         return _crossing(frames, objects, seed, how, still=test == "stopping")
-    return _stopping(frames, paths) if test == "stopping" else _passing(frames, objects, paths, seed, how)
+    return _passing(frames, objects, paths, seed, how)
 
 
 def _stopping(frames: Sequence[Frame], paths: Sequence[Path]) -> tuple[list[Frame], NDArray[np.bool_]]:
