@@ -149,6 +149,18 @@ def test_somebody_who_stands_for_a_moment_while_the_light_changes_leaves_nothing
     assert not gone.any()
 
 
+def test_what_is_remembered_does_not_depend_on_what_was_long_ago() -> None:
+    """Parts of a video that are scored apart are joined where their states are equal."""
+    normal, fronts = learned(), [Foreground(), Foreground()]
+    for grid in [GRID] * 5 + [washed_out(GRID)] * 60:
+        fronts[0].push(normal.compare(grid.astype(np.float32)), NOTHING, TICK)
+    for front in fronts:
+        for _ in range(round(RESTED / TICK) + 2):
+            front.push(normal.compare(with_object(GRID).astype(np.float32)), NOTHING, TICK)
+    for name, value in vars(fronts[0]).items():
+        np.testing.assert_array_equal(value, vars(fronts[1])[name], err_msg=name)
+
+
 def test_what_stays_where_nobody_stays_is_many_deviations_and_where_somebody_often_stays_few() -> None:
     learner, there = DwellLearning(0), np.zeros(GRID.shape, bool)
     there[4:6, 5:7] = True

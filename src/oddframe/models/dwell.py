@@ -129,10 +129,14 @@ class Foreground:
     """Equation (1) frame by frame, without what a light that was not learned does to single cells."""
 
     def __init__(self) -> None:
+        self._rested = np.zeros(0, np.float32)
+        self._forget()
+
+    def _forget(self) -> None:
+        """The light is a learned one. Nothing is left, so that states are equal whatever light came before."""
         self._brightness: float | None = None  # of the light for which there is a range
         self._left = 0.0  # seconds in which the range is found
         self._range = np.zeros((2, 0), np.float32)
-        self._rested = np.zeros(0, np.float32)
         self._waiting = np.zeros(0, bool)
 
     def push(self, compared: Compared | None, moving: NDArray[np.bool_], seconds: float) -> NDArray[np.bool_]:
@@ -148,7 +152,7 @@ class Foreground:
         if not self._rested.size:
             self._rested = np.zeros_like(residual)
         if abs(compared.brightness) <= (NEAR if self._brightness is None else BACK):
-            self._brightness = None
+            self._forget()
             low = high = np.zeros_like(residual)
         else:
             if self._brightness is None or abs(compared.brightness - self._brightness) > STEP:
@@ -161,10 +165,11 @@ class Foreground:
                 rests = self._waiting & ~moving
                 self._range[0] = np.where(rests, np.minimum(self._range[0], residual), self._range[0])
                 self._range[1] = np.where(rests, np.maximum(self._range[1], residual), self._range[1])
-                self._left -= seconds
+                self._left = max(self._left - seconds, 0.0)
             low, high = SWAY * self._range
-        foreground = np.maximum(low - residual, residual - high) > compared.tolerance
-        self._rested = np.where(foreground & ~moving, self._rested + np.float32(seconds), np.float32(0))
+        foreground = np.asarray(np.maximum(low - residual, residual - high) > compared.tolerance, np.bool_)
+        rested = np.minimum(self._rested + np.float32(seconds), np.float32(RESTED))
+        self._rested = np.where(foreground & ~moving, rested, np.float32(0))
         return foreground
 
 

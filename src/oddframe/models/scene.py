@@ -267,7 +267,7 @@ class SceneDetector(FittedDetector):
             light = self._judge_light(looks_of(thumbnail[None, ..., 0], thumbnail[None, ..., 1:])[0], since)
             differing, spread, scale, tolerance, exposed = self._judge_place(thumbnail, since)
             light = min(light, 1.0) if exposed else light
-            self._strange = 0.0 if light <= 1 else self._strange + since
+            self._strange = 0.0 if light <= 1 else min(self._strange + since, LASTS)
             light = light if self._strange >= LASTS else min(light, 1.0)
             standing = self._shown(np.asarray(differing / spread, np.float32))
             cells = np.abs(standing / tolerance).max(axis=2)
