@@ -21,6 +21,7 @@ from oddframe.datasets.paths import find_paths
 from oddframe.errors import BundleError, CalibrationError, InputError, OddframeError
 from oddframe.extras import how_to_install
 from oddframe.models.camera import CameraDetector
+from oddframe.models.scene import LASTS
 from oddframe.processes import Killed
 from oddframe.recipes import load_recipe
 from oddframe.report.moments import load_moments
@@ -140,9 +141,10 @@ def test_a_light_that_was_never_learned_is_one_event_of_its_own_kind(run: oddfra
     scores = run.score(oddframe.ArrayVideo(np.concatenate([day, night, night]), 12.5, "dusk"), progress=False)
     (one,) = scores
     light = one.components["light"]
-    assert light[: len(day)].max() == 0 and light[len(day) + 3] > 10
+    told = len(day) + round(LASTS * 12.5) + 1
+    assert light[: told - 3].max() == 0 and light[told] > 10
     events = [event for event in scores.events() if event.end_s > 10]
-    assert [round(event.start_s) for event in events] == [10] and events[0].end_s < 25, events
+    assert [round(event.start_s - LASTS) for event in events] == [10] and events[0].end_s < 25, events
 
 
 @pytest.mark.slow
