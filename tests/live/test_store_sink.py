@@ -182,7 +182,6 @@ def test_numbers_that_are_none_do_not_block_the_store(tmp_path: Path) -> None:
 
 WATCH = """
 import sys
-import threading
 sys.path[:0] = sys.argv[2:4]
 from pathlib import Path
 from test_store_sink import a_notice, a_sink

@@ -7,7 +7,7 @@ import pytest
 
 from oddframe.datasets.windows import stream_chunks
 from oddframe.errors import BundleError, RecipeError
-from oddframe.models.camera import FEWEST, FOLLOW, LIGHT, CameraDetector
+from oddframe.models.camera import FEWEST, FOLLOW, LIGHT, UNSURE, CameraDetector
 from oddframe.models.reasons import Reason
 from oddframe.types import VideoInfo
 from oddframe.video.decode import Frame
@@ -56,6 +56,14 @@ def test_what_is_odd_in_an_unknown_light_is_still_odd() -> None:
     values = np.where(np.arange(len(times)) == len(times) - 1, 90.0, 60.0)
     found = detector.standing(times, np.full(len(times), -1), rows(detector, *values))
     assert found[-1, 0] > 8 and found[-2, 0] < 0.1
+
+
+def test_an_unknown_light_is_judged_less_sharply_than_any_that_was_learned() -> None:
+    detector, mode = levelled(), np.array([0, -1])
+    widest = detector.levels[:, 0, 1].max()  # type: ignore[index]
+    detector.standing(np.array([0.0]), mode[1:], rows(detector, 60.0))
+    found = detector.standing(np.array([1e-6]), mode[1:], rows(detector, 60.0 + 3 * widest))[0, 0]
+    assert found <= 3 / UNSURE and UNSURE > 1
 
 
 def test_a_known_light_comes_back_to_its_own_scale() -> None:

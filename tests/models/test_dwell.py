@@ -143,7 +143,7 @@ def test_somebody_who_stands_for_a_moment_while_the_light_changes_leaves_nothing
     walker = np.zeros(GRID.shape, bool)
     walker[9:11, 11:13] = True
     bright = washed_out(GRID).astype(np.float32)
-    person = np.float32(20)
+    person = np.float32(250)  # brighter, while this light makes the cells darker
     standing = [np.where(walker, person, GRID)] * 3 + [np.where(walker, person, bright)]
     *_, gone, _ = foregrounds(learned(), GRID, *standing, bright, bright)
     assert not gone.any()
@@ -152,7 +152,7 @@ def test_somebody_who_stands_for_a_moment_while_the_light_changes_leaves_nothing
 def test_what_is_remembered_does_not_depend_on_what_was_long_ago() -> None:
     """Parts of a video that are scored apart are joined where their states are equal."""
     normal, fronts = learned(), [Foreground(), Foreground()]
-    for grid in [GRID] * 5 + [washed_out(GRID)] * 60:
+    for grid in [GRID] * 5 + [washed_out(GRID)] * 60 + [with_object(GRID)] * 30:
         fronts[0].push(normal.compare(grid.astype(np.float32)), NOTHING, TICK)
     for front in fronts:
         for _ in range(round(RESTED / TICK) + 2):

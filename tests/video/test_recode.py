@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from oddframe.types import VideoInfo
+from oddframe.video import recode
 from oddframe.video.decode import VideoReader
 from oddframe.video.recode import Encoding, recoded
 from oddframe.video.search import find_videos
@@ -47,6 +48,12 @@ def test_a_smaller_picture_is_encoded_at_its_size() -> None:
 def test_it_repeats_to_the_bit() -> None:
     first, second = (recoded(crossing(), Encoding((60, 90), 25)) for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_the_assembler_writes_the_bits_of_the_plain_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = recoded(crossing(), Encoding((60, 90), 25))
+    monkeypatch.setitem(recode.OPTIONS, "x264-params", "asm=0")
+    assert np.array_equal(fast, recoded(crossing(), Encoding((60, 90), 25)))
 
 
 @pytest.mark.parametrize("quality", ["18", "36"])
